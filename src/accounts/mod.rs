@@ -1,0 +1,11 @@
+//! WHICH ACCOUNT? An account, its linked methods, and its bindings to LMS users.
+//!
+//! A *method* is (instance, subject) → account, and equality is only that pair: equal names in two instances are
+//! never the same account without a link (design §2 "Accounts"). A *binding* is (site, LMS user id) ↔ account,
+//! unique in both directions.
+
+mod account;
+mod store;
+
+pub use account::{Account, Binding, LinkedBy, Method, State};
+pub use store::{AccountStore, Created, Verified};

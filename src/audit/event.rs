@@ -1,0 +1,130 @@
+//! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
+
+use crate::types::{
+    AccountId, ClientAddr, Door, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId, Unavailable,
+};
+use async_trait::async_trait;
+use serde::Serialize;
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A password was judged: each instance's verdict in order.
+    PasswordJudged {
+        door: Door,
+        name: String,
+        verdicts: Vec<(SourceId, String)>,
+        accepted: bool,
+    },
+    /// A limit refused a sign-in before any source was asked.
+    SignInThrottled {
+        door: Door,
+        name: String,
+        limit: &'static str,
+    },
+    AccountCreated {
+        account: AccountId,
+        source: SourceId,
+    },
+    FactorAccepted {
+        account: AccountId,
+        factor: FactorKind,
+        door: Door,
+    },
+    FactorRefused {
+        account: AccountId,
+        factor: FactorKind,
+        door: Door,
+        reason: &'static str,
+    },
+    FactorEnrolled {
+        account: AccountId,
+        factor: FactorKind,
+        proof: &'static str,
+    },
+    FactorsReset {
+        account: AccountId,
+    },
+    EnrolmentCodeIssued {
+        account: AccountId,
+    },
+    RecoveryCodesLow {
+        account: AccountId,
+        left: u32,
+    },
+    /// The stage let somebody through whom `required` would have asked.
+    LetThrough {
+        account: AccountId,
+        door: Door,
+        rule: String,
+        stage: &'static str,
+    },
+    SignedIn {
+        account: AccountId,
+        door: Door,
+        amr: String,
+    },
+    GuestSignedIn,
+    SignedOut {
+        account: Option<AccountId>,
+    },
+    SessionRevoked {
+        account: Option<AccountId>,
+        session: String,
+    },
+    TokenMinted {
+        account: AccountId,
+        token: TokenId,
+        service: String,
+        unproven: bool,
+    },
+    TokenRevoked {
+        account: AccountId,
+        token: TokenId,
+    },
+    AccountState {
+        account: AccountId,
+        state: &'static str,
+    },
+    EpochRaised {
+        account: AccountId,
+        reason: &'static str,
+    },
+    /// R9: the LMS's answer changed or named another identity and was withheld.
+    IdentityWithheld {
+        expected: Option<LmsUserId>,
+        named: Option<String>,
+        reason: &'static str,
+    },
+    /// A door of the LMS that stays shut was tried.
+    ClosedDoor {
+        door: &'static str,
+    },
+    KeysRotated {
+        key: String,
+    },
+}
+
+/// An event with its circumstances: one line of the audit log.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    pub at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// The database's copy of the audit log.
+#[async_trait]
+pub trait AuditStore: Send + Sync {
+    /// `line` is one JSON object.
+    async fn append(&self, at: Timestamp, account: Option<&AccountId>, line: &str) -> Result<(), Unavailable>;
+    /// Newest first.
+    async fn recent(&self, account: Option<&AccountId>, limit: u32) -> Result<Vec<String>, Unavailable>;
+}

@@ -1,0 +1,5 @@
+//! What is recorded, and where it goes: one JSON line per event, no secrets.
+
+mod event;
+
+pub use event::{AuditStore, Event, Record};

@@ -1,0 +1,82 @@
+//! A pending sign-in: what is proven so far, what the LMS gave us meanwhile, and the port that keeps it.
+//!
+//! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
+
+use crate::types::{
+    AccountId, ClientAddr, Door, Fact, FlowId, LmsUserId, SessionKey, SiteName, SourceId, Subject, Timestamp,
+    Unavailable,
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// A first identity that was resolved to an account, in the form in which it waits for its factor.
+/// `accounts::resolve` makes it and alone turns it back into a `Resolved`, asking the account again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pending {
+    pub account: AccountId,
+    pub epoch: u32,
+    pub source: SourceId,
+    pub subject: Subject,
+    pub at: Timestamp,
+}
+
+/// Where a flow stands.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// A factor is being asked.
+    Challenge,
+    /// The help desk's code is being asked, before a first enrolment.
+    HelpDesk,
+    /// A first device is being enrolled; the secret (base32) has not been confirmed yet.
+    Enrol { secret: String, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
+    /// The recovery codes are being shown, once.
+    Codes { codes: Vec<String> },
+}
+
+/// What the LMS gave us and nobody else may have yet.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// Cookies of the LMS session opened by the password, as (name, value).
+    Session { user: LmsUserId, cookies: Vec<(String, String)>, location: String, log_user: Option<String> },
+    /// token.php's answer.
+    Token { user: LmsUserId, service: String, token: String, private_token: Option<String> },
+    /// Judged without a session (`lms.judge: sessionless`); the session is opened after `Satisfied`.
+    Nothing,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Flow {
+    pub id: FlowId,
+    /// Raised by every replacement; a stale writer loses.
+    pub version: u32,
+    pub door: Door,
+    pub site: SiteName,
+    pub created: Timestamp,
+    pub expires: Timestamp,
+    pub client: ClientAddr,
+    pub agent: String,
+    pub pending: Pending,
+    pub facts: Vec<Fact>,
+    pub stage: Stage,
+    pub held: Held,
+    /// Same-origin path and query to go to afterwards.
+    pub wanted: String,
+    /// A session of this browser that has expired and may be resumed by the same account.
+    pub resume: Option<SessionKey>,
+}
+
+/// Keeps flows for their ten minutes. At most 20 per account and 200 per address; the oldest goes.
+#[async_trait]
+pub trait FlowStore: Send + Sync {
+    /// Stores a new flow and returns those that had to go for it, so that their LMS sessions can be ended.
+    async fn open(&self, flow: &Flow) -> Result<Vec<Flow>, Unavailable>;
+    async fn get(&self, id: &FlowId) -> Result<Option<Flow>, Unavailable>;
+    /// Replaces the stored flow if its version is still `flow.version`, and stores it with the next one.
+    async fn replace(&self, flow: &Flow) -> Result<bool, Unavailable>;
+    /// Removes it; `Some` for exactly one caller.
+    async fn take(&self, id: &FlowId) -> Result<Option<Flow>, Unavailable>;
+    /// Flows past their end, removed, so that their LMS sessions can be logged out. At most `limit`.
+    async fn reap(&self, now: Timestamp, limit: usize) -> Result<Vec<Flow>, Unavailable>;
+}

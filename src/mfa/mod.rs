@@ -1,0 +1,3 @@
+//! IS IT ENOUGH? Factors, signals, points, and the policy that turns facts into a decision.
+
+pub mod enrolment;

@@ -1,0 +1,83 @@
+//! One record per device that signed in, and the port that keeps them.
+
+use crate::{
+    keys::Sealed,
+    types::{AccountId, Amr, LmsUserId, ServiceName, SiteName, Timestamp, TokenId, Unavailable},
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What let a token be minted without an asked factor. It dies as soon as that no longer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unproven {
+    /// The rule's stage was `off`, `report` or `optional`.
+    Stage,
+    /// The site said `app.mfa: off`.
+    AppSwitch,
+}
+
+impl Unproven {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unproven::Stage => "stage",
+            Unproven::AppSwitch => "app_switch",
+        }
+    }
+    pub fn parse(text: &str) -> Option<Self> {
+        [Unproven::Stage, Unproven::AppSwitch].into_iter().find(|u| u.as_str() == text)
+    }
+}
+
+/// What a person recognises a device by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub label: String,
+    pub address: String,
+}
+
+/// A surrogate's record. The surrogate itself is stored as a keyed digest only.
+#[derive(Clone, Debug)]
+pub struct TokenRecord {
+    pub id: TokenId,
+    /// `Keyring::digest("surrogate", …)`.
+    pub digest: String,
+    pub account: AccountId,
+    /// The account's epoch when it was minted.
+    pub epoch: u32,
+    pub site: SiteName,
+    pub lms_user: LmsUserId,
+    pub service: ServiceName,
+    pub device: Device,
+    pub issued: Timestamp,
+    pub factor_at: Option<Timestamp>,
+    pub amr: Amr,
+    pub unproven: Option<Unproven>,
+    pub last_used: Timestamp,
+    pub expires: Timestamp,
+    pub revoked: Option<Timestamp>,
+    pub parent: Option<TokenId>,
+    /// Sealed with `token:<id>` as associated data.
+    pub lms_token: Sealed<String>,
+    pub private_token: Option<Sealed<String>>,
+    pub private_digest: Option<String>,
+    /// The file key (`userprivateaccesskey`), once site_info has handed it out.
+    pub file_key: Option<Sealed<String>>,
+    pub file_digest: Option<String>,
+}
+
+/// The ledger. Reads may come from a cache that invalidations reach within design §7's bound.
+#[async_trait]
+pub trait LedgerStore: Send + Sync {
+    async fn insert(&self, record: &TokenRecord) -> Result<(), Unavailable>;
+    async fn by_digest(&self, digest: &str) -> Result<Option<Arc<TokenRecord>>, Unavailable>;
+    async fn by_file_digest(&self, digest: &str) -> Result<Option<Arc<TokenRecord>>, Unavailable>;
+    async fn set_file_key(&self, id: &TokenId, digest: &str, sealed: &Sealed<String>) -> Result<(), Unavailable>;
+    async fn touch(&self, id: &TokenId, at: Timestamp) -> Result<(), Unavailable>;
+    /// Revokes it and every descendant; returns how many were live.
+    async fn revoke(&self, id: &TokenId, at: Timestamp) -> Result<usize, Unavailable>;
+    async fn revoke_account(&self, account: &AccountId, at: Timestamp) -> Result<usize, Unavailable>;
+    async fn of_account(&self, account: &AccountId) -> Result<Vec<TokenRecord>, Unavailable>;
+    async fn list(&self, limit: u32) -> Result<Vec<TokenRecord>, Unavailable>;
+}

@@ -1,0 +1,17 @@
+//! The words every module shares: identifiers, secrets, assurance, client addresses, time and chance.
+//!
+//! Nothing here opens a socket, reads a clock or knows a rule; it only makes wrong values hard to write.
+
+mod assurance;
+mod client;
+mod clock;
+mod ids;
+mod secret;
+mod unavailable;
+
+pub use assurance::{Amr, Door, Fact, FactorKind};
+pub use client::ClientAddr;
+pub use clock::{Clock, Rng, RngExt, SystemClock, SystemRng, Timestamp};
+pub use ids::{AccountId, FlowId, LmsUserId, RequestId, ServiceName, SessionKey, SiteName, SourceId, Subject, TokenId};
+pub use secret::{Password, Secret};
+pub use unavailable::Unavailable;
