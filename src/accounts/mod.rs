@@ -5,7 +5,9 @@
 //! unique in both directions.
 
 mod account;
+mod resolve;
 mod store;
 
 pub use account::{Account, Binding, LinkedBy, Method, State};
+pub use resolve::{Pending, Resolution, Resolved, resolve, resume};
 pub use store::{AccountStore, Created, Verified};

@@ -2,23 +2,10 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-use crate::types::{
-    AccountId, ClientAddr, Door, Fact, FlowId, LmsUserId, SessionKey, SiteName, SourceId, Subject, Timestamp,
-    Unavailable,
-};
+use crate::{accounts::Pending, lms::Held};
+use crate::types::{ClientAddr, Door, Fact, FlowId, SessionKey, SiteName, Timestamp, Unavailable};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-
-/// A first identity that was resolved to an account, in the form in which it waits for its factor.
-/// `accounts::resolve` makes it and alone turns it back into a `Resolved`, asking the account again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Pending {
-    pub account: AccountId,
-    pub epoch: u32,
-    pub source: SourceId,
-    pub subject: Subject,
-    pub at: Timestamp,
-}
 
 /// Where a flow stands.
 #[derive(Clone, Serialize, Deserialize)]
@@ -32,18 +19,6 @@ pub enum Stage {
     Enrol { secret: String, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
     /// The recovery codes are being shown, once.
     Codes { codes: Vec<String> },
-}
-
-/// What the LMS gave us and nobody else may have yet.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Held {
-    /// Cookies of the LMS session opened by the password, as (name, value).
-    Session { user: LmsUserId, cookies: Vec<(String, String)>, location: String, log_user: Option<String> },
-    /// token.php's answer.
-    Token { user: LmsUserId, service: String, token: String, private_token: Option<String> },
-    /// Judged without a session (`lms.judge: sessionless`); the session is opened after `Satisfied`.
-    Nothing,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

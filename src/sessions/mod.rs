@@ -1,5 +1,10 @@
 //! WHAT MAY LAST? The session record, how it is issued, and the cookies that carry it and the LMS's.
 
+mod config;
+pub mod cookie;
+mod issue;
 mod session;
 
+pub use config::Config;
+pub use issue::{Issued, Visit, issue, issue_guest};
 pub use session::{Identity, LmsHalf, Session, SessionStore, Who};

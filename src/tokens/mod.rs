@@ -1,5 +1,11 @@
 //! App tokens: surrogates of ours in the field, the LMS's own tokens sealed in the ledger (design §2 "App tokens").
 
+mod config;
 mod ledger;
+mod mint;
+mod open;
 
+pub use config::{Config, Unregistered};
 pub use ledger::{Device, LedgerStore, TokenRecord, Unproven};
+pub use mint::{LmsTokens, Minted, mint};
+pub use open::{file_key, find, find_by_file_key, lms_token, swap_file_key};

@@ -1,0 +1,212 @@
+//! The adapter's shell: how calls to Moodle are made, and the [`Lms`] port over the parts beside it.
+
+use super::{APP_SERVICE, encode_form};
+use crate::{
+    lms::{Held, Judgement, Lms, LmsError, LmsUser, LoginForm},
+    outbound::{Answer, Upstream},
+    types::{ClientAddr, LmsUserId, Password, Secret},
+};
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// One Moodle behind the gateway. Cheap to clone: the client inside is shared.
+#[derive(Clone)]
+pub struct Moodle {
+    pub(super) upstream: Upstream,
+    /// `https://HOST[:PORT]`, which must equal Moodle's `wwwroot`.
+    pub(super) public_url: String,
+}
+
+impl Moodle {
+    pub fn new(upstream: Upstream, public_url: &str) -> Self {
+        Self { upstream, public_url: public_url.trim_end_matches('/').to_owned() }
+    }
+
+    pub(super) async fn fetch(
+        &self,
+        method: Method,
+        target: &str,
+        cookies: &[(String, String)],
+        form: Option<String>,
+        client: ClientAddr,
+        limit: usize,
+    ) -> Result<Answer, LmsError> {
+        let mut headers = self.own_headers(client);
+        let body = form.unwrap_or_default();
+        if method == Method::POST {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        }
+        set_cookies(&mut headers, cookies);
+        Ok(self.upstream.fetch(method, target, headers, body.into(), limit).await?)
+    }
+
+    pub(super) async fn fetch_json(
+        &self,
+        target: &str,
+        cookies: &[(String, String)],
+        body: &str,
+        client: ClientAddr,
+    ) -> Result<serde_json::Value, LmsError> {
+        let mut headers = self.own_headers(client);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        set_cookies(&mut headers, cookies);
+        let answer = self.upstream.fetch(Method::POST, target, headers, body.to_owned().into(), 1 << 20).await?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| LmsError::Unsuitable(format!("the LMS answered HTTP {} and no JSON", answer.status)))
+    }
+
+    /// What every call of ours carries: the address it is made for, so that Moodle's log and lockout see the user.
+    pub(super) fn own_headers(&self, client: ClientAddr) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_str(&client.to_string()) {
+            headers.insert(HeaderName::from_static("x-forwarded-for"), value);
+        }
+        headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("https"));
+        headers
+    }
+
+    /// A path on this site out of a Location of the LMS; the front page for anything else.
+    pub(super) fn local_target(&self, location: Option<&str>) -> String {
+        let path = location.map(|l| l.strip_prefix(&self.public_url).unwrap_or(l)).unwrap_or("/");
+        if path.starts_with('/') && !path.starts_with("//") { path.to_owned() } else { "/".to_owned() }
+    }
+
+    /// Ends an LMS session in the background; its user is not kept waiting for it.
+    pub(super) fn log_out_later(&self, cookies: Vec<(String, String)>) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = this.end_session(&cookies).await {
+                tracing::warn!(%error, "an LMS session that nobody may use could not be logged out; it ends by its own time-out");
+            }
+        });
+    }
+
+    /// The site's public configuration, as the mobile app asks for it.
+    async fn public_config(&self) -> Result<serde_json::Value, LmsError> {
+        let call = r#"[{"index":0,"methodname":"tool_mobile_get_public_config","args":{}}]"#;
+        self.fetch_json("/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config", &[], call, super::own_address())
+            .await
+    }
+}
+
+#[async_trait]
+impl Lms for Moodle {
+    fn guest(&self) -> LmsUserId {
+        LmsUserId(1)
+    }
+
+    /// Moodle's PARAM_USERNAME: trimmed, lower-cased, every other character deleted (`lib/moodlelib.php`).
+    fn canonical_username(&self, typed: &str) -> String {
+        typed
+            .trim()
+            .to_lowercase()
+            .chars()
+            .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '@' | '_'))
+            .collect()
+    }
+
+    async fn sign_in_by_form(&self, form: &LoginForm, client: ClientAddr) -> Result<Judgement, LmsError> {
+        self.form_sign_in(form, client).await
+    }
+
+    async fn sign_in_by_token(
+        &self,
+        username: &str,
+        password: &Password,
+        service: &str,
+        client: ClientAddr,
+    ) -> Result<Judgement, LmsError> {
+        self.token_sign_in(username, password, service, client).await
+    }
+
+    async fn open_session(&self, user: LmsUserId, held: &Held, client: ClientAddr) -> Result<Held, LmsError> {
+        self.session_by_autologin(user, held, client).await
+    }
+
+    async fn who(&self, cookies: &[(String, String)]) -> Result<Option<LmsUserId>, LmsError> {
+        self.who_is(cookies, super::own_address()).await
+    }
+
+    async fn log_out(&self, cookies: &[(String, String)]) -> Result<(), LmsError> {
+        self.end_session(cookies).await
+    }
+
+    async fn render_refusal(&self, canonical: &str, client: ClientAddr) -> Result<Answer, LmsError> {
+        self.refusal_page(canonical, client).await
+    }
+
+    async fn token_owner(&self, token: &Secret<String>) -> Result<Option<LmsUser>, LmsError> {
+        self.owner_of(token, super::own_address()).await
+    }
+
+    async fn self_check(&self) -> Result<Option<String>, LmsError> {
+        let probe = encode_form(&[("service", APP_SERVICE)]);
+        let answer = self.fetch(Method::POST, "/login/token.php", &[], Some(probe), super::own_address(), 1 << 20).await?;
+        let code = serde_json::from_slice::<serde_json::Value>(&answer.body)
+            .ok()
+            .and_then(|json| json.get("errorcode").and_then(|c| c.as_str()).map(str::to_owned));
+        Ok(match (answer.status.as_u16(), code.as_deref()) {
+            (300..=399, _) => Some(format!(
+                "Moodle sends visitors elsewhere ({}): set $CFG->wwwroot = '{}'",
+                answer.header(header::LOCATION).unwrap_or("no Location"),
+                self.public_url
+            )),
+            (_, Some("requirecorrectaccess")) => Some(format!(
+                "Moodle refuses this host or port: set $CFG->wwwroot = '{}', and $CFG->reverseproxy = true because \
+                 the port Moodle listens on is not the public one",
+                self.public_url
+            )),
+            (_, Some("sslonlyaccess")) => Some("the hop to Moodle is plain http: set $CFG->sslproxy = true".into()),
+            (_, Some("reverseproxyabused")) => {
+                Some("Moodle sees its own host and port: set $CFG->reverseproxy = false".into())
+            }
+            (_, Some(_)) => self.check_wwwroot(self.public_config().await?),
+            (status, None) => {
+                Some(format!("the upstream answered login/token.php with HTTP {status} and no JSON: is it a Moodle?"))
+            }
+        })
+    }
+}
+
+impl Moodle {
+    fn check_wwwroot(&self, config: serde_json::Value) -> Option<String> {
+        let said = config.pointer("/0/data/httpswwwroot").and_then(|v| v.as_str()).unwrap_or_default();
+        (said != self.public_url).then(|| {
+            format!("Moodle's wwwroot is '{said}': set $CFG->wwwroot = '{}', the public URL", self.public_url)
+        })
+    }
+}
+
+fn set_cookies(headers: &mut HeaderMap, cookies: &[(String, String)]) {
+    if cookies.is_empty() {
+        return;
+    }
+    let line: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if let Ok(value) = HeaderValue::from_str(&line.join("; ")) {
+        headers.insert(header::COOKIE, value);
+    }
+}
+
+/// The address of calls that no client caused.
+pub(super) fn own_address() -> ClientAddr {
+    ClientAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn r6_e3_spellings_of_one_moodle_name_share_one_canonical_form() {
+        let upstream = Upstream::new("http://127.0.0.1:1", "x", Duration::ZERO, Duration::ZERO);
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let upstream = upstream.or_else(|_| Upstream::new("http://127.0.0.1:1", "x", Duration::ZERO, Duration::ZERO));
+        let moodle = Moodle::new(upstream.unwrap(), "https://x");
+        for typed in ["alice", "ALICE ", " al!ice", "Alice\u{200b}"] {
+            assert_eq!(moodle.canonical_username(typed), "alice", "{typed:?}");
+        }
+        assert_eq!(moodle.canonical_username("alice@Example.org"), "alice@example.org");
+    }
+}
