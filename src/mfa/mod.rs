@@ -1,3 +1,6 @@
 //! IS IT ENOUGH? Factors, signals, points, and the policy that turns facts into a decision.
 
+mod config;
 pub mod enrolment;
+
+pub use config::{Config, Deadline, DeadlineError, EnrolmentWindow, Factor, FirstEnrolment, Rule, Stage};

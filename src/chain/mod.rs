@@ -1,0 +1,5 @@
+//! WHO ARE YOU? The ordered list of sources that are asked.
+
+mod config;
+
+pub use config::{Config, Instance, SourceKind, Strangers};
