@@ -2,15 +2,33 @@
 //!
 //! The modules in reading order, which is the dependency order (`tests/architecture.rs` holds it):
 
+// words
 pub mod types;
 
-pub mod audit;
+// services anyone may use
+pub mod telemetry;
 pub mod keys;
+pub mod audit;
 pub mod limits;
+pub mod outbound;
 
+// the other side
+pub mod lms;
+
+// the questions, in the order in which they are asked
+pub mod chain;
 pub mod accounts;
 pub mod mfa;
 pub mod sessions;
 pub mod tokens;
 
+// the stories
 pub mod flow;
+
+// the doors
+pub mod edge;
+pub mod admin;
+
+// the cellar and the plan
+pub mod store;
+pub mod config;

@@ -5,7 +5,7 @@
 
 use super::{Account, AccountStore, Binding, Created, LinkedBy, Method, State, Verified};
 use crate::{
-    chain::Authenticated,
+    chain::{Authenticated, Strangers},
     types::{AccountId, LmsUserId, Rng, RngExt, SiteName, SourceId, Subject, Timestamp, Unavailable},
 };
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,7 @@ pub async fn resolve(
     proof: &Authenticated,
     site: &SiteName,
     typed: &str,
+    strangers: Strangers,
     now: Timestamp,
     rng: &dyn Rng,
 ) -> Result<Resolution, Unavailable> {
@@ -81,7 +82,7 @@ pub async fn resolve(
     let created = known.is_none();
     let account = match known {
         Some(account) => account,
-        None if proof.after_error() => return Ok(Resolution::Later),
+        None if proof.after_error() && strangers == Strangers::Refuse => return Ok(Resolution::Later),
         None => match create(store, proof, site, typed, now, rng).await? {
             Some(account) => account,
             None => return Ok(Resolution::Denied("name_collision")),

@@ -12,9 +12,11 @@
 //! # Adding a source
 //! One file in `sources/` with a type that implements [`PasswordSource`], and one line in [`sources::SOURCES`].
 
+pub mod config;
 mod run;
 pub mod sources;
 mod verdict;
 
+pub use config::{Config, SourceKind, Strangers};
 pub use run::{Authenticated, End, Instance, Outcome, Stated, run};
 pub use verdict::{Attempt, Credentials, PasswordSource, Proven, Verdict};

@@ -7,10 +7,12 @@
 //! Every purpose has a key of its own, derived by HKDF-SHA256 (RFC 5869) from the ring key's 32 bytes, so that a
 //! value sealed for one purpose is noise to every other.
 
+mod config;
 mod ring;
 mod seal;
 mod sign;
 
+pub use config::Config;
 pub use ring::{Keyring, RingError, RingKey};
 pub use seal::{OpenError, Sealed, open_with, seal_with};
 pub use sign::SigningKey;

@@ -1,3 +1,7 @@
 //! IS IT ENOUGH? Factors, signals, points, and the policy that turns facts into a decision.
 
+pub mod config;
 pub mod enrolment;
+pub mod policy;
+
+pub use config::Config;

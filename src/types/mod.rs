@@ -6,12 +6,14 @@ mod assurance;
 mod client;
 mod clock;
 mod ids;
+mod origin;
 mod secret;
 mod unavailable;
 
 pub use assurance::{Amr, Door, Fact, FactorKind};
-pub use client::ClientAddr;
+pub use client::{Cidr, CidrError, ClientAddr};
 pub use clock::{Clock, Rng, RngExt, SystemClock, SystemRng, Timestamp};
 pub use ids::{AccountId, FlowId, LmsUserId, RequestId, ServiceName, SessionKey, SiteName, SourceId, Subject, TokenId};
+pub use origin::{Origin, OriginError, Scheme};
 pub use secret::{Password, Secret};
 pub use unavailable::Unavailable;

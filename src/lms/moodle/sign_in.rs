@@ -7,7 +7,7 @@
 
 use super::{Moodle, encode_form, markers};
 use crate::{
-    lms::{Held, Judgement, LmsError, LmsUser, LoginForm},
+    lms::{Held, Judgement, Lms, LmsError, LmsUser, LoginForm},
     outbound::Answer,
     types::{ClientAddr, LmsUserId, Password},
 };
@@ -81,11 +81,17 @@ impl Moodle {
             None => self.who_is(&jar, client).await?,
         };
         let user = match user {
-            Some(id) => LmsUser { id, username: None, name: None },
+            Some(id) => LmsUser { id, username: self.stated_name(form, log_user.as_deref()), name: None },
             None => self.owner_by_token(form, client).await.inspect_err(|_| self.log_out_later(jar.clone()))?,
         };
         let location = self.local_target(answer.header(header::LOCATION));
         Ok(Judgement::Accepted { user, held: Held::Session { cookies: self.keep(jar), location, log_user } })
+    }
+
+    /// `headerloguser` may show id, full name or username; only a value equal to the typed name is surely the last.
+    fn stated_name(&self, form: &LoginForm, log_user: Option<&str>) -> Option<String> {
+        let typed = self.canonical_username(&form.username);
+        log_user.filter(|name| *name == typed && typed.parse::<u64>().is_err()).map(str::to_owned)
     }
 
     /// Before Moodle 3.7 no session can say whose it is; token.php with the password just proven can.
