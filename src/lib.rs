@@ -21,6 +21,7 @@ pub mod accounts;
 pub mod mfa;
 pub mod sessions;
 pub mod tokens;
+pub mod identity;
 
 // the stories
 pub mod flow;

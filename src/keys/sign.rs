@@ -13,6 +13,10 @@ pub struct SigningKey {
 }
 
 impl Keyring {
+    /// The id of the key that signs now.
+    pub fn signing_key_id(&self) -> &str {
+        &self.current().id
+    }
     /// The newest key, for signing.
     pub fn signing_key(&self) -> SigningKey {
         SigningKey::of(self.current())

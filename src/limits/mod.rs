@@ -3,6 +3,8 @@
 
 mod config;
 mod counters;
+mod throttle;
 
 pub use config::Config;
 pub use counters::{Count, Counters};
+pub use throttle::{FactorSlot, Leave, PasswordSlot, Throttle};

@@ -1,0 +1,253 @@
+//! The limits of design §2, over the port [`Counters`]. A slot is taken *before* a password or code is looked at, so
+//! that five hundred parallel guesses are no more than ten (attacks E4, F2); a right one gives its slot back.
+
+use super::{Config, Counters};
+use crate::types::{AccountId, ClientAddr, SiteName, Unavailable};
+use std::{sync::Arc, time::Duration};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+pub struct Throttle {
+    counters: Arc<dyn Counters>,
+    config: Config,
+}
+
+/// Leave to look at one password.
+pub struct PasswordSlot {
+    account: String,
+    address: String,
+}
+
+/// Leave to look at one answer to a factor.
+pub struct FactorSlot {
+    factor: String,
+    generation: String,
+    day: String,
+    flow: String,
+}
+
+/// What became of asking for leave.
+pub enum Leave<T> {
+    Given(T),
+    /// Too many were wrong; the rest of the time it stays refused.
+    Refused { rest: Duration, limit: &'static str },
+}
+
+impl Throttle {
+    pub fn new(counters: Arc<dyn Counters>, config: Config) -> Self {
+        Self { counters, config }
+    }
+
+    /// For a name as the source reads it: spellings of one account share a counter (attack E3).
+    pub async fn password(
+        &self,
+        site: &SiteName,
+        canonical: &str,
+        client: ClientAddr,
+    ) -> Result<Leave<PasswordSlot>, Unavailable> {
+        let slot = PasswordSlot {
+            account: format!("password/account/{site}/{canonical}"),
+            address: format!("password/address/{}", client.bucket()),
+        };
+        let window = self.config.window();
+        if self.counters.value(&slot.address).await? >= i64::from(self.config.wrong_passwords_per_address) {
+            return Ok(Leave::Refused { rest: window, limit: "wrong_passwords_per_address" });
+        }
+        let refused = |rest| Ok(Leave::Refused { rest, limit: "wrong_passwords_per_account" });
+        if self.counters.value(&lock(&slot.account)).await? > 0 {
+            return refused(window);
+        }
+        let count = self.counters.add(&slot.account, 1, window).await?;
+        if count.value > i64::from(self.config.wrong_passwords_per_account) {
+            return refused(count.resets_in);
+        }
+        Ok(Leave::Given(slot))
+    }
+
+    /// A right password, or one nobody could judge: never counts.
+    pub async fn password_not_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
+        self.counters.add(&slot.account, -1, self.config.window()).await.map(|_| ())
+    }
+
+    pub async fn password_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
+        let window = self.config.window();
+        self.counters.add(&slot.address, 1, window).await?;
+        if self.counters.value(&slot.account).await? >= i64::from(self.config.wrong_passwords_per_account) {
+            self.counters.add(&lock(&slot.account), 1, window).await?;
+        }
+        Ok(())
+    }
+
+    /// For one answer within a flow. `factor` is a factor's name, or another secret that can be guessed at.
+    pub async fn factor(&self, account: &AccountId, factor: &str, flow: &str) -> Result<Leave<FactorSlot>, Unavailable> {
+        let factor_key = format!("factor/{account}/{factor}");
+        if self.counters.value(&lock(&factor_key)).await? > 0 {
+            return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });
+        }
+        // The generation changes with every lock, so that a slow guess of the last one cannot fill the next.
+        let generation = self.counters.value(&format!("{factor_key}/locks")).await?;
+        let slot = FactorSlot {
+            generation: format!("{factor_key}/wrong/{generation}"),
+            factor: factor_key,
+            day: format!("factor/{account}/day"),
+            flow: format!("factor/flow/{flow}"),
+        };
+        let day = self.counters.add(&slot.day, 1, DAY).await?;
+        if day.value > i64::from(self.config.wrong_factors_per_day) {
+            return Ok(Leave::Refused { rest: day.resets_in, limit: "wrong_factors_per_day" });
+        }
+        let count = self.counters.add(&slot.generation, 1, DAY).await?;
+        if count.value > i64::from(self.config.wrong_factors_before_lock) {
+            return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });
+        }
+        let in_flow = self.counters.add(&slot.flow, 1, DAY).await?;
+        if in_flow.value > i64::from(self.config.wrong_factors_per_flow) {
+            return Ok(Leave::Refused { rest: Duration::ZERO, limit: "wrong_factors_per_flow" });
+        }
+        Ok(Leave::Given(slot))
+    }
+
+    /// A right answer resets the factor's counter; the day's keeps what was wrong before.
+    pub async fn factor_right(&self, slot: FactorSlot) -> Result<(), Unavailable> {
+        self.counters.clear(&slot.generation).await?;
+        self.counters.add(&slot.day, -1, DAY).await.map(|_| ())
+    }
+
+    /// Neither right nor wrong, such as a code that was right once before: gives the slot back.
+    pub async fn factor_not_wrong(&self, slot: FactorSlot) -> Result<(), Unavailable> {
+        for key in [&slot.generation, &slot.day, &slot.flow] {
+            self.counters.add(key, -1, DAY).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many answers the flow has left.
+    pub async fn factor_wrong(&self, slot: FactorSlot) -> Result<u32, Unavailable> {
+        if self.counters.value(&slot.generation).await? >= i64::from(self.config.wrong_factors_before_lock) {
+            self.counters.add(&lock(&slot.factor), 1, self.config.lock()).await?;
+            self.counters.add(&format!("{}/locks", slot.factor), 1, DAY).await?;
+        }
+        let used = self.counters.value(&slot.flow).await?;
+        Ok(u32::try_from(i64::from(self.config.wrong_factors_per_flow).saturating_sub(used)).unwrap_or(0))
+    }
+}
+
+fn lock(key: &str) -> String {
+    format!("{key}/lock")
+}
+
+impl Config {
+    fn window(&self) -> Duration {
+        Duration::from_secs(self.window_minutes.saturating_mul(60))
+    }
+    fn lock(&self) -> Duration {
+        Duration::from_secs(self.lock_minutes.saturating_mul(60))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Count;
+    use async_trait::async_trait;
+    use std::{collections::HashMap, sync::Mutex};
+
+    /// Windows that never end: enough for counting rules. The real ones pass the contract suite.
+    #[derive(Default)]
+    struct Plain(Mutex<HashMap<String, i64>>);
+
+    #[async_trait]
+    impl Counters for Plain {
+        async fn add(&self, name: &str, by: i64, window: Duration) -> Result<Count, Unavailable> {
+            let mut map = self.0.lock().unwrap();
+            let value = map.entry(name.to_owned()).or_default();
+            *value = (*value + by).max(0);
+            Ok(Count { value: *value, resets_in: window })
+        }
+        async fn value(&self, name: &str) -> Result<i64, Unavailable> {
+            Ok(self.0.lock().unwrap().get(name).copied().unwrap_or(0))
+        }
+        async fn clear(&self, name: &str) -> Result<(), Unavailable> {
+            self.0.lock().unwrap().remove(name);
+            Ok(())
+        }
+    }
+
+    fn throttle() -> Throttle {
+        Throttle::new(Arc::new(Plain::default()), Config::default())
+    }
+
+    async fn guess(throttle: &Throttle, name: &str, address: [u8; 4]) -> bool {
+        let client = ClientAddr::new(address.into());
+        match throttle.password(&SiteName::new("campus"), name, client).await.unwrap() {
+            Leave::Given(slot) => {
+                throttle.password_wrong(slot).await.unwrap();
+                true
+            }
+            Leave::Refused { .. } => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn e4_ten_wrong_passwords_an_account_and_a_hundred_an_address() {
+        let throttle = throttle();
+        let mut looked_at = 0;
+        for i in 0..30 {
+            looked_at += usize::from(guess(&throttle, "alice", [192, 0, 2, i]).await);
+        }
+        assert_eq!(looked_at, 10);
+        let mut sprayed = 0;
+        for i in 0..300 {
+            sprayed += usize::from(guess(&throttle, &format!("u{i}"), [198, 51, 100, 1]).await);
+        }
+        assert_eq!(sprayed, 100);
+    }
+
+    #[tokio::test]
+    async fn a_right_password_never_counts() {
+        let throttle = throttle();
+        for _ in 0..50 {
+            let client = ClientAddr::new([192, 0, 2, 1].into());
+            let Leave::Given(slot) = throttle.password(&SiteName::new("campus"), "alice", client).await.unwrap() else {
+                panic!("refused")
+            };
+            throttle.password_not_wrong(slot).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn f2_five_wrong_codes_end_a_flow_and_ten_lock_the_factor() {
+        let throttle = throttle();
+        let account = AccountId::new("a");
+        let mut looked_at = 0;
+        for flow in 0..20 {
+            for _ in 0..8 {
+                if let Leave::Given(slot) = throttle.factor(&account, "totp", &flow.to_string()).await.unwrap() {
+                    looked_at += 1;
+                    throttle.factor_wrong(slot).await.unwrap();
+                }
+            }
+        }
+        assert_eq!(looked_at, 10);
+    }
+
+    #[tokio::test]
+    async fn a_right_code_resets_the_factor_but_not_the_day() {
+        let throttle = throttle();
+        let account = AccountId::new("a");
+        let mut wrong = 0;
+        for flow in 0..40 {
+            for answer in 0..5 {
+                match throttle.factor(&account, "totp", &flow.to_string()).await.unwrap() {
+                    Leave::Given(slot) if answer == 4 => throttle.factor_right(slot).await.unwrap(),
+                    Leave::Given(slot) => {
+                        wrong += 1;
+                        throttle.factor_wrong(slot).await.unwrap();
+                    }
+                    Leave::Refused { .. } => {}
+                }
+            }
+        }
+        assert_eq!(wrong, 30);
+    }
+}
