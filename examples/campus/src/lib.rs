@@ -23,6 +23,8 @@ mod mobile;
 mod passwords;
 mod php;
 mod random;
+#[cfg(test)]
+mod replay;
 mod reply;
 mod rest;
 mod router;

@@ -1,7 +1,7 @@
 //! Which script answers which path, and what the web server itself answers.
 
 use crate::ajax::{self, Door};
-use crate::reply::{HTML, JSON, Reply};
+use crate::reply::{JSON, Reply};
 use crate::site::Site;
 use crate::visit::{Request, Visit};
 use crate::{doors, files, local, login, mobile, passwords, php, rest, token, web};
@@ -91,7 +91,7 @@ fn wrong_access(site: &Site, request: &Request) -> Option<Reply> {
                 json!({"error": text, "stacktrace": null, "debuginfo": null, "errorcode": code});
             Reply::new(200, JSON, php::json(&error))
         }
-        _ => Reply::new(303, HTML, "").with("Location", site.www.clone()),
+        _ => Reply::new(303, "text/html; charset=UTF-8", "").with("Location", site.www.clone()),
     })
 }
 

@@ -152,7 +152,8 @@ async fn read(body: &mut Incoming) -> (Vec<u8>, u64, bool) {
     (kept, total, true)
 }
 
-fn request(head: &Parts, body: Vec<u8>, body_len: u64) -> Option<Request> {
+/// The request as the scripts see it; `None` where nginx answers 400.
+pub(crate) fn request(head: &Parts, body: Vec<u8>, body_len: u64) -> Option<Request> {
     let place = php::resolve(head.uri.path())?;
     let query = Params::urlencoded(head.uri.query().unwrap_or_default().as_bytes());
     let content_type = head.headers.get("content-type");

@@ -58,6 +58,14 @@ impl Sessions {
         id
     }
 
+    /// A new anonymous session under a recorded id.
+    #[cfg(test)]
+    pub(crate) fn place(&mut self, id: &str) -> &mut Session {
+        let made = self.create();
+        let session = self.map.remove(&made).expect("just created");
+        self.map.entry(id.to_owned()).or_insert(session)
+    }
+
     pub(crate) fn get(&self, id: &str) -> Option<&Session> {
         self.map.get(id)
     }
