@@ -31,6 +31,50 @@ pub(crate) fn shibboleth(visit: &mut Visit) -> Reply {
     Reply::see_other(wanted.or(target).unwrap_or_else(|| visit.www("/my/")))
 }
 
+/// `/auth/oauth2/login.php`: first out to the provider, then back with its code. This provider's
+/// code is the username. From the source of 4.2, not recorded.
+pub(crate) fn oauth2(visit: &mut Visit) -> Result<Reply, Reply> {
+    visit.session();
+    let wanted = visit.request.param("wantsurl").unwrap_or_default();
+    let wanted = wanted.to_owned();
+    let Some(code) = visit.request.param("oauth2code").map(php::username) else {
+        visit.require_sesskey()?;
+        let state = visit.www(&format!("/auth/oauth2/login.php?id=1&wantsurl={wanted}"));
+        let state =
+            percent_encoding::utf8_percent_encode(&state, percent_encoding::NON_ALPHANUMERIC);
+        return Ok(Reply::see_other(format!(
+            "https://provider.example/authorize?response_type=code&state={state}"
+        )));
+    };
+    let account = visit.site.accounts.named(&code);
+    let Some(user) = account.filter(|a| !a.suspended).map(|a| a.id) else {
+        return Err(html::error(
+            visit,
+            "You have no valid account on this site.",
+        ));
+    };
+    visit.sign_in(user);
+    Ok(Reply::see_other(
+        match mobile::local(&visit.site.www, &wanted) {
+            true => wanted,
+            false => visit.www("/my/"),
+        },
+    ))
+}
+
+/// `/admin/oauth2callback.php?code=&state=`: back to where the dance began, with the code.
+pub(crate) fn oauth2_callback(visit: &mut Visit) -> Reply {
+    visit.session();
+    let code = visit.request.param("code").unwrap_or_default().to_owned();
+    let state = visit.request.param("state").unwrap_or_default().to_owned();
+    if code.is_empty() || !mobile::local(&visit.site.www, &state) {
+        return html::error(visit, "A required parameter was missing");
+    }
+    let glue = if state.contains('?') { '&' } else { '?' };
+    let code = percent_encoding::utf8_percent_encode(&code, percent_encoding::NON_ALPHANUMERIC);
+    Reply::see_other(format!("{state}{glue}oauth2code={code}"))
+}
+
 /// `/webservice/soap/*`: failed in the laboratory, whatever was sent.
 pub(crate) fn soap() -> Reply {
     Reply::new(500, HTML, "")

@@ -80,23 +80,23 @@ fn already(visit: &mut Visit, member: u64) -> Reply {
 
 fn sign_in(visit: &mut Visit, username: &str, password: &str) -> Reply {
     if !right_login_token(visit) {
-        return failed(visit, password);
+        return failed(visit);
     }
     if php::username(username) == "guest" && !visit.site.settings.guest_login {
-        return failed(visit, password);
+        return failed(visit);
     }
     let trusted = visit.trusted_header();
     let settings = visit.site.settings.clone();
     let accounts = &mut visit.site.accounts;
     match accounts.authenticate(username, password, trusted.as_deref(), &settings) {
         Ok(user) => signed_in(visit, user),
-        Err(_) => failed(visit, password),
+        Err(_) => failed(visit),
     }
 }
 
 fn signed_in(visit: &mut Visit, user: u64) -> Reply {
     let Some(account) = visit.site.accounts.get(user).cloned() else {
-        return failed(visit, "");
+        return failed(visit);
     };
     if !account.confirmed {
         let content = format!(
@@ -117,7 +117,7 @@ fn signed_in(visit: &mut Visit, user: u64) -> Reply {
 
 /// The message waits in the session for the next view of the page; if one is waiting already it
 /// is shown at once.
-fn failed(visit: &mut Visit, _password: &str) -> Reply {
+fn failed(visit: &mut Visit) -> Reply {
     if let Some(url) = visit.site.settings.alternate_login_url.clone() {
         let glue = if url.contains('?') { '&' } else { '?' };
         return Reply::see_other(format!("{url}{glue}errorcode=3"));

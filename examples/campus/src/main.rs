@@ -52,6 +52,7 @@ async fn run(options: Options) -> std::io::Result<()> {
         settings.keep_requests = 0;
         settings.access_log = true;
         settings.shibboleth = false;
+        settings.oauth2 = false;
         settings.webservice_auth = false;
         settings.header_log_user = 3;
     });

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pub(crate) const NO_STORE: &str = "no-store, no-cache, must-revalidate";
-pub(crate) const NO_STORE_MORE: &str = "post-check=0, pre-check=0";
+const NO_STORE_MORE: &str = "post-check=0, pre-check=0";
 const PAGE_CACHE: &str = "private, pre-check=0, post-check=0, max-age=0, no-transform";
 const SERVICE_CACHE: &str = "private, must-revalidate, pre-check=0, post-check=0, max-age=0";
 

@@ -138,6 +138,13 @@ fn script(visit: &mut Visit) -> Result<Reply, Reply> {
         "/auth/shibboleth/index.php" if visit.site.settings.shibboleth => {
             Ok(doors::shibboleth(visit))
         }
+        "/auth/oauth2/login.php" if visit.site.settings.oauth2 => doors::oauth2(visit),
+        "/admin/oauth2callback.php" if visit.site.settings.oauth2 => {
+            Ok(doors::oauth2_callback(visit))
+        }
+        "/admin/tool/policy/view.php" | "/admin/tool/dataprivacy/summary.php" => {
+            Ok(web::open_page(visit))
+        }
         "/calendar/export_execute.php" => Ok(doors::calendar(visit)),
         "/rss/file.php" => Ok(doors::rss(visit)),
         dump if dump.starts_with("/grade/export/") && dump.ends_with("/dump.php") => {

@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,7 +75,9 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
         async move { Ok::<_, Infallible>(serve(request, number, shared).await) }
     });
     let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
+        // a pooled connection may idle as long as the gateway likes
+        .header_read_timeout(None)
+        .max_headers(1000)
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

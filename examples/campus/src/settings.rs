@@ -36,6 +36,9 @@ pub struct Settings {
     pub shibboleth: bool,
     /// `user_attribute` of auth_shibboleth, as a header's name.
     pub shibboleth_header: String,
+    /// The `oauth2` auth plugin, with a provider whose code is the username (from the source,
+    /// not recorded).
+    pub oauth2: bool,
     /// `registerauth`: "" or "email".
     pub register_auth: String,
     /// `guestloginbutton`.
@@ -82,6 +85,7 @@ impl Default for Settings {
             webservice_auth: true,
             shibboleth: true,
             shibboleth_header: "X-Remote-User".into(),
+            oauth2: true,
             register_auth: String::new(),
             guest_login: true,
             force_login: false,

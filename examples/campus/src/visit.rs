@@ -124,6 +124,7 @@ impl<'a> Visit<'a> {
     fn open(&mut self) -> String {
         let timeout = Duration::from_secs(self.site.settings.session_timeout_secs);
         if let Some(sent) = self.request.cookie("MoodleSession") {
+            self.end_if_suspended(&sent);
             match self.site.sessions.touch(&sent, timeout) {
                 Touched::Live => return sent,
                 Touched::TimedOut => self.timed_out = true,
@@ -133,6 +134,15 @@ impl<'a> Visit<'a> {
         let id = self.site.sessions.create();
         self.send_session_cookie(&id);
         id
+    }
+
+    /// A session does not outlive the suspension of its account.
+    fn end_if_suspended(&mut self, id: &str) {
+        let user = self.site.sessions.get(id).and_then(|session| session.user);
+        let account = user.and_then(|user| self.site.accounts.get(user));
+        if account.is_some_and(|account| account.suspended) {
+            self.site.sessions.remove(id);
+        }
     }
 
     /// The user of the session, guest included.

@@ -179,6 +179,12 @@ pub(crate) fn administration(visit: &mut Visit) -> Result<Reply, Reply> {
     Ok(html::page(visit, "Site administration", &content))
 }
 
+/// Policies and the privacy summary: pages for everybody.
+pub(crate) fn open_page(visit: &mut Visit) -> Reply {
+    let content = "<div class=\"card\"><p>For everybody to read.</p></div>";
+    html::page(visit, "About this site", content)
+}
+
 /// A script the double knows nothing about: a protected page.
 pub(crate) fn other(visit: &mut Visit) -> Result<Reply, Reply> {
     visit.require_login(Admit::Guests)?;
@@ -200,6 +206,9 @@ pub(crate) fn fixed(script: &str) -> Option<Reply> {
         "/lib/javascript.php" | "/lib/requirejs.php" => Reply::fixed(JS, "\"use strict\";\n"),
         "/theme/image.php" | "/theme/yui_image.php" => Reply::fixed("image/svg+xml", ICON),
         "/theme/font.php" => Reply::fixed("font/woff2", ""),
+        "/admin/tool/mobile/mobile.webmanifest.php" => {
+            Reply::fixed("application/json; charset=utf-8", "{}")
+        }
         "/favicon.ico" => Reply::fixed("image/svg+xml", ICON),
         "/help.php" | "/help_ajax.php" => Reply::fixed("text/html; charset=utf-8", "<p>Help.</p>"),
         path if path.starts_with("/lib/requirejs/") && path.ends_with(".js") => {
