@@ -5,7 +5,7 @@
 //! for. What a gateway must close stands open here, so that a test can tell a closed door from a
 //! missing one. Nothing is kept on disk; ids, tokens and keys are new on every run.
 //!
-//! In reading order: `php` (what PHP makes of a request) · `settings` · `accounts` · `sessions` ·
+//! In reading order: `paths`, `php`, `multipart` (what nginx and PHP make of a request) · `settings` · `accounts` · `sessions` ·
 //! `site` (all of what is remembered) · `visit` (one request being answered) · `html`, `reply` ·
 //! the scripts (`login`, `passwords`, `token`, `rest` with `functions`, `ajax`, `mobile`, `files`,
 //! `web`, `doors`, `local`) · `router` · `server` · `log`.
@@ -20,7 +20,9 @@ mod local;
 mod log;
 mod login;
 mod mobile;
+mod multipart;
 mod passwords;
+mod paths;
 mod php;
 mod random;
 #[cfg(test)]

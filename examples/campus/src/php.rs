@@ -1,4 +1,4 @@
-//! What PHP behind nginx makes of a request: path, parameters, cookies.
+//! What PHP makes of parameters and cookies, and how it writes JSON and HTML.
 //!
 //! The gateway in front must read a request exactly as this file does, so the rules are kept
 //! close to `main/php_variables.c`: the last duplicate wins, leading spaces of a name go away, a
@@ -8,60 +8,6 @@ use std::borrow::Cow;
 
 /// PHP stops reading variables here (`max_input_vars`).
 const MAX_INPUT_VARS: usize = 1000;
-
-/// A path as nginx maps it: the script, and what follows it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub script: String,
-    pub info: String,
-}
-
-/// Decodes once, folds slashes and dots, splits at the first `.php`. `None` for a NUL.
-pub(crate) fn resolve(path: &str) -> Option<Place> {
-    let decoded = percent_decode(path.as_bytes(), Plus::Kept);
-    if decoded.contains(&0) {
-        return None;
-    }
-    let decoded = String::from_utf8_lossy(&decoded).into_owned();
-    let folded = fold(&decoded);
-    let end = folded
-        .match_indices(".php")
-        .map(|(at, _)| at + 4)
-        .find(|&end| end == folded.len() || folded.as_bytes()[end] == b'/');
-    Some(match end {
-        Some(end) => Place {
-            script: folded[..end].to_owned(),
-            info: folded[end..].to_owned(),
-        },
-        None if folded.ends_with('/') => Place {
-            script: format!("{folded}index.php"),
-            info: String::new(),
-        },
-        None => Place {
-            script: folded,
-            info: String::new(),
-        },
-    })
-}
-
-fn fold(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                kept.pop();
-            }
-            other => kept.push(other),
-        }
-    }
-    let directory = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
-    let mut folded = format!("/{}", kept.join("/"));
-    if directory && folded.len() > 1 {
-        folded.push('/');
-    }
-    folded
-}
 
 /// One of `$_GET` and `$_POST`.
 #[derive(Debug, Default, Clone)]
@@ -121,7 +67,7 @@ impl Params {
             .map(|e| e.value.as_str())
     }
 
-    fn register(&mut self, name: &[u8], value: &[u8]) {
+    pub(crate) fn register(&mut self, name: &[u8], value: &[u8]) {
         if self.entries.len() >= MAX_INPUT_VARS {
             return;
         }
@@ -184,116 +130,6 @@ fn variable(raw: &[u8]) -> Option<(String, Vec<String>)> {
     Some((name, path))
 }
 
-/// A file of a multipart form.
-#[derive(Debug, Clone)]
-pub(crate) struct Upload {
-    pub filename: String,
-    pub content_type: String,
-    pub content: Vec<u8>,
-    /// The true size; more than `content` holds when the body was longer than what is kept.
-    pub size: u64,
-}
-
-/// `$_POST` and `$_FILES`. `kept` is the beginning of a body of `total` bytes.
-pub(crate) fn form(content_type: &str, kept: &[u8], total: u64) -> (Params, Vec<Upload>) {
-    let kind = content_type
-        .split([';', ',', ' '])
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    match kind.as_str() {
-        "application/x-www-form-urlencoded" => (Params::urlencoded(kept), Vec::new()),
-        "multipart/form-data" => match boundary(content_type) {
-            Some(boundary) => multipart(&boundary, kept, total),
-            None => Default::default(),
-        },
-        _ => Default::default(),
-    }
-}
-
-fn boundary(content_type: &str) -> Option<String> {
-    let at = content_type.to_ascii_lowercase().find("boundary=")? + "boundary=".len();
-    let rest = &content_type[at..];
-    let value = match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next()?,
-        None => rest.split([';', ',']).next()?.trim(),
-    };
-    (!value.is_empty()).then(|| value.to_owned())
-}
-
-fn multipart(boundary: &str, kept: &[u8], total: u64) -> (Params, Vec<Upload>) {
-    let (mut params, mut files) = (Params::default(), Vec::new());
-    let line = format!("--{boundary}").into_bytes();
-    let Some(mut at) = find(kept, &line, 0).map(|at| at + line.len()) else {
-        return (params, files);
-    };
-    let closing = [b"\r\n", line.as_slice()].concat();
-    while !kept[at..].starts_with(b"--") {
-        let Some(head_end) = find(kept, b"\r\n\r\n", at) else {
-            break;
-        };
-        let head = String::from_utf8_lossy(&kept[at..head_end]).into_owned();
-        let start = head_end + 4;
-        // the boundary's CRLF may be the one that ended the head: an empty part
-        let end = find(kept, &closing, start);
-        let content = &kept[start..end.unwrap_or(kept.len())];
-        let size = match end {
-            Some(_) => content.len() as u64,
-            None => total.saturating_sub((start + closing.len() + b"--\r\n".len()) as u64),
-        };
-        part(&head, content, size, &mut params, &mut files);
-        match end {
-            Some(end) => at = end + closing.len(),
-            None => break,
-        }
-    }
-    (params, files)
-}
-
-fn part(head: &str, content: &[u8], size: u64, params: &mut Params, files: &mut Vec<Upload>) {
-    let header = |name: &str| {
-        head.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.trim()
-                .eq_ignore_ascii_case(name)
-                .then(|| value.trim().to_owned())
-        })
-    };
-    let disposition = header("Content-Disposition").unwrap_or_default();
-    let Some(name) = attribute(&disposition, "name") else {
-        return;
-    };
-    match attribute(&disposition, "filename") {
-        Some(filename) => files.push(Upload {
-            filename: filename
-                .rsplit(['/', '\\'])
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-            content_type: header("Content-Type").unwrap_or_else(|| "text/plain".into()),
-            content: content.to_vec(),
-            size,
-        }),
-        None => params.register(name.as_bytes(), content),
-    }
-}
-
-fn attribute<'a>(disposition: &'a str, name: &str) -> Option<&'a str> {
-    disposition.split(';').skip(1).find_map(|piece| {
-        let (key, value) = piece.split_once('=')?;
-        key.trim()
-            .eq_ignore_ascii_case(name)
-            .then(|| value.trim().trim_matches('"'))
-    })
-}
-
-fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    text.get(from..)?
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .map(|at| at + from)
-}
-
 /// The value PHP puts in `$_COOKIE[name]`: the first of several; names are compared as bytes.
 pub(crate) fn cookie(headers: &str, name: &str) -> Option<String> {
     headers.split(';').find_map(|piece| {
@@ -349,12 +185,12 @@ pub(crate) fn html(text: &str) -> Cow<'_, str> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Plus {
+pub(crate) enum Plus {
     Kept,
     Space,
 }
 
-fn percent_decode(text: &[u8], plus: Plus) -> Vec<u8> {
+pub(crate) fn percent_decode(text: &[u8], plus: Plus) -> Vec<u8> {
     let spaced: Vec<u8> = match plus {
         Plus::Kept => text.to_vec(),
         Plus::Space => text
@@ -397,47 +233,6 @@ mod tests {
         assert_eq!(params.at("r", &["1"]), Some("y"));
         assert_eq!(params.at("q", &["0", "f"]), Some("z"));
         assert_eq!(params.get("w"), Some(Value::Array));
-    }
-
-    #[test]
-    fn a_multipart_form_gives_fields_and_files() {
-        let body = b"--XX\r\nContent-Disposition: form-data; name=\"filearea\"\r\n\r\ndraft\r\n--XX\r\n\
-            Content-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--XX--\r\n";
-        let (params, files) = form("Multipart/Form-Data; boundary=XX", body, body.len() as u64);
-        assert_eq!(text(&params, "filearea"), Some("draft"));
-        assert_eq!((files[0].filename.as_str(), files[0].size), ("a.txt", 5));
-    }
-
-    #[test]
-    fn the_size_of_a_long_upload_is_known_though_its_end_is_not_kept() {
-        let head =
-            b"--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n".to_vec();
-        let kept = [head.as_slice(), &[b'x'; 100]].concat();
-        let total = head.len() as u64 + 5_000_000_000 + b"\r\n--XX--\r\n".len() as u64;
-        let (_, files) = form("multipart/form-data; boundary=XX", &kept, total);
-        assert_eq!(files[0].size, 5_000_000_000);
-    }
-
-    #[test]
-    fn every_spelling_of_a_path_reaches_the_same_script() {
-        for path in [
-            "//login//token.php",
-            "/login/./token.php",
-            "/x/../login/token.php",
-            "/course/..%2flogin/token.php",
-            "/login/%74oken.php",
-            "/login/token%2ephp/a.css",
-            "/login/token.php/anything",
-            "/login/token.php%2f",
-        ] {
-            assert_eq!(resolve(path).unwrap().script, "/login/token.php", "{path}");
-        }
-        assert_eq!(resolve("/login/").unwrap().script, "/login/index.php");
-        assert_eq!(
-            resolve("/LOGIN/token.php").unwrap().script,
-            "/LOGIN/token.php"
-        );
-        assert_eq!(resolve("/a%00.php"), None);
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(crate) fn answer(site: &mut Site, request: &Request) -> Reply {
 
 /// What needs no PHP: static files, the slash after a folder.
 fn web_server(site: &Site, request: &Request) -> Option<Reply> {
+    if request.method == "TRACE" {
+        return Some(Reply::new(405, "text/html", "<h1>405 Not Allowed</h1>\n"));
+    }
     if let Some(reply) = web::fixed(&request.script) {
         return Some(reply);
     }

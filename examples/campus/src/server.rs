@@ -1,7 +1,9 @@
 //! Sockets: accepts connections, reads bodies without keeping them, and hands each request on.
 
 use crate::log::{Journal, KEPT_BODY, Logged};
-use crate::php::{self, Params};
+use crate::multipart;
+use crate::paths;
+use crate::php::Params;
 use crate::reply::{Content, Reply, Sending};
 use crate::router;
 use crate::site::Site;
@@ -156,13 +158,13 @@ async fn read(body: &mut Incoming) -> (Vec<u8>, u64, bool) {
 
 /// The request as the scripts see it; `None` where nginx answers 400.
 pub(crate) fn request(head: &Parts, body: Vec<u8>, body_len: u64) -> Option<Request> {
-    let place = php::resolve(head.uri.path())?;
+    let place = paths::resolve(head.uri.path())?;
     let query = Params::urlencoded(head.uri.query().unwrap_or_default().as_bytes());
     let content_type = head.headers.get("content-type");
     let content_type = content_type.and_then(|value| value.to_str().ok());
     // PHP fills $_POST for the method POST only
     let (post, files) = match head.method == http::Method::POST {
-        true => php::form(content_type.unwrap_or_default(), &body, body_len),
+        true => multipart::form(content_type.unwrap_or_default(), &body, body_len),
         false => Default::default(),
     };
     Some(Request {

@@ -1,7 +1,7 @@
 //! Everything the LMS remembers: settings, accounts, sessions, tokens, keys, files.
 
 use crate::accounts::{ADMIN, Accounts};
-use crate::php::Upload;
+use crate::multipart::Upload;
 use crate::random;
 use crate::sessions::Sessions;
 use crate::settings::Settings;

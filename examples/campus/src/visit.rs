@@ -2,7 +2,8 @@
 
 use crate::accounts::GUEST;
 use crate::html;
-use crate::php::{self, Params, Upload, Value};
+use crate::multipart::Upload;
+use crate::php::{self, Params, Value};
 use crate::reply::Reply;
 use crate::sessions::{Session, Touched};
 use crate::site::Site;
