@@ -1,0 +1,104 @@
+//! The administrator's settings, as far as they change what is seen on the wire.
+
+use std::time::Duration;
+
+/// Defaults are those of the site that was recorded, with the doors open that a gateway must
+/// close: a test of a closed door needs an LMS that would have opened it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `headerloguser`: 0 off, 1 user id, 2 full name, 3 username.
+    pub header_log_user: u8,
+    /// `typeoflogin` of the mobile plugin: 1 app, 2 browser, 3 embedded browser.
+    pub type_of_login: u8,
+    /// `false` models an LMS that keeps its session id across sign-in (attack J14).
+    pub rotate_at_sign_in: bool,
+    /// `authloginviaemail`.
+    pub auth_login_via_email: bool,
+    /// `limitconcurrentlogins`; 0 = no limit.
+    pub limit_concurrent_logins: u32,
+    /// `sessiontimeout`.
+    pub session_timeout_secs: u64,
+    /// `maintenance_enabled`.
+    pub maintenance: bool,
+    /// `lockoutthreshold`; 0 = off.
+    pub lockout_threshold: u32,
+    /// `false` = `core_session_time_remaining` is unknown, as before Moodle 3.7.
+    pub time_remaining: bool,
+    /// `enablewebservices`.
+    pub enable_web_services: bool,
+    /// Short names of the enabled external services.
+    pub services: Vec<String>,
+    /// `tokenduration`; 0 = every token issued is expired at once.
+    pub token_duration_secs: u64,
+    /// The `webservice` auth plugin: opens simpleserver.php to any local password.
+    pub webservice_auth: bool,
+    /// The `shibboleth` auth plugin: believes `shibboleth_header` on the login doors.
+    pub shibboleth: bool,
+    /// `user_attribute` of auth_shibboleth, as a header's name.
+    pub shibboleth_header: String,
+    /// The `oauth2` auth plugin, with a provider whose code is the username (from the source,
+    /// not recorded).
+    pub oauth2: bool,
+    /// `registerauth`: "" or "email".
+    pub register_auth: String,
+    /// `guestloginbutton`.
+    pub guest_login: bool,
+    /// `forcelogin`: the front page asks for a session too.
+    pub force_login: bool,
+    /// A site policy that accounts must have agreed to.
+    pub site_policy: bool,
+    /// `alternateloginurl`; also switches the logintoken check off.
+    pub alternate_login_url: Option<String>,
+    /// `forcedurlscheme` of the mobile plugin.
+    pub forced_url_scheme: Option<String>,
+    /// Seconds between two autologin keys of one user.
+    pub autologin_lockout_secs: u64,
+    /// `sslproxy`.
+    pub ssl_proxy: bool,
+    /// `true` = `reverseproxy` is off: the Host header's name must be that of the public URL.
+    pub check_host: bool,
+    /// `cookiehttponly`.
+    pub cookie_http_only: bool,
+    /// Delay before each answer.
+    pub slow: Option<Duration>,
+    /// How many requests the log keeps; the oldest go.
+    pub keep_requests: usize,
+    /// One line per request on standard output.
+    pub access_log: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            header_log_user: 0,
+            type_of_login: 1,
+            rotate_at_sign_in: true,
+            auth_login_via_email: false,
+            limit_concurrent_logins: 0,
+            session_timeout_secs: 28_800,
+            maintenance: false,
+            lockout_threshold: 0,
+            time_remaining: true,
+            enable_web_services: true,
+            services: vec!["moodle_mobile_app".into()],
+            token_duration_secs: 12 * 7 * 86_400,
+            webservice_auth: true,
+            shibboleth: true,
+            shibboleth_header: "X-Remote-User".into(),
+            oauth2: true,
+            register_auth: String::new(),
+            guest_login: true,
+            force_login: false,
+            site_policy: false,
+            alternate_login_url: None,
+            forced_url_scheme: Some("moodlemobile".into()),
+            autologin_lockout_secs: 360,
+            ssl_proxy: true,
+            check_host: false,
+            cookie_http_only: false,
+            slow: None,
+            keep_requests: 20_000,
+            access_log: false,
+        }
+    }
+}
