@@ -1,3 +1,4 @@
 //! IS IT ENOUGH? Factors, signals, points, and the policy that turns facts into a decision.
 
 pub mod enrolment;
+pub mod factors;
