@@ -16,7 +16,8 @@ next-start = Zur Startseite
 challenge-totp = Code eingeben
 challenge-totp-label = Sechsstelliger Code
 challenge-totp-hint = Öffnen Sie Ihre Authenticator-App. Sie zeigt alle 30 Sekunden einen neuen Code.
-challenge-recovery = Wiederherstellungscode eingeben
+# Der weiche Trennstrich: auf kleinen Bildschirmen ist das Wort länger als die Zeile.
+challenge-recovery = Wiederherstellungs{"\u00AD"}code eingeben
 challenge-recovery-label = Wiederherstellungscode
 challenge-recovery-hint = Einer der zehn Codes, die Sie beim Einrichten der App erhalten haben. Jeder gilt einmal.
 use-totp = Authenticator-App verwenden
@@ -42,7 +43,7 @@ enrol-confirm-hint = Sechs Ziffern. So ist sicher, dass beide Seiten übereinsti
 enrol-submit = Einrichtung abschließen
 
 ## Wiederherstellungscodes
-codes = Wiederherstellungscodes aufbewahren
+codes = Wiederherstellungs{"\u00AD"}codes aufbewahren
 codes-why = Wenn Sie Ihr Telefon verlieren, kommen Sie mit einem dieser Codes hinein. Sie werden nur jetzt gezeigt: Drucken oder speichern Sie sie dort, wo Sie sie wiederfinden, aber nicht nur auf dem Telefon.
 codes-list = Wiederherstellungscodes
 codes-once = Jeder Code gilt einmal.
