@@ -27,6 +27,7 @@ pub mod identity;
 pub mod flow;
 
 // the doors
+pub mod pages;
 pub mod edge;
 pub mod admin;
 

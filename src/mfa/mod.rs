@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod enrolment;
+pub mod factors;
 pub mod policy;
 
 pub use config::Config;

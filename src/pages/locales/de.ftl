@@ -1,0 +1,106 @@
+# Alles, was man liest, auf Deutsch. Eine Nachricht je Satz, der allein steht; keine Auszeichnung.
+
+## Jede Seite
+title-problem = Fehler:
+request-id = Wenn Sie sich an den Helpdesk wenden, nennen Sie diese Kennung:
+signing-in-as = Anmeldung als
+continue = Weiter
+cancel = Anmeldung abbrechen
+six-digits = Sechs Ziffern, zum Beispiel 123 456
+next-sign-in = Zurück zur Anmeldung
+next-continue = Weiter
+next-retry = Noch einmal versuchen
+next-start = Zur Startseite
+
+## Der zweite Schritt
+challenge-totp = Code eingeben
+challenge-totp-label = Sechsstelliger Code
+challenge-totp-hint = Öffnen Sie Ihre Authenticator-App. Sie zeigt alle 30 Sekunden einen neuen Code.
+# Der weiche Trennstrich: auf kleinen Bildschirmen ist das Wort länger als die Zeile.
+challenge-recovery = Wiederherstellungs{"\u00AD"}code eingeben
+challenge-recovery-label = Wiederherstellungscode
+challenge-recovery-hint = Einer der zehn Codes, die Sie beim Einrichten der App erhalten haben. Jeder gilt einmal.
+use-totp = Authenticator-App verwenden
+use-recovery = Wiederherstellungscode verwenden
+
+## Der Code vom Helpdesk
+help-desk = Zweiten Schritt einrichten
+help-desk-why = { $site } verlangt bei der Anmeldung einen zweiten Schritt. Für Ihr Konto ist noch keiner eingerichtet.
+help-desk-how = Zum Einrichten gibt Ihnen der Helpdesk einen Einmalcode. Er wird Sie fragen, wer Sie sind.
+help-desk-label = Code vom Helpdesk
+
+## Einrichten
+enrol = Authenticator-App einrichten
+enrol-why = Ab jetzt verlangt { $site } außer Ihrem Passwort einen Code von Ihrem Telefon.
+enrol-app = Authenticator-App bereithalten
+enrol-app-text = Jede App für sechsstellige Codes ist geeignet. Haben Sie schon eine, nehmen Sie diese.
+enrol-scan = Dieses Bild mit der App scannen
+enrol-qr = QR-Code mit dem Schlüssel für Ihre Authenticator-App. Derselbe Schlüssel steht darunter als Text.
+enrol-here = Die App ist auf diesem Gerät: öffnen
+enrol-key = Oder diesen Schlüssel in die App eintippen:
+enrol-confirm = Code eingeben, den die App zeigt
+enrol-confirm-hint = Sechs Ziffern. So ist sicher, dass beide Seiten übereinstimmen.
+enrol-submit = Einrichtung abschließen
+
+## Wiederherstellungscodes
+codes = Wiederherstellungs{"\u00AD"}codes aufbewahren
+codes-why = Wenn Sie Ihr Telefon verlieren, kommen Sie mit einem dieser Codes hinein. Sie werden nur jetzt gezeigt: Drucken oder speichern Sie sie dort, wo Sie sie wiederfinden, aber nicht nur auf dem Telefon.
+codes-list = Wiederherstellungscodes
+codes-once = Jeder Code gilt einmal.
+codes-download = Als Datei speichern
+codes-print = Drucken
+codes-kept = Ich habe sie aufbewahrt: weiter
+codes-file = Wiederherstellungscodes für { $site }
+
+## Was an einer Eingabe falsch war
+problem-wrong-totp = Der Code stimmt nicht. Geben Sie den Code ein, den die App jetzt zeigt. Kommt das öfter vor, prüfen Sie, ob Ihr Telefon die Uhrzeit automatisch stellt.
+problem-wrong-recovery = Der Wiederherstellungscode stimmt nicht. Prüfen Sie jedes Zeichen oder nehmen Sie einen anderen.
+problem-wrong-help-desk = Der Code stimmt nicht oder gilt nicht mehr. Prüfen Sie ihn oder bitten Sie den Helpdesk um einen neuen.
+problem-wrong-enrol = Der Code passt nicht zu diesem Schlüssel. Prüfen Sie, ob Sie dieses Bild gescannt haben und ob Ihr Telefon die Uhrzeit automatisch stellt.
+problem-used-totp = Der Code wurde schon benutzt. Warten Sie, bis die App einen neuen zeigt.
+problem-used-recovery = Der Wiederherstellungscode wurde schon benutzt. Nehmen Sie einen anderen.
+problem-incomplete-totp = Geben Sie die sechs Ziffern ein, die die App zeigt.
+problem-incomplete-recovery = Geben Sie den ganzen Wiederherstellungscode ein: zehn Buchstaben und Ziffern.
+problem-incomplete-help-desk = Geben Sie den ganzen Code vom Helpdesk ein.
+problem-form-expired = Diese Seite war in einem anderen Tab oder zu lange offen. Bitte geben Sie den Code noch einmal ein.
+problem-unavailable = Codes können im Augenblick nicht geprüft werden. Bitte versuchen Sie es in einer Minute noch einmal.
+
+## Enden
+closed = Bitte an den Helpdesk wenden
+closed-text = { $site } verlangt bei der Anmeldung einen zweiten Schritt. Für Ihr Konto ist keiner eingerichtet, und hier lässt er sich zurzeit nicht einrichten. Der Helpdesk kann das für Sie freischalten.
+ended-expired = Diese Anmeldung ist abgelaufen
+ended-expired-text = Zu Ihrem Schutz muss eine Anmeldung binnen zehn Minuten abgeschlossen sein. Bitte beginnen Sie neu.
+ended-attempts = Zu viele falsche Codes
+ended-attempts-text = Diese Anmeldung wurde nach mehreren falschen Codes beendet. Sie können mit Ihrem Passwort neu beginnen.
+ended-cancelled = Anmeldung abgebrochen
+ended-cancelled-text = Sie sind nicht angemeldet.
+ended-finished = Diese Anmeldung ist schon abgeschlossen
+ended-finished-text = Sie wurde in einem anderen Tab beendet, oder das Formular wurde zweimal abgeschickt.
+locked = Zu viele falsche Codes
+locked-text =
+    { $minutes ->
+        [one] Zum Schutz Ihres Kontos wird noch eine Minute lang kein Code angenommen. Wenn Sie das nicht waren, sagen Sie es dem Helpdesk.
+       *[other] Zum Schutz Ihres Kontos wird noch { $minutes } Minuten lang kein Code angenommen. Wenn Sie das nicht waren, sagen Sie es dem Helpdesk.
+    }
+
+## Fehler
+error-400 = Diese Anfrage war nicht zu verstehen
+error-400-text = Ihr Browser hat etwas geschickt, das diese Website nicht lesen kann. Gehen Sie zurück und versuchen Sie es noch einmal, oder beginnen Sie auf der Startseite.
+error-403 = Das ist nicht erlaubt
+error-403-text = Die Anfrage kam nicht von einer Seite dieser Website, oder Sie dürfen das nicht. Beginnen Sie auf der Startseite neu.
+error-404 = Diese Seite gibt es nicht
+error-404-text = Prüfen Sie die Adresse oder beginnen Sie auf der Startseite.
+error-413 = Das ist zu groß
+error-413-text = Was Sie geschickt haben, ist größer, als diese Website annimmt. Schicken Sie eine kleinere Datei.
+error-421 = Das ist nicht diese Website
+error-421-text = Dieser Server bedient die Adresse nicht, nach der Ihr Browser gefragt hat. Prüfen Sie die Adresse, schließen Sie den Tab und öffnen Sie ihn neu.
+error-431 = Der Kopf der Anfrage ist zu groß
+error-431-text = Meist haben sich zu viele Cookies angesammelt. Löschen Sie im Browser die Cookies von { $site } und versuchen Sie es noch einmal.
+error-500 = Hier ist etwas schiefgegangen
+error-500-text = Der Fehler liegt bei uns, nicht bei Ihnen. Bitte versuchen Sie es noch einmal. Kommt er wieder, sagen Sie es dem Helpdesk.
+error-502 = Die Lernplattform antwortet nicht
+error-502-text = Sie sind hier richtig, aber die Website hinter dieser Seite ist nicht erreichbar oder hat unverständlich geantwortet. Bitte versuchen Sie es in einigen Minuten noch einmal.
+error-503 = Zurzeit nicht verfügbar
+error-503-text = Das geht im Augenblick nicht. Bitte versuchen Sie es in einer Minute noch einmal.
+error-504 = Die Lernplattform braucht zu lange
+error-504-text = Die Website hinter dieser Seite hat nicht rechtzeitig geantwortet. Was Sie geschickt haben, kann trotzdem angekommen sein: Sehen Sie nach, bevor Sie es noch einmal schicken.

@@ -1,0 +1,105 @@
+# Everything people read, in English. One message per sentence that stands alone; no markup.
+
+## Every page
+title-problem = Error:
+request-id = If you contact your help desk, give this reference:
+signing-in-as = Signing in as
+continue = Continue
+cancel = Cancel sign-in
+six-digits = Six digits, for example 123 456
+next-sign-in = Back to sign-in
+next-continue = Continue
+next-retry = Try again
+next-start = Go to the start page
+
+## The second step
+challenge-totp = Enter your code
+challenge-totp-label = Six-digit code
+challenge-totp-hint = Open your authenticator app. It shows a new code every 30 seconds.
+challenge-recovery = Enter a recovery code
+challenge-recovery-label = Recovery code
+challenge-recovery-hint = One of the ten codes you were given when you set up your app. Each works once.
+use-totp = Use your authenticator app
+use-recovery = Use a recovery code
+
+## The help desk's code
+help-desk = Set up your second step
+help-desk-why = { $site } asks for a second step at sign-in, and none is set up for your account yet.
+help-desk-how = Your help desk gives you a one-time code to set it up. They will ask who you are.
+help-desk-label = Code from your help desk
+
+## Setting up
+enrol = Set up your authenticator app
+enrol-why = From now on, { $site } asks for a code from your phone as well as your password.
+enrol-app = Get an authenticator app
+enrol-app-text = Any app for six-digit codes will do. If you have one already, use that.
+enrol-scan = Scan this picture with the app
+enrol-qr = QR code with the key for your authenticator app. The same key is given as text below.
+enrol-here = The app is on this device: open it
+enrol-key = Or type this key into the app:
+enrol-confirm = Enter the code the app shows
+enrol-confirm-hint = Six digits. This shows that both sides agree.
+enrol-submit = Finish set-up
+
+## Recovery codes
+codes = Keep your recovery codes
+codes-why = If you lose your phone, one of these codes lets you in instead. They are shown only now: print them or save them where you will find them, but not only on the phone.
+codes-list = Recovery codes
+codes-once = Each code works once.
+codes-download = Save as a file
+codes-print = Print
+codes-kept = I have kept them: continue
+codes-file = Recovery codes for { $site }
+
+## What was wrong with an answer
+problem-wrong-totp = That code is not right. Enter the code your app shows now. If it keeps happening, check that your phone sets its time automatically.
+problem-wrong-recovery = That recovery code is not right. Check each character, or use another one.
+problem-wrong-help-desk = That code is not right, or no longer valid. Check it, or ask your help desk for a new one.
+problem-wrong-enrol = That code does not fit this key. Make sure you scanned this picture, and that your phone sets its time automatically.
+problem-used-totp = That code has been used already. Wait until your app shows a new one.
+problem-used-recovery = That recovery code has been used already. Use another one.
+problem-incomplete-totp = Enter the six digits your app shows.
+problem-incomplete-recovery = Enter the whole recovery code: ten letters and digits.
+problem-incomplete-help-desk = Enter the whole code from your help desk.
+problem-form-expired = This page was open in another tab or for too long. Please enter the code again.
+problem-unavailable = Codes cannot be checked at the moment. Please try again in a minute.
+
+## Ends
+closed = Ask your help desk
+closed-text = { $site } asks for a second step at sign-in. None is set up for your account, and it cannot be set up here at the moment. Your help desk can open it for you.
+ended-expired = This sign-in has expired
+ended-expired-text = For your protection a sign-in has to be finished within ten minutes. Please start again.
+ended-attempts = Too many wrong codes
+ended-attempts-text = This sign-in was ended after several wrong codes. You can start again with your password.
+ended-cancelled = Sign-in cancelled
+ended-cancelled-text = You are not signed in.
+ended-finished = This sign-in is already finished
+ended-finished-text = It was completed in another tab, or the form was sent twice.
+locked = Too many wrong codes
+locked-text =
+    { $minutes ->
+        [one] To protect your account, no codes are accepted for another minute. If this was not you, tell your help desk.
+       *[other] To protect your account, no codes are accepted for another { $minutes } minutes. If this was not you, tell your help desk.
+    }
+
+## Errors
+error-400 = That request could not be understood
+error-400-text = Your browser sent something this site cannot read. Go back and try again, or begin at the start page.
+error-403 = That is not allowed
+error-403-text = The request did not come from a page of this site, or you may not do this. Begin again at the start page.
+error-404 = There is no such page
+error-404-text = Check the address, or begin at the start page.
+error-413 = That is too large
+error-413-text = What you sent is larger than this site accepts. Send a smaller file.
+error-421 = That is not this site
+error-421-text = This server does not serve the address your browser asked for. Check the address, close the tab and open it anew.
+error-431 = The request's header is too large
+error-431-text = Usually too many cookies have collected. Delete the cookies of { $site } in your browser and try again.
+error-500 = Something went wrong here
+error-500-text = The fault is ours, not yours. Please try again. If it happens again, tell your help desk.
+error-502 = The learning site does not answer
+error-502-text = You are in the right place, but the site behind this page cannot be reached or answered with nonsense. Please try again in a few minutes.
+error-503 = Temporarily unavailable
+error-503-text = This service cannot do that at the moment. Please try again in a minute.
+error-504 = The learning site takes too long
+error-504-text = The site behind this page did not answer in time. What you sent may have arrived all the same: look before you send it again.

@@ -1,0 +1,189 @@
+//! The pages vestibule shows: asking for a code, setting up a device, and saying honestly what went wrong.
+//!
+//! Rendered on the server, complete without JavaScript, readable on a 320-pixel screen and by a screen reader. A
+//! page is a pure function of language, [`Frame`] and [`View`]; it knows no HTTP framework, decides nothing and checks
+//! nothing (house §7: never leave a check to the page). Every value is escaped by the template engine, no template
+//! marks anything as safe, and there is no inline style or script, so the strictest content security policy holds.
+//!
+//! Templates, sentences and assets are compiled in; no request chooses a file.
+//!
+//! # Adding a page
+//!
+//! A variant of [`View`], a template, its line in [`TEMPLATES`] and in `page`, its sentences in every file of
+//! `locales/`. The tests render it and name what is missing.
+
+mod assets;
+mod language;
+mod qr;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use assets::Asset;
+pub use language::Lang;
+pub use view::{EndedWhy, Frame, Problem, View};
+
+use language::Texts;
+use minijinja::{
+    Environment, UndefinedBehavior, context,
+    value::{Kwargs, Value},
+};
+use view::{Asked, error_keys};
+
+const TEMPLATES: &[(&str, &str)] = &[
+    ("layout.html", include_str!("templates/layout.html")),
+    ("problem.html", include_str!("templates/problem.html")),
+    ("cancel.html", include_str!("templates/cancel.html")),
+    ("challenge.html", include_str!("templates/challenge.html")),
+    ("help-desk.html", include_str!("templates/help-desk.html")),
+    ("enrol.html", include_str!("templates/enrol.html")),
+    ("codes.html", include_str!("templates/codes.html")),
+    ("message.html", include_str!("templates/message.html")),
+];
+
+/// Why the pages cannot be used. Always ours: everything they are made of is compiled in.
+#[derive(Debug, thiserror::Error)]
+pub enum PagesError {
+    #[error("template {name}: {cause}")]
+    Template { name: &'static str, cause: minijinja::Error },
+    #[error("locale {lang}: {problem}")]
+    Locale { lang: &'static str, problem: String },
+}
+
+/// The compiled templates and the sentences of every language.
+pub struct Pages {
+    templates: Environment<'static>,
+    /// The templates' `t` function, one per entry of [`Lang::ALL`].
+    sentences: Vec<(Lang, Value)>,
+}
+
+impl Pages {
+    pub fn new() -> Result<Self, PagesError> {
+        let mut templates = Environment::new();
+        // A misspelt variable is an error in the tests, not a hole in a page.
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        for (name, source) in TEMPLATES {
+            templates.add_template(name, source).map_err(|cause| PagesError::Template { name, cause })?;
+        }
+        let sentences = Lang::ALL
+            .into_iter()
+            .map(|lang| {
+                let texts = Texts::load(lang)?;
+                let t = Value::from_function(move |key: &str, kwargs: Kwargs| texts.call(key, &kwargs));
+                Ok((lang, t))
+            })
+            .collect::<Result<_, PagesError>>()?;
+        Ok(Self { templates, sentences })
+    }
+
+    /// The best language for an `Accept-Language` header.
+    pub fn language(&self, accept_language: Option<&str>) -> Lang {
+        Lang::negotiate(accept_language)
+    }
+
+    /// The whole page, as `text/html; charset=utf-8`.
+    pub fn render(&self, lang: Lang, frame: &Frame, view: &View) -> String {
+        self.try_render(lang, frame, view).unwrap_or_else(|error| {
+            tracing::error!(request_id = %frame.request_id, %error, "a page could not be rendered");
+            // Constant, because whatever failed above could fail again.
+            "<!doctype html><html lang=\"en\"><title>Error</title><h1>Something went wrong</h1>\
+             <p>Please try again. If it happens again, tell your help desk."
+                .to_owned()
+        })
+    }
+
+    /// The recovery codes as the text file that the page links to, as `text/plain; charset=utf-8`.
+    pub fn codes_text(&self, lang: Lang, frame: &Frame, codes: &[String]) -> String {
+        let source = "{{ t('codes-file', site=site) }}\r\n\r\n\
+                      {% for code in codes %}{{ code }}\r\n{% endfor %}\r\n{{ t('codes-once') }}";
+        let context = context! { codes => codes.to_vec(), ..self.frame(lang, frame) };
+        // Named `.txt`, so that nothing is escaped for HTML. Without sentences the codes are still worth having.
+        self.templates.render_named_str("codes.txt", source, context).unwrap_or_else(|_| codes.join("\r\n")) + "\r\n"
+    }
+
+    /// A file of ours by its exact name.
+    pub fn asset(&self, name: &str) -> Option<&'static Asset> {
+        assets::find(name)
+    }
+
+    fn try_render(&self, lang: Lang, frame: &Frame, view: &View) -> Result<String, minijinja::Error> {
+        let (template, values) = page(view);
+        self.templates.get_template(template)?.render(context! { ..values, ..self.frame(lang, frame) })
+    }
+
+    fn frame(&self, lang: Lang, frame: &Frame) -> Value {
+        let t = self.sentences.iter().find(|(of, _)| *of == lang).map(|(_, t)| t.clone());
+        context! {
+            t => t,
+            lang => lang.as_str(),
+            site => frame.site.as_str(),
+            request_id => frame.request_id.as_str(),
+            styles => assets::href(assets::STYLES),
+            print => assets::href(assets::PRINT),
+            icon => assets::href(assets::ICON),
+        }
+    }
+}
+
+/// A view's template and what it is given.
+fn page(view: &View) -> (&'static str, Value) {
+    match view {
+        View::Challenge { factors, current, error, csrf, account } => {
+            let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
+            let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
+            let account = account.as_deref();
+            let factor = current.as_str();
+            ("challenge.html", context! { factor, others, problem, csrf => csrf.as_str(), account })
+        }
+        View::HelpDesk { error, csrf } => {
+            let problem = error.map(|problem| problem.key(Asked::HelpDesk));
+            ("help-desk.html", context! { problem, csrf => csrf.as_str() })
+        }
+        View::Enrol { secret, uri, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::Enrol));
+            let qr = qr::draw(uri).map(|qr| context! { side => qr.side, path => qr.path });
+            // The address becomes a link: nothing but an enrolment may hide behind it.
+            let uri = Some(uri.as_str()).filter(|uri| uri.starts_with("otpauth://totp/"));
+            let (csrf, account) = (csrf.as_str(), account.as_deref());
+            ("enrol.html", context! { groups => in_fours(secret), uri, qr, problem, csrf, account })
+        }
+        View::Codes { codes, csrf } => ("codes.html", context! { codes => codes.clone(), csrf => csrf.as_str() }),
+        View::EnrolmentClosed => message("closed", "closed-text", After::SignIn),
+        View::Ended { why } => {
+            let after = if *why == EndedWhy::AlreadyFinished { After::Continue } else { After::SignIn };
+            message(why.keys().heading, why.keys().text, after)
+        }
+        View::Locked { minutes } => {
+            let (template, values) = message("locked", "locked-text", After::SignIn);
+            (template, context! { minutes => (*minutes).max(1), ..values })
+        }
+        View::Error { status } => {
+            let after = if matches!(status, 502..=504) { After::Retry } else { After::Start };
+            message(error_keys(*status).heading, error_keys(*status).text, after)
+        }
+    }
+}
+
+/// What a page without a form offers next.
+enum After {
+    SignIn,
+    Continue,
+    Retry,
+    Start,
+}
+
+fn message(heading: &'static str, text: &'static str, after: After) -> (&'static str, Value) {
+    // "/" is a protected page: without a session it leads to sign-in. An empty address is the present page by GET.
+    let (href, label) = match after {
+        After::SignIn => ("/", "next-sign-in"),
+        After::Continue => ("/", "next-continue"),
+        After::Retry => ("", "next-retry"),
+        After::Start => ("/", "next-start"),
+    };
+    ("message.html", context! { heading_key => heading, text_key => text, href, label, minutes => 0 })
+}
+
+/// `ABCDEFGH` as `ABCD`, `EFGH`: eight short words are easier to type off a screen than one of 32 letters.
+fn in_fours(secret: &str) -> Vec<String> {
+    secret.chars().collect::<Vec<_>>().chunks(4).map(|four| four.iter().collect()).collect()
+}

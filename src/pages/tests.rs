@@ -1,0 +1,277 @@
+//! Every page in every language, and what must hold of each: nothing unescaped, nothing inline, nothing missing.
+//!
+//! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
+
+use super::{
+    Frame, Lang, Pages, Problem, TEMPLATES, View,
+    language::tests::keys,
+    view::{Asked, EndedWhy, STATUSES, error_keys},
+};
+use crate::types::FactorKind;
+use std::{collections::BTreeSet, fs, path::Path};
+
+const HOSTILE: &str = "<script>alert('1')</script>\"'&--><img src=x onerror=alert(1)>";
+
+fn frame(site: &str) -> Frame {
+    Frame { site: site.into(), request_id: "3f9a1c07b2d4e658".into() }
+}
+
+/// Every shape a page can take, named; `text` stands wherever a value comes from outside.
+fn views(text: &str) -> Vec<(String, View)> {
+    let (csrf, account) = (text.to_owned(), Some(text.to_owned()));
+    let errors = || std::iter::once(None).chain(Problem::ALL.map(Some));
+    let mut views = Vec::new();
+    for error in errors() {
+        let name = |page: &str| error.map_or(page.to_owned(), |e| format!("{page}-{e:?}").to_lowercase());
+        for current in FactorKind::ALL {
+            let (factors, csrf, account) = (FactorKind::ALL.to_vec(), csrf.clone(), account.clone());
+            views.push((name(current.as_str()), View::Challenge { factors, current, error, csrf, account }));
+        }
+        views.push((name("help-desk"), View::HelpDesk { error, csrf: csrf.clone() }));
+        views.push((name("enrol"), enrol(text, error)));
+    }
+    views.push(("codes".into(), View::Codes { codes: vec![text.into(); 10], csrf: csrf.clone() }));
+    let factors = vec![FactorKind::Totp];
+    let alone = View::Challenge { factors, current: FactorKind::Totp, error: None, csrf, account: None };
+    views.push(("totp-alone".into(), alone));
+    views.push(("closed".into(), View::EnrolmentClosed));
+    views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
+    views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
+    views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
+    views
+}
+
+fn enrol(text: &str, error: Option<Problem>) -> View {
+    let uri =
+        format!("otpauth://totp/campus.example:{text}?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=campus.example");
+    let secret = if text == HOSTILE { text.into() } else { "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned() };
+    View::Enrol { secret, uri, error, csrf: text.into(), account: Some(text.into()) }
+}
+
+/// Renders everything strictly: an error is a failed test, not the fallback page.
+fn every_page(text: &str) -> Vec<(String, Lang, View, String)> {
+    let pages = Pages::new().unwrap();
+    let mut rendered = Vec::new();
+    for lang in Lang::ALL {
+        for (name, view) in views(text) {
+            let html = pages.try_render(lang, &frame(text), &view).unwrap_or_else(|e| panic!("{name}: {e:#}"));
+            rendered.push((name, lang, view, html));
+        }
+    }
+    rendered
+}
+
+#[test]
+fn every_page_renders_in_every_language() {
+    for (name, lang, _, html) in every_page("alice@campus.example") {
+        assert!(html.starts_with("<!doctype html>"), "{name}");
+        assert!(html.contains(&format!("<html lang=\"{}\">", lang.as_str())), "{name}");
+        assert_eq!(html.matches("<h1>").count(), 1, "{name} has one main heading");
+        for once in ["<title>", "<main", "name=\"viewport\""] {
+            assert_eq!(html.matches(once).count(), 1, "{name}: {once}");
+        }
+    }
+}
+
+#[test]
+fn i4_nothing_from_outside_becomes_markup() {
+    for (name, _, _, html) in every_page(HOSTILE) {
+        assert!(!html.contains("<script>") && !html.contains("<img"), "{name}: {html}");
+        assert!(!html.contains("'1'"), "{name}: quotes must be escaped");
+        assert!(html.contains("&lt;script&gt;"), "{name} shows the value as text");
+    }
+}
+
+/// The content security policy has no `unsafe-inline`: what it would block must not be there.
+#[test]
+fn no_page_has_inline_style_script_or_foreign_address() {
+    for (name, _, _, html) in every_page("alice") {
+        let lower = html.to_lowercase();
+        for banned in [" style=", "<style", " onclick", " onload", "javascript:", "http:", "https:", "data:", "<base"] {
+            assert!(!lower.contains(banned), "{name} has {banned}");
+        }
+        for script in lower.split("<script").skip(1) {
+            assert!(script.starts_with(" src=\"&#x2f;vestibule&#x2f;assets&#x2f;print.js?v="), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_form_posts_to_its_route_with_the_flow_s_token() {
+    for (name, _, view, html) in every_page("T0KEN") {
+        let route = match view {
+            View::Challenge { .. } => Some("challenge"),
+            View::HelpDesk { .. } => Some("help-desk"),
+            View::Enrol { .. } => Some("enrol"),
+            View::Codes { .. } => Some("recovery-codes"),
+            View::EnrolmentClosed | View::Ended { .. } | View::Locked { .. } | View::Error { .. } => None,
+        };
+        let forms = html.matches("<form").count();
+        assert_eq!(html.matches("<input type=\"hidden\" name=\"csrf\" value=\"T0KEN\">").count(), forms, "{name}");
+        assert_eq!(html.matches("method=\"post\"").count(), forms, "{name}: GET never changes state");
+        match route {
+            Some(route) => assert!(html.contains(&format!("action=\"/vestibule/{route}\"")), "{name}"),
+            None => assert_eq!(forms, 0, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn every_field_has_its_label_and_an_error_is_tied_to_it() {
+    for (name, _, view, html) in every_page("alice") {
+        let error = match view {
+            View::Challenge { error, .. } | View::HelpDesk { error, .. } | View::Enrol { error, .. } => error,
+            _ => continue,
+        };
+        assert_eq!(html.matches("<label for=\"code\">").count(), 1, "{name}");
+        assert_eq!(html.matches("id=\"code\" name=\"code\"").count(), 1, "{name}");
+        let (_, field) = html.split_once("id=\"code\"").unwrap();
+        let (field, _) = field.split_once('>').unwrap();
+        assert_eq!(field.contains("aria-invalid=\"true\""), error.is_some(), "{name}");
+        assert_eq!(field.contains("aria-describedby=\"problem"), error.is_some(), "{name}");
+        assert_eq!(html.contains("id=\"problem\" role=\"alert\""), error.is_some(), "{name}");
+        assert!(error.is_none() || field.contains(" autofocus"), "{name}: the field to mend has the focus");
+        for id in ["hint", "problem", "code", "qr-title", "key-label"] {
+            assert!(html.matches(&format!("id=\"{id}\"")).count() <= 1, "{name}: two #{id}");
+        }
+    }
+}
+
+#[test]
+fn each_factor_gets_the_keyboard_it_needs() {
+    let pages = Pages::new().unwrap();
+    let challenge = |current| {
+        let view = View::Challenge {
+            factors: FactorKind::ALL.to_vec(),
+            current,
+            error: None,
+            csrf: "x".into(),
+            account: None,
+        };
+        pages.render(Lang::En, &frame("campus.example"), &view)
+    };
+    let totp = challenge(FactorKind::Totp);
+    assert!(totp.contains("inputmode=\"numeric\" autocomplete=\"one-time-code\""));
+    assert!(totp.contains("href=\"/vestibule/challenge?factor=recovery\""));
+    assert!(!totp.contains("?factor=totp"), "the present factor is not offered again");
+    let recovery = challenge(FactorKind::Recovery);
+    assert!(recovery.contains("inputmode=\"text\"") && recovery.contains("autocapitalize=\"none\""));
+    assert!(recovery.contains("spellcheck=\"false\"") && recovery.contains("name=\"factor\" value=\"recovery\""));
+    assert!(recovery.contains("href=\"/vestibule/challenge?factor=totp\""));
+}
+
+#[test]
+fn the_enrolment_page_has_picture_link_and_key() {
+    let html = Pages::new().unwrap().render(Lang::En, &frame("campus.example"), &enrol("alice", None));
+    assert!(html.contains("<svg class=\"qr\" role=\"img\" aria-labelledby=\"qr-title\""));
+    assert!(html.contains("<title id=\"qr-title\">QR code"));
+    assert!(html.contains("<code>GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ</code>"));
+    assert!(html.contains("href=\"otpauth:&#x2f;&#x2f;totp&#x2f;"));
+}
+
+#[test]
+fn only_an_enrolment_address_becomes_a_link() {
+    let View::Enrol { secret, error, csrf, account, .. } = enrol("alice", None) else { unreachable!() };
+    let view = View::Enrol { secret, uri: "javascript:alert(1)".into(), error, csrf, account };
+    assert!(!Pages::new().unwrap().render(Lang::En, &frame("x"), &view).contains("href=\"javascript"));
+}
+
+#[test]
+fn a_page_without_a_form_names_the_request_and_a_way_on() {
+    for (name, _, view, html) in every_page("alice") {
+        if matches!(view, View::EnrolmentClosed | View::Ended { .. } | View::Locked { .. } | View::Error { .. }) {
+            assert!(html.contains("<code>3f9a1c07b2d4e658</code>"), "{name}");
+            assert!(html.contains("class=\"button primary\" href=\""), "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_status_reads_as_our_fault() {
+    let pages = Pages::new().unwrap();
+    let of = |status| pages.render(Lang::En, &frame("x"), &View::Error { status });
+    assert_eq!(of(418), of(500));
+}
+
+#[test]
+fn plurals_are_plurals() {
+    let pages = Pages::new().unwrap();
+    let of = |lang, minutes| pages.render(lang, &frame("x"), &View::Locked { minutes });
+    assert!(of(Lang::En, 1).contains("for another minute."));
+    assert!(of(Lang::En, 0).contains("for another minute."), "zero minutes is not yet over");
+    assert!(of(Lang::De, 30).contains("noch 30 Minuten lang"));
+}
+
+#[test]
+fn the_codes_file_is_plain_text() {
+    let codes = vec!["abcde-fghjk".to_owned(), "mnpqr-stuvw".to_owned()];
+    let text = Pages::new().unwrap().codes_text(Lang::En, &frame("a&b.example"), &codes);
+    assert_eq!(
+        text,
+        "Recovery codes for a&b.example\r\n\r\nabcde-fghjk\r\nmnpqr-stuvw\r\n\r\nEach code works once.\r\n"
+    );
+}
+
+/// Keys that templates name outright, as `t("key"…`.
+fn named_in_templates() -> BTreeSet<String> {
+    let quoted = |source: &'static str| {
+        source.split("t(\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(key, _)| key.to_owned())
+    };
+    // A key that ends in a hyphen is completed with the factor's name; those are listed below.
+    TEMPLATES.iter().flat_map(|(_, source)| quoted(source)).filter(|key| !key.ends_with('-')).collect()
+}
+
+/// Keys that are chosen in Rust or put together in a template.
+fn chosen() -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for factor in FactorKind::ALL {
+        for (before, after) in [("challenge-", ""), ("challenge-", "-label"), ("challenge-", "-hint"), ("use-", "")] {
+            keys.insert(format!("{before}{factor}{after}"));
+        }
+    }
+    let asked = FactorKind::ALL.map(Asked::Factor).into_iter().chain([Asked::HelpDesk, Asked::Enrol]);
+    keys.extend(asked.flat_map(|asked| Problem::ALL.map(|problem| problem.key(asked).to_owned())));
+    let sentences = STATUSES.map(error_keys).into_iter().chain(EndedWhy::ALL.map(EndedWhy::keys));
+    keys.extend(sentences.flat_map(|s| [s.heading.to_owned(), s.text.to_owned()]));
+    let rest = ["closed", "closed-text", "locked", "locked-text", "codes-file"];
+    let next = ["next-sign-in", "next-continue", "next-retry", "next-start"];
+    keys.extend(rest.into_iter().chain(next).map(str::to_owned));
+    keys
+}
+
+#[test]
+fn templates_and_locales_have_exactly_the_same_keys() {
+    let used: BTreeSet<String> = named_in_templates().union(&chosen()).cloned().collect();
+    for lang in Lang::ALL {
+        let have = keys(lang);
+        assert_eq!(used.difference(&have).collect::<Vec<_>>(), Vec::<&String>::new(), "{lang:?} lacks these");
+        assert_eq!(have.difference(&used).collect::<Vec<_>>(), Vec::<&String>::new(), "{lang:?}: nobody says these");
+    }
+}
+
+#[test]
+fn no_template_switches_escaping_off() {
+    for (name, source) in TEMPLATES {
+        assert!(name.ends_with(".html"), "{name}: escaping goes by the name's end");
+        assert!(!source.contains("safe") && !source.contains("autoescape"), "{name}");
+    }
+}
+
+#[test]
+fn previews_are_written_for_the_eye() {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("pages-preview");
+    let assets = folder.join("vestibule/assets");
+    fs::create_dir_all(&assets).unwrap();
+    let pages = Pages::new().unwrap();
+    for name in ["vestibule.css", "print.js", "vestibule.svg"] {
+        fs::write(assets.join(name), pages.asset(name).unwrap().body).unwrap();
+    }
+    for (name, lang, mut view, _) in every_page("alice@campus.example") {
+        if let View::Codes { codes, .. } = &mut view {
+            *codes = crate::mfa::factors::recovery::generate(&crate::types::SystemRng).to_vec();
+        }
+        let html = pages.render(lang, &frame("campus.example"), &view);
+        fs::write(folder.join(format!("{name}.{}.html", lang.as_str())), html).unwrap();
+    }
+}

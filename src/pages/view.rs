@@ -1,0 +1,142 @@
+//! What a page is told: the frame around it, and one variant of [`View`] per page.
+//!
+//! A view holds values only, no markup and no sentences; sentences are chosen by [`Problem`] and [`EndedWhy`] from
+//! the few fixed ones in `locales/`. What people may read about a refusal is therefore decided here, once.
+
+use crate::types::FactorKind;
+
+/// What every page shows around its content.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The site's host as the user knows it.
+    pub site: String,
+    /// On pages that somebody may ring the help desk about.
+    pub request_id: String,
+}
+
+/// A page. `csrf` is the flow's token for the forms on it.
+#[derive(Clone)]
+pub enum View {
+    /// A second factor is asked. `factors` are those that may be used; the others are offered as links.
+    Challenge {
+        factors: Vec<FactorKind>,
+        current: FactorKind,
+        error: Option<Problem>,
+        csrf: String,
+        account: Option<String>,
+    },
+    /// The help desk's one-time code is asked, before a first enrolment.
+    HelpDesk { error: Option<Problem>, csrf: String },
+    /// A first device is set up: the secret in base32, the same as `otpauth:` URI, and one confirming code.
+    Enrol { secret: String, uri: String, error: Option<Problem>, csrf: String, account: Option<String> },
+    /// The recovery codes, shown once.
+    Codes { codes: Vec<String>, csrf: String },
+    /// A factor is due, none is enrolled, and nothing opens enrolment now.
+    EnrolmentClosed,
+    /// The flow is over without a session.
+    Ended { why: EndedWhy },
+    /// Too many wrong answers; `minutes` until the next is looked at, rounded up.
+    Locked { minutes: u32 },
+    /// Something else went wrong; `status` is the HTTP status the page is sent with.
+    Error { status: u16 },
+}
+
+/// What was wrong with an answer, as far as its sender needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Not the code that was asked for.
+    WrongCode,
+    /// It was right and has been used before.
+    AlreadyUsed,
+    /// Nothing was typed, or it cannot be a code at all; it did not count as an attempt.
+    Incomplete,
+    /// The form's token was not this flow's: an old tab, or the page was open too long.
+    FormExpired,
+    /// It could not be checked now (a store is down); it did not count as an attempt.
+    Unavailable,
+}
+
+impl Problem {
+    #[cfg(test)]
+    pub(super) const ALL: [Problem; 5] =
+        [Problem::WrongCode, Problem::AlreadyUsed, Problem::Incomplete, Problem::FormExpired, Problem::Unavailable];
+
+    /// The sentence's key, which depends on what was asked: what helps is a different thing each time.
+    pub(super) fn key(self, asked: Asked) -> &'static str {
+        match (self, asked) {
+            (Problem::WrongCode, Asked::Factor(FactorKind::Totp)) => "problem-wrong-totp",
+            (Problem::WrongCode, Asked::Factor(FactorKind::Recovery)) => "problem-wrong-recovery",
+            // A help-desk code that was used is gone like one that expired; the two are not told apart.
+            (Problem::WrongCode | Problem::AlreadyUsed, Asked::HelpDesk) => "problem-wrong-help-desk",
+            (Problem::WrongCode, Asked::Enrol) => "problem-wrong-enrol",
+            (Problem::AlreadyUsed, Asked::Factor(FactorKind::Totp) | Asked::Enrol) => "problem-used-totp",
+            (Problem::AlreadyUsed, Asked::Factor(FactorKind::Recovery)) => "problem-used-recovery",
+            (Problem::Incomplete, Asked::Factor(FactorKind::Totp) | Asked::Enrol) => "problem-incomplete-totp",
+            (Problem::Incomplete, Asked::Factor(FactorKind::Recovery)) => "problem-incomplete-recovery",
+            (Problem::Incomplete, Asked::HelpDesk) => "problem-incomplete-help-desk",
+            (Problem::FormExpired, _) => "problem-form-expired",
+            (Problem::Unavailable, _) => "problem-unavailable",
+        }
+    }
+}
+
+/// Which code a form asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Factor(FactorKind),
+    HelpDesk,
+    Enrol,
+}
+
+/// Why a flow is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedWhy {
+    Expired,
+    TooManyAttempts,
+    /// By the user.
+    Cancelled,
+    /// In another tab, or the form was sent twice: there is a session already.
+    AlreadyFinished,
+}
+
+impl EndedWhy {
+    #[cfg(test)]
+    pub(super) const ALL: [EndedWhy; 4] =
+        [EndedWhy::Expired, EndedWhy::TooManyAttempts, EndedWhy::Cancelled, EndedWhy::AlreadyFinished];
+
+    pub(super) fn keys(self) -> Sentences {
+        match self {
+            EndedWhy::Expired => Sentences { heading: "ended-expired", text: "ended-expired-text" },
+            EndedWhy::TooManyAttempts => Sentences { heading: "ended-attempts", text: "ended-attempts-text" },
+            EndedWhy::Cancelled => Sentences { heading: "ended-cancelled", text: "ended-cancelled-text" },
+            EndedWhy::AlreadyFinished => Sentences { heading: "ended-finished", text: "ended-finished-text" },
+        }
+    }
+}
+
+/// Keys of a heading and of the sentence below it.
+#[derive(Clone, Copy)]
+pub(super) struct Sentences {
+    pub heading: &'static str,
+    pub text: &'static str,
+}
+
+/// The statuses that have words of their own.
+#[cfg(test)]
+pub(super) const STATUSES: [u16; 10] = [400, 403, 404, 413, 421, 431, 500, 502, 503, 504];
+
+/// The words for an error page. A status without words of its own reads as our fault, which it then is.
+pub(super) fn error_keys(status: u16) -> Sentences {
+    match status {
+        400 => Sentences { heading: "error-400", text: "error-400-text" },
+        403 => Sentences { heading: "error-403", text: "error-403-text" },
+        404 => Sentences { heading: "error-404", text: "error-404-text" },
+        413 => Sentences { heading: "error-413", text: "error-413-text" },
+        421 => Sentences { heading: "error-421", text: "error-421-text" },
+        431 => Sentences { heading: "error-431", text: "error-431-text" },
+        502 => Sentences { heading: "error-502", text: "error-502-text" },
+        503 => Sentences { heading: "error-503", text: "error-503-text" },
+        504 => Sentences { heading: "error-504", text: "error-504-text" },
+        _ => Sentences { heading: "error-500", text: "error-500-text" },
+    }
+}
