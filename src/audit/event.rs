@@ -23,6 +23,8 @@ pub enum Event {
         name: String,
         limit: &'static str,
     },
+    /// The password was right and the account may not sign in all the same.
+    SignInDenied { door: Door, name: String, reason: &'static str },
     AccountCreated {
         account: AccountId,
         source: SourceId,

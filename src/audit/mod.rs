@@ -2,6 +2,8 @@
 
 mod config;
 mod event;
+mod sink;
+pub use sink::{Audit, Context};
 
 pub use config::{Config, Target};
 pub use event::{AuditStore, Event, Record};

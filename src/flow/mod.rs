@@ -1,3 +1,20 @@
 //! The stories: sign-in at either door, enrolment, sign-out. A flow is a sign-in that is not finished yet.
+//!
+//! Both doors ask the same questions in the same order (design §2): the chain, the account, the policy. They differ
+//! in how credentials came in and how the answer goes out, and in nothing else. What is told here is told by value;
+//! pages and edge put it into HTTP.
 
+mod answer;
+mod app_sign_in;
+mod desk;
+mod sign_in;
+mod sign_out;
 pub mod step;
+mod told;
+
+pub use answer::{Answered, Asked, answer, ask, cancel, confirm_device, confirm_help_desk, keep_codes};
+pub use app_sign_in::{AppAnswer, AppTokens, app_sign_in, verify};
+pub use desk::{Caller, Desk, FlowError, Hall, Settings};
+pub use sign_in::{SignIn, SignedIn, sign_in};
+pub use sign_out::{reap, sign_out};
+pub use told::{EndedWhy, Problem};

@@ -3,7 +3,7 @@
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
 use crate::{accounts::Pending, lms::Held};
-use crate::types::{ClientAddr, Door, Fact, FlowId, SessionKey, SiteName, Timestamp, Unavailable};
+use crate::types::{ClientAddr, Door, Fact, FlowId, SiteName, Timestamp, Unavailable};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,6 @@ pub struct Flow {
     pub held: Held,
     /// Same-origin path and query to go to afterwards.
     pub wanted: String,
-    /// A session of this browser that has expired and may be resumed by the same account.
-    pub resume: Option<SessionKey>,
 }
 
 /// Keeps flows for their ten minutes. At most 20 per account and 200 per address; the oldest goes.

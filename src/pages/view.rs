@@ -3,6 +3,7 @@
 //! A view holds values only, no markup and no sentences; sentences are chosen by [`Problem`] and [`EndedWhy`] from
 //! the few fixed ones in `locales/`. What people may read about a refusal is therefore decided here, once.
 
+pub use crate::flow::{EndedWhy, Problem};
 use crate::types::FactorKind;
 
 /// What every page shows around its content.
@@ -41,21 +42,6 @@ pub enum View {
     Error { status: u16 },
 }
 
-/// What was wrong with an answer, as far as its sender needs to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// Not the code that was asked for.
-    WrongCode,
-    /// It was right and has been used before.
-    AlreadyUsed,
-    /// Nothing was typed, or it cannot be a code at all; it did not count as an attempt.
-    Incomplete,
-    /// The form's token was not this flow's: an old tab, or the page was open too long.
-    FormExpired,
-    /// It could not be checked now (a store is down); it did not count as an attempt.
-    Unavailable,
-}
-
 impl Problem {
     #[cfg(test)]
     pub(super) const ALL: [Problem; 5] =
@@ -86,17 +72,6 @@ pub(super) enum Asked {
     Factor(FactorKind),
     HelpDesk,
     Enrol,
-}
-
-/// Why a flow is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndedWhy {
-    Expired,
-    TooManyAttempts,
-    /// By the user.
-    Cancelled,
-    /// In another tab, or the form was sent twice: there is a session already.
-    AlreadyFinished,
 }
 
 impl EndedWhy {

@@ -1,0 +1,133 @@
+//! What every story needs at hand: the stores, the rules, the clock, and one hall per site.
+
+use crate::{
+    accounts::AccountStore,
+    audit::{Audit, Context, Event},
+    chain::{Instance, Strangers},
+    keys::{Keyring, SharedKeyring},
+    limits::Throttle,
+    lms::{Held, Lms, LmsError, Site},
+    mfa::{self, enrolment::EnrolmentStore, policy::Policy},
+    sessions::{self, SessionStore, Visit},
+    tokens::{self, LedgerStore},
+    types::{ClientAddr, Clock, RequestId, Rng, Timestamp, Unavailable},
+};
+use std::sync::Arc;
+
+use super::step::FlowStore;
+
+/// One per gateway.
+pub struct Desk {
+    pub accounts: Arc<dyn AccountStore>,
+    pub enrolments: Arc<dyn EnrolmentStore>,
+    pub sessions: Arc<dyn SessionStore>,
+    pub flows: Arc<dyn FlowStore>,
+    pub ledger: Arc<dyn LedgerStore>,
+    pub throttle: Throttle,
+    pub policy: Policy,
+    pub ring: SharedKeyring,
+    pub audit: Arc<Audit>,
+    pub clock: Arc<dyn Clock>,
+    pub rng: Arc<dyn Rng>,
+    pub settings: Settings,
+}
+
+/// What gateway.yaml says of the stories.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub mfa: mfa::Config,
+    pub sessions: sessions::Config,
+    pub tokens: tokens::Config,
+    pub strangers: Strangers,
+}
+
+/// One per site: its LMS, and the sources that are asked for its visitors.
+pub struct Hall {
+    pub site: Site,
+    pub lms: Arc<dyn Lms>,
+    pub instances: Vec<Instance>,
+}
+
+/// Who is asking, as far as the connection and the browser say.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub client: ClientAddr,
+    /// From the User-Agent, cut short.
+    pub agent: String,
+    pub request: RequestId,
+    /// The request's cookies, as (name, value).
+    pub cookies: Vec<(String, String)>,
+}
+
+impl Caller {
+    /// The one cookie of that name. Two of a name are ambiguous and count as none (attack D4).
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let mut found = self.cookies.iter().filter(|(n, _)| n == name);
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => Some(value),
+            (Some(_), Some(_)) | (None, _) => None,
+        }
+    }
+}
+
+/// A story that could not be told to its end; nobody is signed in for it (design R4).
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    #[error(transparent)]
+    Store(#[from] Unavailable),
+    #[error(transparent)]
+    Lms(#[from] LmsError),
+    /// A sealed value of ours did not open.
+    #[error(transparent)]
+    Seal(#[from] crate::keys::OpenError),
+    /// Some source was in ERROR and none accepted.
+    #[error("sign-in may be temporarily unavailable")]
+    SourceDown,
+}
+
+impl Desk {
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn ring(&self) -> arc_swap::Guard<Arc<Keyring>> {
+        self.ring.load()
+    }
+
+    pub(super) fn record(&self, hall: &Hall, caller: &Caller, event: Event) {
+        let context = Context {
+            site: Some(hall.site.name.clone()),
+            client: Some(caller.client),
+            request: Some(caller.request.clone()),
+        };
+        self.audit.record(context, event);
+    }
+
+    pub(super) fn visit(&self, hall: &Hall, caller: &Caller) -> Visit {
+        Visit { site: hall.site.name.clone(), client: caller.client, agent: caller.agent.clone(), now: self.now() }
+    }
+}
+
+impl Hall {
+    /// Logs out an LMS session that ends without `Satisfied`, without keeping anybody waiting for it.
+    pub(super) fn give_back(&self, held: Held) {
+        match held {
+            Held::Session { cookies, .. } => self.log_out_later(cookies),
+            // Moodle hands the same token to every sign-in of a user and service: there is nothing to end.
+            Held::Token { .. } => {}
+        }
+    }
+
+    /// Ends an LMS session in the background.
+    pub fn log_out_later(&self, cookies: Vec<(String, String)>) {
+        if cookies.is_empty() {
+            return;
+        }
+        let lms = self.lms.clone();
+        tokio::spawn(async move {
+            if let Err(error) = lms.log_out(&cookies).await {
+                tracing::warn!(%error, "an LMS session could not be logged out; it ends by the LMS's own time-out");
+            }
+        });
+    }
+}

@@ -1,0 +1,342 @@
+//! The browser's door: from a posted login form to a session, by way of whatever is still missing.
+
+use super::{
+    Caller, Desk, FlowError, Hall,
+    desk::Settings,
+    step::{Flow, Stage},
+};
+use crate::{
+    accounts::{Resolution, resolve},
+    audit::Event,
+    chain::{self, Attempt, Authenticated, Credentials, End},
+    keys,
+    limits::{Leave, PasswordSlot},
+    lms::{Guest, Held, LoginForm},
+    mfa::{
+        enrolment::EnrolmentProof,
+        factors::totp,
+        policy::{Basis, Decision, Place, Satisfied},
+    },
+    outbound::Answer,
+    sessions::{self, Issued, cookie},
+    types::{Door, FlowId, Rng, RngExt, Secret},
+};
+use std::time::Duration;
+
+/// How a posted login form ends.
+pub enum SignIn {
+    /// The LMS's own refusal, to be shown unchanged; its cookies belong into the visitor's pre-session.
+    Refused(Box<Answer>),
+    /// Something is still to be answered, at this stage of this flow.
+    Continue(FlowId, Stage),
+    SignedIn(Box<SignedIn>),
+}
+
+/// A session, what the browser gets for it, and where it goes.
+pub struct SignedIn {
+    pub issued: Issued,
+    /// The LMS's cookies, to be sealed under the session's key. Empty where an earlier LMS session was resumed.
+    pub lms_cookies: Vec<(String, String)>,
+    /// Same-origin path and query.
+    pub location: String,
+}
+
+/// Judges a posted form. `wanted` is where the visitor was going.
+pub async fn sign_in(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    form: LoginForm,
+    wanted: Option<String>,
+) -> Result<SignIn, FlowError> {
+    let canonical = hall.lms.canonical_username(&form.username);
+    if canonical == "guest" && hall.site.guest == Guest::Deny {
+        return refuse(hall, caller, &canonical).await;
+    }
+    let slot = match desk.throttle.password(&hall.site.name, &canonical, caller.client).await? {
+        Leave::Given(slot) => slot,
+        Leave::Refused { limit, .. } => {
+            desk.record(hall, caller, Event::SignInThrottled { door: Door::Browser, name: canonical.clone(), limit });
+            return refuse(hall, caller, &canonical).await;
+        }
+    };
+    let attempt = Attempt { credentials: Credentials::Form(form), client: caller.client };
+    match judge(desk, hall, caller, &attempt, &canonical, slot).await? {
+        Judged::Refused(Some(answer)) => Ok(SignIn::Refused(answer)),
+        Judged::Refused(None) => refuse(hall, caller, &canonical).await,
+        Judged::Authenticated(proof) if proof.stated().user.id == hall.lms.guest() => {
+            guest(desk, hall, caller, proof, wanted).await
+        }
+        Judged::Authenticated(proof) => proceed(desk, hall, caller, proof, &canonical, wanted).await,
+    }
+}
+
+pub(super) enum Judged {
+    Authenticated(Authenticated),
+    Refused(Option<Box<Answer>>),
+}
+
+/// Asks the chain, and settles the password slot by what it said.
+pub(super) async fn judge(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    attempt: &Attempt,
+    canonical: &str,
+    slot: PasswordSlot,
+) -> Result<Judged, FlowError> {
+    let outcome = chain::run(&hall.instances, attempt, desk.clock.as_ref()).await;
+    desk.record(
+        hall,
+        caller,
+        Event::PasswordJudged {
+            door: attempt.credentials.door(),
+            name: canonical.to_owned(),
+            accepted: outcome.accepted(),
+            verdicts: outcome.verdicts,
+        },
+    );
+    match outcome.end {
+        End::Authenticated(proof) => {
+            desk.throttle.password_not_wrong(slot).await?;
+            Ok(Judged::Authenticated(proof))
+        }
+        End::Refused { answer: None, unavailable: true } => {
+            desk.throttle.password_not_wrong(slot).await?;
+            Err(FlowError::SourceDown)
+        }
+        End::Refused { answer, .. } => {
+            desk.throttle.password_wrong(slot).await?;
+            Ok(Judged::Refused(answer))
+        }
+    }
+}
+
+/// A refusal of ours, in the LMS's words.
+async fn refuse(hall: &Hall, caller: &Caller, canonical: &str) -> Result<SignIn, FlowError> {
+    Ok(SignIn::Refused(Box::new(hall.lms.render_refusal(canonical, caller.client).await?)))
+}
+
+async fn guest(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    proof: Authenticated,
+    wanted: Option<String>,
+) -> Result<SignIn, FlowError> {
+    let held = proof.into_held();
+    let Held::Session { cookies, location, log_user } = held else {
+        // Sessionless judging opens no LMS session, and token.php knows no guests.
+        return refuse(hall, caller, "guest").await;
+    };
+    if hall.site.guest == Guest::Deny {
+        hall.log_out_later(cookies);
+        return refuse(hall, caller, "guest").await;
+    }
+    let visit = desk.visit(hall, caller);
+    let issued =
+        sessions::issue_guest(hall.lms.guest(), log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
+    desk.sessions.put(&issued.session).await?;
+    end_earlier(desk, hall, caller).await?;
+    desk.record(hall, caller, Event::GuestSignedIn);
+    let location = wanted.unwrap_or(location);
+    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, location })))
+}
+
+/// WHICH ACCOUNT, and IS IT ENOUGH.
+async fn proceed(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    proof: Authenticated,
+    canonical: &str,
+    wanted: Option<String>,
+) -> Result<SignIn, FlowError> {
+    let (now, site) = (desk.now(), &hall.site.name);
+    let resolution =
+        resolve(desk.accounts.as_ref(), &proof, site, canonical, desk.settings.strangers, now, desk.rng.as_ref()).await;
+    let held = proof.into_held();
+    let resolved = match resolution.inspect_err(|_| hall.give_back(held.clone()))? {
+        Resolution::Known(resolved) => resolved,
+        Resolution::Created(resolved) => {
+            let (account, source) = (resolved.account().id.clone(), resolved.source().clone());
+            desk.record(hall, caller, Event::AccountCreated { account, source });
+            resolved
+        }
+        Resolution::Denied(reason) => {
+            hall.give_back(held);
+            desk.record(
+                hall,
+                caller,
+                Event::SignInDenied { door: Door::Browser, name: canonical.to_owned(), reason },
+            );
+            return refuse(hall, caller, canonical).await;
+        }
+        Resolution::Later => {
+            hall.give_back(held);
+            return Err(FlowError::SourceDown);
+        }
+    };
+    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
+    let enrolments = enrolments.inspect_err(|_| hall.give_back(held.clone()))?;
+    let place = Place { site, door: Door::Browser, now };
+    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), place) {
+        Decision::Satisfied(satisfied) => {
+            let signed_in = finish(desk, hall, caller, satisfied, held, wanted).await?;
+            return Ok(SignIn::SignedIn(Box::new(signed_in)));
+        }
+        Decision::Challenge(resolved, _) => (resolved, Stage::Challenge),
+        Decision::Enrol(resolved, EnrolmentProof::ByHelpDesk, _) => (resolved, Stage::HelpDesk),
+        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => {
+            (resolved, enrol_stage(desk.rng.as_ref(), proof, rule))
+        }
+    };
+    let flow = Flow {
+        id: new_flow_id(desk.rng.as_ref()),
+        version: 0,
+        door: Door::Browser,
+        site: site.clone(),
+        created: now,
+        expires: now.plus(desk.settings.flow_life()),
+        client: caller.client,
+        agent: caller.agent.clone(),
+        pending: resolved.to_pending(),
+        facts: Vec::new(),
+        stage: stage.clone(),
+        held,
+        wanted: wanted.unwrap_or_default(),
+    };
+    open(desk, hall, &flow).await?;
+    Ok(SignIn::Continue(flow.id, stage))
+}
+
+/// Stores a new flow. Those that had to go for it end as every flow without `Satisfied` ends.
+pub(super) async fn open(desk: &Desk, hall: &Hall, flow: &Flow) -> Result<(), FlowError> {
+    match desk.flows.open(flow).await {
+        Ok(evicted) => {
+            evicted.into_iter().for_each(|flow| hall.give_back(flow.held));
+            Ok(())
+        }
+        Err(error) => {
+            hall.give_back(flow.held.clone());
+            Err(error.into())
+        }
+    }
+}
+
+pub(super) fn new_flow_id(rng: &dyn Rng) -> FlowId {
+    // `opaque` has exactly the shape that `parse` asks for.
+    FlowId::parse(&rng.opaque()).expect("43 base64url characters")
+}
+
+pub(super) fn enrol_stage(rng: &dyn Rng, proof: EnrolmentProof, rule: String) -> Stage {
+    let secret = totp::base32(&totp::new_secret(rng)).expose().clone();
+    Stage::Enrol { secret, proof, rule }
+}
+
+/// The end of every sign-in in a browser: the LMS's session is opened where it is not yet, ours is issued, and
+/// whatever this browser had before is over.
+pub(super) async fn finish(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    satisfied: Satisfied,
+    held: Held,
+    wanted: Option<String>,
+) -> Result<SignedIn, FlowError> {
+    let user = satisfied.resolved().lms_user();
+    let held = match held {
+        held @ Held::Session { .. } => held,
+        held @ Held::Token { .. } => hall.lms.open_session(user, &held, caller.client).await?,
+    };
+    let Held::Session { cookies, location, log_user } = held else { return Err(FlowError::SourceDown) };
+    let account = satisfied.resolved().account().id.clone();
+    let amr = satisfied.amr().to_string();
+    if let Basis::Stage { rule, stage } = satisfied.basis() {
+        let (rule, stage) = (rule.clone(), stage.as_str());
+        desk.record(
+            hall,
+            caller,
+            Event::LetThrough { account: account.clone(), door: Door::Browser, rule, stage },
+        );
+    }
+    let visit = desk.visit(hall, caller);
+    let mut issued = sessions::issue(satisfied, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
+    let resumed = resumable(desk, hall, caller, &issued).await;
+    if let (Some(key), Some(lms)) = (resumed, issued.session.lms.as_mut()) {
+        lms.seal_key = key;
+    }
+    if let Err(error) = desk.sessions.put(&issued.session).await {
+        hall.log_out_later(cookies);
+        return Err(error.into());
+    }
+    let lms_cookies = match resumed {
+        // The earlier LMS session lives on in the browser's cookies; the one of the password check is over.
+        Some(_) => {
+            hall.log_out_later(cookies);
+            forget_expired(desk, caller).await?;
+            Vec::new()
+        }
+        None => {
+            end_earlier(desk, hall, caller).await?;
+            cookies
+        }
+    };
+    desk.record(hall, caller, Event::SignedIn { account, door: Door::Browser, amr });
+    let forced = !location.starts_with("/login/index.php");
+    let location = match wanted {
+        // A forced password change comes first, wherever they wanted to go.
+        Some(wanted) if !forced => wanted,
+        Some(_) | None => location,
+    };
+    Ok(SignedIn { issued, lms_cookies, location })
+}
+
+/// The seal key of this browser's expired session of the same account, if its LMS session is still that user's
+/// (design §2 "Sessions": open tabs and sesskeys live on).
+async fn resumable(desk: &Desk, hall: &Hall, caller: &Caller, issued: &Issued) -> Option<[u8; 32]> {
+    let key = keys::session_key(caller.cookie(cookie::SESSION)?);
+    let old = desk.sessions.get(&key).await.ok()??;
+    let expired = !desk.settings.sessions.alive(&old, desk.now());
+    let same = old.account().is_some() && old.account() == issued.session.account() && old.site == hall.site.name;
+    let (lms, new) = (old.lms.as_ref()?, issued.session.lms.as_ref()?);
+    if !expired || !same || lms.user != new.user {
+        return None;
+    }
+    let seal_key = Secret::new(lms.seal_key);
+    let cookies = cookie::open(pairs(caller), &seal_key, &hall.site.name);
+    let alive = !cookies.is_empty() && hall.lms.who(&cookies).await.ok()? == Some(new.user);
+    alive.then_some(lms.seal_key)
+}
+
+async fn forget_expired(desk: &Desk, caller: &Caller) -> Result<(), FlowError> {
+    if let Some(id) = caller.cookie(cookie::SESSION) {
+        desk.sessions.remove(&keys::session_key(id)).await?;
+    }
+    Ok(())
+}
+
+/// The session this browser had: its id dies at once (attack D3), and its LMS session is logged out.
+pub(super) async fn end_earlier(desk: &Desk, hall: &Hall, caller: &Caller) -> Result<(), FlowError> {
+    let Some(id) = caller.cookie(cookie::SESSION) else { return Ok(()) };
+    let key = keys::session_key(id);
+    if let Some(old) = desk.sessions.get(&key).await?
+        && old.site == hall.site.name
+    {
+        if let Some(lms) = &old.lms {
+            hall.log_out_later(cookie::open(pairs(caller), &Secret::new(lms.seal_key), &hall.site.name));
+        }
+        desk.sessions.remove(&key).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn pairs(caller: &Caller) -> impl Iterator<Item = (&str, &str)> {
+    caller.cookies.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+impl Settings {
+    pub(super) fn flow_life(&self) -> Duration {
+        Duration::from_secs(self.mfa.flow_minutes.saturating_mul(60))
+    }
+}

@@ -1,0 +1,27 @@
+//! What a story tells whoever is waiting: the few things that may be known outside.
+
+/// What was wrong with an answer, as far as its sender needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Not the code that was asked for.
+    WrongCode,
+    /// It was right and has been used before.
+    AlreadyUsed,
+    /// Nothing was typed, or it cannot be a code at all; it did not count as an attempt.
+    Incomplete,
+    /// The form's token was not this flow's: an old tab, or the page was open too long.
+    FormExpired,
+    /// It could not be checked now (a store is down); it did not count as an attempt.
+    Unavailable,
+}
+
+/// Why a flow is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedWhy {
+    Expired,
+    TooManyAttempts,
+    /// By the user.
+    Cancelled,
+    /// In another tab, or the form was sent twice: there is a session already.
+    AlreadyFinished,
+}
