@@ -136,7 +136,8 @@ impl Campus {
         self.shared.site().sessions.expire_all();
     }
 
-    /// Whose session a `MoodleSession` value is; `None` for anonymous, unknown or dead ones.
+    /// Whose session a `MoodleSession` value is (guests are user 1); `None` for anonymous, unknown
+    /// or dead ones. After a login-as it is the user who is impersonated.
     pub fn session_user(&self, cookie_value: &str) -> Option<u64> {
         let site = self.shared.site();
         let session = site.sessions.get(cookie_value)?;

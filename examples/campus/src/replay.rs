@@ -265,7 +265,7 @@ fn unsigned(location: &str) -> String {
     }
 }
 
-/// Name, length of a session id, and attributes; expiry dates left out.
+/// Name, length of a session id, and attributes; of an expiry date only that there is one.
 fn cookie_shape(cookie: &str) -> String {
     let mut pieces = cookie.split("; ");
     let (name, value) = pieces.next().unwrap_or_default().split_once('=').unwrap();
@@ -275,7 +275,10 @@ fn cookie_shape(cookie: &str) -> String {
         _ => "name".to_owned(),
     };
     let attributes: Vec<&str> = pieces
-        .filter(|piece| !piece.starts_with("expires"))
+        .map(|piece| match piece.starts_with("expires") {
+            true => "expires",
+            false => piece,
+        })
         .collect();
     format!("{name}={kind}; {}", attributes.join("; "))
 }

@@ -5,10 +5,14 @@ use crate::html;
 use crate::multipart::Upload;
 use crate::php::{self, Params, Value};
 use crate::reply::Reply;
+use crate::reply::http_date;
 use crate::sessions::{Session, Touched};
 use crate::site::Site;
 use http::HeaderMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Seconds that a browser keeps `MOODLEID1_`.
+const KEPT_NAME: u64 = 5_184_000;
 
 /// A request as the scripts see it.
 pub(crate) struct Request {
@@ -193,6 +197,8 @@ impl<'a> Visit<'a> {
     /// `MOODLEID1_`, the username for the next form: a deleted one first, then the value.
     pub(crate) fn remember_username(&mut self, username: &str) {
         let attributes = self.cookie_attributes();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let expires = http_date(now.unwrap_or_default().as_secs() + KEPT_NAME);
         let value: String = username
             .bytes()
             .map(|b| format!("%25{:02X}", b ^ 0x28))
@@ -200,8 +206,9 @@ impl<'a> Visit<'a> {
         self.cookies.push(format!(
             "MOODLEID1_=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0{attributes}"
         ));
-        self.cookies
-            .push(format!("MOODLEID1_={value}; Max-Age=5184000{attributes}"));
+        self.cookies.push(format!(
+            "MOODLEID1_={value}; expires={expires}; Max-Age={KEPT_NAME}{attributes}"
+        ));
     }
 
     fn cookie_attributes(&self) -> String {
