@@ -51,6 +51,7 @@ pub enum Event {
     EnrolmentCodeIssued {
         account: AccountId,
     },
+    EnrolmentCodeRefused { account: AccountId },
     RecoveryCodesLow {
         account: AccountId,
         left: u32,

@@ -68,8 +68,9 @@ impl Enrolments {
 #[async_trait]
 pub trait EnrolmentStore: Send + Sync {
     async fn enrolments(&self, account: &AccountId) -> Result<Enrolments, Unavailable>;
-    /// Adds a device and replaces all recovery codes by `recovery` (keyed digests), in one transaction.
-    async fn enrol(&self, totp: &TotpEnrolment, recovery: &[String]) -> Result<(), Unavailable>;
+    /// Adds an account's first device with its recovery codes (keyed digests), in one transaction. False, and nothing
+    /// stored, if the account has a device already: two flows that race enrol one.
+    async fn enrol_first(&self, totp: &TotpEnrolment, recovery: &[String]) -> Result<bool, Unavailable>;
     /// True for exactly one caller per step: `last_step` moves to `step` only if it was below.
     async fn claim_step(&self, enrolment: &str, step: i64) -> Result<bool, Unavailable>;
     /// True for exactly one caller per code.

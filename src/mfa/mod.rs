@@ -3,6 +3,7 @@
 pub mod config;
 pub mod enrolment;
 pub mod factors;
+pub mod help_desk;
 pub mod policy;
 
 pub use config::Config;

@@ -1,0 +1,187 @@
+//! The app's door: token.php's parameters in, a surrogate or a challenge out (design §2 "App tokens").
+//!
+//! The chain, the account and the policy are the browser's own; only the answers are Moodle-shaped, and they are
+//! given their shape in `lms`.
+
+use super::{
+    Caller, Desk, FlowError, Hall, Problem,
+    answer::{Checked, check, decide, drop_flow, load},
+    sign_in::{Judged, judge, new_flow_id, open},
+    step::{Flow, Stage},
+};
+use crate::{
+    accounts::{Resolution, resolve},
+    audit::Event,
+    chain::{Attempt, Credentials},
+    limits::Leave,
+    lms::{AppMfa, Held},
+    mfa::policy::{Basis, Decision, Place, Policy, Satisfied},
+    outbound::Answer,
+    tokens::{self, Device, LmsTokens},
+    types::{Door, FactorKind, FlowId, Password, Secret, ServiceName},
+};
+
+/// What the device gets.
+pub struct AppTokens {
+    pub token: Secret<String>,
+    pub private_token: Option<Secret<String>>,
+}
+
+/// How a request at token.php or the verify address ends.
+pub enum AppAnswer {
+    Tokens(AppTokens),
+    /// The LMS's own error; `None` is its wrong-password answer.
+    Refused(Option<Box<Answer>>),
+    /// A factor is due: where and with what it can be answered.
+    Challenge { flow: FlowId, expires_in: u64, factors: Vec<FactorKind> },
+    /// A factor is due, and this site's apps cannot answer one.
+    FactorDue,
+    /// A factor is due and none is enrolled yet.
+    EnrolmentDue,
+    WrongCode { attempts_left: bool, problem: Problem },
+    Locked { minutes: u32 },
+    FlowOver,
+}
+
+pub async fn app_sign_in(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    username: String,
+    password: Password,
+    service: String,
+) -> Result<AppAnswer, FlowError> {
+    let canonical = hall.lms.canonical_username(&username);
+    let slot = match desk.throttle.password(&hall.site.name, &canonical, caller.client).await? {
+        Leave::Given(slot) => slot,
+        Leave::Refused { limit, .. } => {
+            desk.record(hall, caller, Event::SignInThrottled { door: Door::App, name: canonical, limit });
+            return Ok(AppAnswer::Refused(None));
+        }
+    };
+    let credentials = Credentials::Token { username, password, service };
+    let attempt = Attempt { credentials, client: caller.client };
+    let proof = match judge(desk, hall, caller, &attempt, &canonical, slot).await? {
+        Judged::Authenticated(proof) => proof,
+        Judged::Refused(answer) => return Ok(AppAnswer::Refused(answer)),
+    };
+    let (site, now) = (&hall.site.name, desk.now());
+    let strangers = desk.settings.strangers;
+    let denied = |reason| Event::SignInDenied { door: Door::App, name: canonical.clone(), reason };
+    if proof.stated().user.id == hall.lms.guest() {
+        desk.record(hall, caller, denied("guest"));
+        return Ok(AppAnswer::Refused(None));
+    }
+    let resolution =
+        resolve(desk.accounts.as_ref(), &proof, site, &canonical, strangers, now, desk.rng.as_ref()).await?;
+    let resolved = match resolution {
+        Resolution::Known(resolved) => resolved,
+        Resolution::Created(resolved) => {
+            let (account, source) = (resolved.account().id.clone(), resolved.source().clone());
+            desk.record(hall, caller, Event::AccountCreated { account, source });
+            resolved
+        }
+        Resolution::Denied(reason) => {
+            desk.record(hall, caller, denied(reason));
+            return Ok(AppAnswer::Refused(None));
+        }
+        Resolution::Later => return Err(FlowError::SourceDown),
+    };
+    let held = proof.into_held();
+    if hall.site.app.mfa == AppMfa::Off {
+        return mint(desk, hall, caller, Policy::app_switched_off(resolved), held).await;
+    }
+    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    match desk.policy.decide(resolved, &enrolments, Vec::new(), Place { site, door: Door::App, now }) {
+        Decision::Satisfied(satisfied) => mint(desk, hall, caller, satisfied, held).await,
+        Decision::Enrol(..) => Ok(AppAnswer::EnrolmentDue),
+        Decision::Challenge(..) if hall.site.app.mfa == AppMfa::Refuse => Ok(AppAnswer::FactorDue),
+        Decision::Challenge(resolved, factors) => {
+            let flow = Flow {
+                id: new_flow_id(desk.rng.as_ref()),
+                version: 0,
+                door: Door::App,
+                site: site.clone(),
+                created: now,
+                expires: now.plus(desk.settings.flow_life()),
+                client: caller.client,
+                agent: caller.agent.clone(),
+                pending: resolved.to_pending(),
+                facts: Vec::new(),
+                stage: Stage::Challenge,
+                held,
+                wanted: String::new(),
+            };
+            open(desk, hall, &flow).await?;
+            let expires_in = desk.settings.flow_life().as_secs();
+            Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors })
+        }
+    }
+}
+
+/// An answer at the verify address.
+pub async fn verify(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    id: &FlowId,
+    kind: FactorKind,
+    code: &str,
+) -> Result<AppAnswer, FlowError> {
+    let Some(mut flow) = load(desk, hall, id, Door::App).await? else { return Ok(AppAnswer::FlowOver) };
+    let fact = match check(desk, hall, caller, &flow, kind, code).await? {
+        Checked::Right(fact) => fact,
+        Checked::Problem(problem) => return Ok(AppAnswer::WrongCode { attempts_left: true, problem }),
+        Checked::Locked { minutes } => return Ok(AppAnswer::Locked { minutes }),
+        Checked::FlowOver => {
+            drop_flow(desk, hall, id).await?;
+            return Ok(AppAnswer::WrongCode { attempts_left: false, problem: Problem::WrongCode });
+        }
+        Checked::Gone => return Ok(AppAnswer::FlowOver),
+    };
+    flow.facts.push(fact);
+    match decide(desk, &flow).await? {
+        Some(Decision::Satisfied(satisfied)) => match desk.flows.take(id).await? {
+            Some(taken) => mint(desk, hall, caller, satisfied, taken.held).await,
+            None => Ok(AppAnswer::FlowOver),
+        },
+        Some(Decision::Challenge(_, factors)) => {
+            let expires_in = flow.expires.since(desk.now()).as_secs();
+            match desk.flows.replace(&flow).await? {
+                true => Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors }),
+                false => Ok(AppAnswer::FlowOver),
+            }
+        }
+        Some(Decision::Enrol(..)) | None => Ok(AppAnswer::FlowOver),
+    }
+}
+
+async fn mint(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    satisfied: Satisfied,
+    held: Held,
+) -> Result<AppAnswer, FlowError> {
+    let Held::Token { service, token, private_token } = held else { return Ok(AppAnswer::FlowOver) };
+    let account = satisfied.resolved().account().id.clone();
+    let amr = satisfied.amr().to_string();
+    if let Basis::Stage { rule, stage } = satisfied.basis() {
+        let (rule, stage) = (rule.clone(), stage.as_str());
+        desk.record(hall, caller, Event::LetThrough { account: account.clone(), door: Door::App, rule, stage });
+    }
+    let tokens = LmsTokens {
+        service: ServiceName::new(service),
+        token: Secret::new(token),
+        private_token: private_token.map(Secret::new),
+    };
+    let device = Device { label: caller.agent.clone(), address: caller.client.to_string() };
+    let (site, ring, rng) = (hall.site.name.clone(), desk.ring(), desk.rng.as_ref());
+    let minted = tokens::mint(satisfied, &tokens, site, device, &desk.settings.tokens, &ring, rng, desk.now());
+    desk.ledger.insert(&minted.record).await?;
+    let (token, service) = (minted.record.id.clone(), minted.record.service.to_string());
+    let unproven = minted.record.unproven.is_some();
+    desk.record(hall, caller, Event::TokenMinted { account: account.clone(), token, service, unproven });
+    desk.record(hall, caller, Event::SignedIn { account, door: Door::App, amr });
+    Ok(AppAnswer::Tokens(AppTokens { token: minted.surrogate, private_token: minted.private_surrogate }))
+}
