@@ -8,9 +8,13 @@ pub mod audit;
 pub mod keys;
 pub mod limits;
 
+pub mod lms;
+
 pub mod accounts;
 pub mod mfa;
 pub mod sessions;
 pub mod tokens;
 
 pub mod flow;
+
+pub mod edge;
