@@ -1,11 +1,23 @@
-//! Moodle, 3.2 to 5.x, as it behaves on the wire.
+//! Moodle 3.2 to 5.x, as recorded on 4.2 and 4.3 and read from source elsewhere.
+//!
+//! Pure: [`routes`] says what a path is, [`params`] and [`multipart`] read parameters as PHP 8.2 does, [`ajax`] and
+//! [`rest`] look into batched calls, [`errors`] answers in Moodle's own bytes. The conversations (sign in, mint, ask
+//! who a session is) are [`Moodle`].
 
 mod adapter;
+pub mod ajax;
 mod app;
+pub mod errors;
 mod markers;
+pub mod multipart;
+pub mod params;
+pub mod rest;
+pub mod routes;
 mod sign_in;
 
 pub use adapter::Moodle;
+pub use routes::classify;
+
 use adapter::own_address;
 
 /// The official app's web service.
@@ -16,9 +28,8 @@ pub fn log_user_header() -> http::HeaderName {
     http::HeaderName::from_static("x-moodleuser")
 }
 
-/// `MoodleSession`, with or without the suffix of `$CFG->sessioncookie`.
-pub fn is_session_cookie(name: &str) -> bool {
-    name.starts_with("MoodleSession")
+fn is_session_cookie(name: &str) -> bool {
+    cookie_class(name) == CookieClass::Session
 }
 
 /// `application/x-www-form-urlencoded`, as a browser writes it (WHATWG URL §5.2).
@@ -28,4 +39,48 @@ pub fn encode_form(fields: &[(&str, &str)]) -> String {
     let encode = |text: &str| utf8_percent_encode(text, SET).to_string();
     let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     pairs.join("&")
+}
+
+/// What is done with a cookie of the LMS's, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookieClass {
+    /// The session cookie: sealed on its way out, opened on its way in (R2).
+    Session,
+    /// Never passes in either direction: it carries a user name, or is tool_mfa's "trust this device".
+    Drop,
+    Other,
+}
+
+/// `MoodleSession` may carry `$CFG->sessioncookie` as a suffix, the others the user's id or the same suffix.
+///
+/// The name is folded before it is judged: PHP before 7.4.11 url-decodes cookie names, skips leading spaces and turns
+/// `.` and ` ` into `_`, so `%4doodleSession` was the session cookie there. Other case never was, but loses nothing.
+pub fn cookie_class(name: &str) -> CookieClass {
+    let folded = params::fold_cookie_name(name);
+    let starts = |prefix: &str| folded.get(..prefix.len()).is_some_and(|s| s.eq_ignore_ascii_case(prefix.as_bytes()));
+    if starts("MoodleSession") {
+        CookieClass::Session
+    } else if starts("MOODLEID") || starts("MFA_TOKEN_") {
+        CookieClass::Drop
+    } else {
+        CookieClass::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r2_the_session_cookie_is_known_under_every_name_php_gave_it() {
+        for name in ["MoodleSession", "MoodleSessionlab", "%4doodleSession", "+MoodleSession", "moodlesession"] {
+            assert_eq!(cookie_class(name), CookieClass::Session, "{name}");
+        }
+        for name in ["MOODLEID1_", "MOODLEID1_lab", "MOODLEID_", "MFA_TOKEN_5", "MFA.TOKEN.5"] {
+            assert_eq!(cookie_class(name), CookieClass::Drop, "{name}");
+        }
+        for name in ["", "lang", "Moodle", "XMoodleSession", "é", "MoodleSessio"] {
+            assert_eq!(cookie_class(name), CookieClass::Other, "{name}");
+        }
+    }
 }
