@@ -6,17 +6,20 @@
 pub mod types;
 
 // services anyone may use
-pub mod audit;
-pub mod keys;
-pub mod limits;
 pub mod telemetry;
+
+pub mod keys;
+
+pub mod audit;
+pub mod limits;
 
 // the other side
 pub mod lms;
 
 // the questions, in the order in which they are asked
-pub mod accounts;
 pub mod chain;
+
+pub mod accounts;
 pub mod mfa;
 pub mod sessions;
 pub mod tokens;
@@ -25,9 +28,11 @@ pub mod tokens;
 pub mod flow;
 
 // the doors
-pub mod admin;
 pub mod edge;
 
+pub mod admin;
+
 // the cellar and the plan
-pub mod config;
 pub mod store;
+
+pub mod config;
