@@ -1,4 +1,24 @@
 //! gateway.yaml: one field per module, each owned by its module.
+//!
+//! Reading takes four steps, and every problem of all of them is reported together with line, key and fix:
+//! YAML without duplicate keys → typed, unknown keys refused (`typed`) → rules across modules (`check` ◇) → what
+//! the machine has (`outside`). Secrets stand in it by reference only (`reference`).
+
+mod check;
+mod explain;
+mod load;
+mod locate;
+mod outside;
+mod problem;
+mod reference;
+mod typed;
+
+pub use check::check;
+pub use explain::explain;
+pub use load::{Loaded, load, load_before_init, parse};
+pub use outside::{Machine, Outside};
+pub use problem::{Invalid, KeyPath, Problem, Segment, Severity};
+pub use reference::{ReferenceError, resolve};
 
 use crate::{admin, audit, chain, edge, keys, limits, lms, mfa, sessions, store, telemetry, tokens};
 use serde::Deserialize;

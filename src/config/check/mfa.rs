@@ -1,0 +1,168 @@
+//! Factors and rules: can everybody who is asked also answer, and does the first enrolment prove anything?
+
+use super::{SHORT_NAME, is_short_name, sites::known};
+use crate::{
+    config::{
+        Config,
+        problem::{KeyPath, Problem, at},
+    },
+    lms::AppMfa,
+    mfa::{FirstEnrolment, Rule, Stage},
+    types::{Door, FactorKind, Timestamp},
+};
+
+pub(super) fn check(config: &Config, now: Timestamp, found: &mut Vec<Problem>) {
+    factors(config, found);
+    for (n, rule) in config.mfa.rules.iter().enumerate() {
+        let here = at("mfa.rules").index(n);
+        names(config, n, &here, found);
+        enrolment(rule, now, &here, found);
+        app_switch(config, rule, &here, found);
+    }
+    satisfiable(config, found);
+    super::operation::within(
+        found,
+        "mfa",
+        &[
+            ("flow_minutes", config.mfa.flow_minutes, 1, 60),
+            ("help_desk_code_hours", config.mfa.help_desk_code_hours, 1, 168),
+        ],
+    );
+}
+
+fn factors(config: &Config, found: &mut Vec<Problem>) {
+    let factors = &config.mfa.factors;
+    for (n, factor) in factors.iter().enumerate() {
+        let here = at("mfa.factors").index(n);
+        if !(1..=100).contains(&factor.weight) {
+            found.push(Problem::error(
+                here.clone().key("weight"),
+                format!("{} points are not between 1 and 100", factor.weight),
+                "write 100 for a factor that is enough by itself, less for one that needs another beside it",
+            ));
+        }
+        if factors[..n].iter().any(|other| other.kind == factor.kind) {
+            found.push(Problem::error(
+                here.key("kind"),
+                format!("{} is named twice; a factor never counts twice", factor.kind),
+                "keep one of the two",
+            ));
+        }
+    }
+    let has = |kind| factors.iter().any(|factor| factor.kind == kind);
+    if has(FactorKind::Recovery) && !has(FactorKind::Totp) {
+        found.push(Problem::error(
+            at("mfa.factors"),
+            "recovery codes stand in for another factor and cannot be enrolled alone",
+            "add { kind: totp, weight: 100 }",
+        ));
+    }
+}
+
+fn names(config: &Config, n: usize, here: &KeyPath, found: &mut Vec<Problem>) {
+    let rule = &config.mfa.rules[n];
+    let earlier = &config.mfa.rules[..n];
+    if !is_short_name(&rule.name) {
+        found.push(Problem::error(
+            here.clone().key("name"),
+            format!("\"{}\" cannot be a rule's name", rule.name),
+            SHORT_NAME,
+        ));
+    }
+    if earlier.iter().any(|other| other.name == rule.name) {
+        found.push(Problem::error(
+            here.clone().key("name"),
+            format!("there is already a rule \"{}\"", rule.name),
+            "give each rule a name of its own; it is stored with the enrolments made under it",
+        ));
+    }
+    for (m, site) in rule.sites.iter().enumerate() {
+        if !config.sites.iter().any(|other| other.name == *site) {
+            found.push(Problem::error(
+                here.clone().key("sites").index(m),
+                format!("there is no site \"{site}\""),
+                known(config),
+            ));
+        }
+    }
+    if let Some(other) = earlier.iter().find(|other| covers(other, rule)) {
+        found.push(Problem::warning(
+            here.clone(),
+            format!("never applies: \"{}\" stands above it and matches all that it would", other.name),
+            "move it up, or remove it",
+        ));
+    }
+}
+
+fn covers(earlier: &Rule, later: &Rule) -> bool {
+    let sites = earlier.sites.is_empty()
+        || (!later.sites.is_empty() && later.sites.iter().all(|site| earlier.sites.contains(site)));
+    let doors = |door| earlier.doors.is_empty() || earlier.doors.contains(&door);
+    let later_doors = if later.doors.is_empty() { &[Door::Browser, Door::App][..] } else { &later.doors[..] };
+    sites && later_doors.iter().all(|door| doors(*door))
+}
+
+fn enrolment(rule: &Rule, now: Timestamp, here: &KeyPath, found: &mut Vec<Problem>) {
+    match (rule.first_enrolment, &rule.enrolment_window) {
+        (FirstEnrolment::AtSignIn, None) => found.push(Problem::error(
+            here.clone().key("first_enrolment"),
+            "at_sign_in lets whoever has the password first own the factor, so it needs an end",
+            "add enrolment_window: { until: DATE }, such as 2027-09-30, or write by_help_desk",
+        )),
+        (FirstEnrolment::AtSignIn, Some(window)) if !window.is_open(now) => found.push(Problem::warning(
+            here.clone().key("enrolment_window"),
+            format!("ended on {}: who has no factor yet cannot sign in without the help desk's code", window.until),
+            "write by_help_desk and remove the window, or give newcomers a later date",
+        )),
+        (FirstEnrolment::AtSignIn, Some(window)) => found.push(Problem::warning(
+            here.clone().key("enrolment_window"),
+            format!(
+                "until {} whoever has somebody's password and comes first owns that account's factor",
+                window.until
+            ),
+            "keep the window short; by_help_desk needs none",
+        )),
+        (FirstEnrolment::ByHelpDesk, Some(_)) => found.push(Problem::error(
+            here.clone().key("enrolment_window"),
+            "has no meaning with by_help_desk, whose codes carry the proof themselves",
+            "remove it, or write first_enrolment: at_sign_in",
+        )),
+        (FirstEnrolment::ByHelpDesk, None) => {}
+    }
+}
+
+fn app_switch(config: &Config, rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) {
+    if rule.stage != Stage::Required {
+        return;
+    }
+    for site in config.sites.iter().filter(|site| site.app.mfa == AppMfa::Off && rule.matches(&site.name, Door::App)) {
+        found.push(Problem::warning(
+            here.clone().key("stage"),
+            format!(
+                "required, but site \"{}\" says app.mfa: off, so at its app door the password is enough",
+                site.name
+            ),
+            "write app: { mfa: challenge }, or give the rule doors: [browser]",
+        ));
+    }
+}
+
+/// Would anybody who is asked be able to reach 100 points?
+fn satisfiable(config: &Config, found: &mut Vec<Problem>) {
+    let weight = |kind| config.mfa.factors.iter().find(|f| f.kind == kind).map_or(0, |f| f.weight);
+    let (totp, recovery) = (weight(FactorKind::Totp), weight(FactorKind::Recovery));
+    let asked = config.mfa.rules.iter().any(|rule| rule.stage >= Stage::Optional) || config.mfa.rules.is_empty();
+    if asked && totp.saturating_add(recovery) < 100 {
+        found.push(Problem::error(
+            at("mfa.factors"),
+            format!("all factors together bring {} points and 100 are needed: nobody could sign in", totp + recovery),
+            "give totp a weight of 100",
+        ));
+    } else if asked && totp < 100 {
+        found.push(Problem::warning(
+            at("mfa.factors"),
+            format!("totp alone brings {totp} of 100 points, so every sign-in uses up a recovery code"),
+            "give totp a weight of 100",
+        ));
+    }
+}

@@ -1,0 +1,201 @@
+//! Sites, and the chain instances that speak for them.
+
+use super::{SHORT_NAME, is_short_name};
+use crate::{
+    config::{
+        Config,
+        problem::{KeyPath, Problem, at},
+    },
+    lms::{SignIn, Site},
+    types::Scheme,
+};
+
+pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
+    if config.sites.is_empty() {
+        found.push(Problem::error(
+            at("sites"),
+            "no site is named, so there is nothing to stand in front of",
+            "add one: - { name: campus, public_url: \"https://lms.example.org\", upstream: { url: \"http://127.0.0.1:8081\" } }",
+        ));
+    }
+    for (n, site) in config.sites.iter().enumerate() {
+        let here = at("sites").index(n);
+        names(config, n, &here, found);
+        one_site(site, &here, found);
+        headers(site, &here, found);
+    }
+    chain(config, found);
+}
+
+fn names(config: &Config, n: usize, here: &KeyPath, found: &mut Vec<Problem>) {
+    let site = &config.sites[n];
+    let earlier = &config.sites[..n];
+    if !is_short_name(site.name.as_str()) {
+        found.push(Problem::error(
+            here.clone().key("name"),
+            format!("\"{}\" cannot be a site's name", site.name),
+            SHORT_NAME,
+        ));
+    }
+    if earlier.iter().any(|other| other.name == site.name) {
+        found.push(Problem::error(
+            here.clone().key("name"),
+            format!("there is already a site \"{}\"", site.name),
+            "give each site a name of its own",
+        ));
+    }
+    if let Some(other) = earlier.iter().find(|other| other.public_url.host() == site.public_url.host()) {
+        found.push(Problem::error(
+            here.clone().key("public_url"),
+            format!("site \"{}\" already has the host {}", other.name, site.public_url.host()),
+            "give each site a host name of its own: browsers share cookies between the ports of one host",
+        ));
+    }
+}
+
+fn one_site(site: &Site, here: &KeyPath, found: &mut Vec<Problem>) {
+    if site.public_url.scheme() != Scheme::Https {
+        found.push(Problem::error(
+            here.clone().key("public_url"),
+            format!("{} is not https; the gateway's cookies are never sent over plain HTTP", site.public_url),
+            "write https://…, the address that people type (and $CFG->wwwroot in Moodle)",
+        ));
+    }
+    if site.public_url == site.upstream.url {
+        found.push(Problem::error(
+            here.clone().key("upstream").key("url"),
+            "is the same as public_url; the gateway would ask itself in circles",
+            "name the address of the LMS behind the gateway",
+        ));
+    }
+    if site.sign_in == SignIn::Header {
+        found.push(Problem::error(
+            here.clone().key("sign_in"),
+            "`header` comes with a later version",
+            "write `form`: the LMS's own login page is used",
+        ));
+    }
+}
+
+fn headers(site: &Site, here: &KeyPath, found: &mut Vec<Problem>) {
+    let all = site.headers.all();
+    for (n, (key, name)) in all.iter().enumerate() {
+        let path = || here.clone().key("headers").key(key);
+        // No `_`: PHP reads `-` and `_` alike, and hygiene drops every field with one (design R7).
+        let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !token {
+            found.push(Problem::error(
+                path(),
+                format!("\"{name}\" cannot be the name of an identity header"),
+                "use letters, digits and hyphens, as in X-Vestibule-User",
+            ));
+        } else if !name.contains('-') || STANDARD.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            // Every client copy of an identity header is removed: requests could not live without these.
+            found.push(Problem::error(
+                path(),
+                format!("\"{name}\" may mean something else to browsers and servers"),
+                "choose a name of its own, such as X-Vestibule-User or Remote-User",
+            ));
+        }
+        if let Some((other, _)) = all[..n].iter().find(|(_, earlier)| earlier.eq_ignore_ascii_case(name)) {
+            found.push(Problem::error(
+                path(),
+                format!("\"{name}\" is already the name for \"{other}\""),
+                "give each value a header of its own",
+            ));
+        }
+    }
+}
+
+/// Names with a hyphen that belong to HTTP or to the gateway's own doings.
+const STANDARD: &[&str] = &[
+    "Accept-Charset",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Access-Control-Request-Headers",
+    "Access-Control-Request-Method",
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Location",
+    "Content-Range",
+    "Content-Type",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Keep-Alive",
+    "Max-Forwards",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "Sec-Fetch-Dest",
+    "Sec-Fetch-Mode",
+    "Sec-Fetch-Site",
+    "Sec-Fetch-User",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Version",
+    "Transfer-Encoding",
+    "User-Agent",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+    "X-Requested-With",
+];
+
+fn chain(config: &Config, found: &mut Vec<Problem>) {
+    let instances = &config.chain.instances;
+    for (n, instance) in instances.iter().enumerate() {
+        let here = at("chain.instances").index(n);
+        if !is_short_name(instance.name.as_str()) {
+            found.push(Problem::error(
+                here.clone().key("name"),
+                format!("\"{}\" cannot be an instance's name", instance.name),
+                SHORT_NAME,
+            ));
+        }
+        if instances[..n].iter().any(|other| other.name == instance.name) {
+            found.push(Problem::error(
+                here.clone().key("name"),
+                format!("there is already an instance \"{}\"", instance.name),
+                "give each instance a name of its own",
+            ));
+        }
+        if instances[..n].iter().any(|other| other.site == instance.site && other.kind == instance.kind) {
+            found.push(Problem::error(
+                here.clone().key("site"),
+                format!("the LMS of site \"{}\" is already asked by an earlier instance", instance.site),
+                "remove one of the two: an LMS is asked once",
+            ));
+        }
+        if !config.sites.iter().any(|site| site.name == instance.site) {
+            found.push(Problem::error(
+                here.key("site"),
+                format!("there is no site \"{}\"", instance.site),
+                known(config),
+            ));
+        }
+    }
+    for (n, site) in config.sites.iter().enumerate() {
+        if !instances.iter().any(|instance| instance.enabled && instance.site == site.name) {
+            found.push(Problem::error(
+                at("sites").index(n),
+                format!("no enabled chain instance speaks for site \"{}\", so nobody could sign in there", site.name),
+                format!("add to chain.instances: - {{ name: {0}-lms, kind: lms, site: {0} }}", site.name),
+            ));
+        }
+    }
+}
+
+/// A fix that lists what could have been meant.
+pub(super) fn known(config: &Config) -> String {
+    let names: Vec<&str> = config.sites.iter().map(|site| site.name.as_str()).collect();
+    if names.is_empty() { "add it under sites".to_owned() } else { format!("write one of: {}", names.join(", ")) }
+}

@@ -1,0 +1,97 @@
+//! What a configuration needs of the machine: files that must be there, and environment variables.
+
+use super::{
+    Config,
+    problem::{KeyPath, Problem, at},
+    reference::{self, Reference},
+};
+use std::{io, path::Path};
+
+/// The machine, as far as a configuration asks about it. Tests stand in for it.
+pub trait Outside {
+    fn variable(&self, name: &str) -> Option<String>;
+    fn read(&self, path: &Path) -> io::Result<String>;
+    /// The permission bits, `0o600`.
+    fn mode(&self, path: &Path) -> io::Result<u32>;
+}
+
+/// The machine this runs on.
+pub struct Machine;
+
+impl Outside for Machine {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+    fn read(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+    fn mode(&self, path: &Path) -> io::Result<u32> {
+        use std::os::unix::fs::PermissionsExt;
+        Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)
+    }
+}
+
+pub fn check(config: &Config, outside: &dyn Outside) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for (n, certificate) in config.edge.certificates.iter().enumerate() {
+        let here = at("edge.certificates").index(n);
+        pem(outside, here.clone().key("chain"), &certificate.chain, "CERTIFICATE-----", &mut found);
+        pem(outside, here.clone().key("key"), &certificate.key, "PRIVATE KEY-----", &mut found);
+        if outside.mode(&certificate.key).is_ok_and(|mode| mode & 0o007 != 0) {
+            found.push(Problem::warning(
+                here.key("key"),
+                format!("{} is readable by everybody on this machine", certificate.key.display()),
+                format!("chmod 600 {}", certificate.key.display()),
+            ));
+        }
+    }
+    keyring(config, outside, &mut found);
+    for (key, text) in [("state", &config.store.state), ("database", &config.store.database)] {
+        if let Reference::Inline(_) = Reference::of(text) {
+            continue;
+        }
+        if let Err(error) = reference::resolve_with(text, &|name| outside.variable(name)) {
+            found.push(Problem::error(
+                at("store").key(key),
+                error.to_string(),
+                "set the variable, or make the file readable for the gateway's user",
+            ));
+        }
+    }
+    found
+}
+
+fn pem(outside: &dyn Outside, path: KeyPath, file: &Path, marker: &str, found: &mut Vec<Problem>) {
+    let shown = file.display();
+    match outside.read(file) {
+        Ok(text) if text.contains(marker) => {}
+        Ok(_) => found.push(Problem::error(
+            path,
+            format!("{shown} holds no PEM block \"…{marker}\""),
+            "name a PEM file: text that starts with -----BEGIN",
+        )),
+        Err(error) => found.push(Problem::error(
+            path,
+            format!("{shown} cannot be read: {error}"),
+            "correct the path, or run `vestibule init`, which makes what is missing for localhost",
+        )),
+    }
+}
+
+fn keyring(config: &Config, outside: &dyn Outside, found: &mut Vec<Problem>) {
+    let file = &config.keys.file;
+    let shown = file.display();
+    match outside.mode(file) {
+        Ok(mode) if mode & 0o077 != 0 => found.push(Problem::error(
+            at("keys.file"),
+            format!("{shown} has mode {mode:03o}; others could read every secret the gateway keeps"),
+            format!("chmod 600 {shown}; if others may have read it, `vestibule keys rotate` too"),
+        )),
+        Ok(_) => {}
+        Err(error) => found.push(Problem::error(
+            at("keys.file"),
+            format!("{shown} cannot be read: {error}"),
+            "run `vestibule init` once, or copy the file from another node",
+        )),
+    }
+}

@@ -1,0 +1,46 @@
+//! Log lines: text for people, JSON for collectors, filtered by module and level.
+//!
+//! `error!` means that someone must act. Never secrets, codes, cookies, bodies or full query strings.
+
+use super::{Config, Format};
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, prelude::*};
+
+/// A level, or directives such as `info,vestibule::edge=debug`.
+pub fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
+    // `EnvFilter` takes any word for a target; a lone word that is no level is a mistyped level.
+    if !text.contains(['=', ',']) {
+        text.parse::<tracing::level_filters::LevelFilter>().map_err(|_| invalid())?;
+    }
+    EnvFilter::builder().parse(text)
+}
+
+fn invalid() -> ParseError {
+    EnvFilter::builder().parse("vestibule=nonsense").expect_err("no level has that name")
+}
+
+/// Sends log lines to standard error from now on; standard output may be the audit log's.
+/// A second call in one process changes nothing (tests).
+pub fn init(config: &Config) {
+    let filter = parse_filter(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    let _ = match config.format {
+        Format::Text => registry.with(lines).try_init(),
+        Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_directives_are_filters_and_slips_are_not() {
+        for good in ["info", "WARN", "info,vestibule::edge=debug", "vestibule=trace"] {
+            assert!(parse_filter(good).is_ok(), "{good}");
+        }
+        for bad in ["inof", "vestibule=loud"] {
+            assert!(parse_filter(bad).is_err(), "{bad}");
+        }
+    }
+}

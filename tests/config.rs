@@ -1,0 +1,141 @@
+//! Every YAML of the repository parses, the shipped configuration has no errors, and each bad sample in
+//! tests/fixtures/config/ gives exactly the messages of its `.expected` file.
+//!
+//! To accept new wording: `UPDATE_EXPECTED=1 cargo test --test config`, then read the difference.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+use vestibule::{
+    config::{self, Outside},
+    types::Timestamp,
+};
+
+/// 2026-11-21T00:00:00Z.
+const NOW: Timestamp = Timestamp(1_795_219_200_000);
+
+/// A machine after `vestibule init`.
+struct Tidy;
+
+impl Outside for Tidy {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn read(&self, path: &Path) -> io::Result<String> {
+        if path.starts_with("/nonexistent") {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n".into())
+    }
+    fn mode(&self, path: &Path) -> io::Result<u32> {
+        self.read(path).map(|_| 0o600)
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.is_dir() && !path.is_symlink() {
+            if !matches!(name.as_str(), "target" | "data" | "fuzz" | ".git" | "fixtures" | "node_modules") {
+                yaml_files(&path, found);
+            }
+        } else if name.ends_with(".yaml") || name.ends_with(".yml") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_yaml_of_the_repository_parses_and_every_gateway_yaml_is_free_of_errors() {
+    let mut files = Vec::new();
+    yaml_files(&root(), &mut files);
+    assert!(files.contains(&root().join("gateway.yaml")));
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        serde_yaml::from_str::<serde_yaml::Value>(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        if file.file_name().unwrap().to_string_lossy().starts_with("gateway") {
+            let (_, problems) = config::parse(&text, NOW, Some(&Tidy));
+            let errors: Vec<String> = problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
+            assert!(errors.is_empty(), "{}:\n{}", file.display(), errors.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn each_bad_sample_has_its_messages() {
+    let folder = root().join("tests/fixtures/config");
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let mut samples = 0;
+    let mut wrong = Vec::new();
+    for entry in fs::read_dir(&folder).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|x| x == "yaml"))
+    {
+        samples += 1;
+        let text = fs::read_to_string(entry.path()).unwrap();
+        let (_, problems) = config::parse(&text, NOW, Some(&Tidy));
+        assert!(problems.iter().any(|p| p.is_error()), "{} has no error", entry.path().display());
+        let said: String = problems.iter().map(|p| format!("{p}\n")).collect();
+        let expected = entry.path().with_extension("expected");
+        if update {
+            fs::write(&expected, &said).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != said {
+            wrong.push(format!("{}:\n{said}", expected.display()));
+        }
+    }
+    assert!(samples >= 8, "only {samples} bad samples were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_sample_shows_every_default_as_it_is() {
+    let text = fs::read_to_string(root().join("gateway.yaml")).unwrap();
+    let (config, _) = config::parse(&text, NOW, None);
+    let default = config::Config::default();
+    for (shown, built_in) in [
+        (format!("{:?}", config.limits), format!("{:?}", default.limits)),
+        (format!("{:?}", config.sessions), format!("{:?}", default.sessions)),
+        (format!("{:?}", config.store), format!("{:?}", default.store)),
+        (format!("{:?}", config.audit), format!("{:?}", default.audit)),
+        (format!("{:?}", config.keys), format!("{:?}", default.keys)),
+        (format!("{:?}", config.telemetry), format!("{:?}", default.telemetry)),
+        (format!("{:?}", config.admin), format!("{:?}", default.admin)),
+        (format!("{:?}", config.mfa.factors), format!("{:?}", default.mfa.factors)),
+        (
+            format!("{:?}", config::Config { edge: without_certificates(config.edge.clone()), ..default.clone() }.edge),
+            format!("{:?}", default.edge),
+        ),
+    ] {
+        assert_eq!(shown, built_in);
+    }
+}
+
+fn without_certificates(mut edge: vestibule::edge::Config) -> vestibule::edge::Config {
+    edge.certificates.clear();
+    edge
+}
+
+#[test]
+fn a_password_in_a_store_url_is_not_repeated() {
+    let text = fs::read_to_string(root().join("tests/fixtures/config/operation.yaml")).unwrap();
+    let (_, problems) = config::parse(&text, NOW, Some(&Tidy));
+    assert!(problems.iter().all(|p| !p.to_string().contains("hunter2")));
+}
+
+#[test]
+fn check_tells_in_words_what_users_meet() {
+    let text = fs::read_to_string(root().join("gateway.yaml")).unwrap();
+    let (config, _) = config::parse(&text, NOW, None);
+    let expected = "\
+campus at https://localhost:8443 (LMS at http://127.0.0.1:8081)
+  asked     campus-lms
+  browser   required: password, then TOTP or a recovery code; first enrolment at sign-in until 2027-12-31 (rule everybody)
+  app       required: password, then TOTP or a recovery code; first enrolment at sign-in until 2027-12-31 (rule everybody)
+  guests    may look around without an account, if the LMS lets them
+";
+    assert_eq!(config::explain(&config, NOW), expected);
+}
