@@ -12,11 +12,6 @@ pub mod audit;
 pub mod limits;
 pub mod outbound;
 
-pub mod keys;
-
-pub mod audit;
-pub mod limits;
-
 // the other side
 pub mod lms;
 
@@ -34,8 +29,6 @@ pub mod flow;
 // the doors
 pub mod pages;
 pub mod edge;
-pub mod admin;
-
 pub mod admin;
 
 // the cellar and the plan
