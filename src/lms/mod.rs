@@ -21,7 +21,7 @@ mod port;
 pub mod site;
 
 pub use port::{Held, Judgement, Lms, LmsError, LmsUser, LoginForm};
-pub use site::{AppMfa, Authorization, Guest, HeaderNames, Site};
+pub use site::{AppMfa, Authorization, Guest, HeaderNames, SignIn, Site};
 
 /// What a request wants of the LMS. Whether it may have it is the gate's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,4 +6,4 @@ pub mod factors;
 pub mod help_desk;
 pub mod policy;
 
-pub use config::Config;
+pub use config::{Config, EnrolmentWindow, Factor, FirstEnrolment, Rule, Stage};
