@@ -47,10 +47,7 @@ pub async fn serve_https(
                     let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(tcp)).await;
                     let Ok(Ok(stream)) = handshake else { return };
                     if let Ok(conn) = Conn::new(stream, peer, head_limit) {
-                        let mut next = proxy.clone().process_new(Box::new(conn), &stop).await;
-                        while let Some(reused) = next {
-                            next = proxy.clone().process_new(reused, &stop).await;
-                        }
+                        proxy.process_new(Box::new(conn), &stop).await;
                     }
                 });
                 while connections.try_join_next().is_some() {}
