@@ -1,0 +1,4 @@
+//! Stories over real sockets, with a real browser where people are meant.
+
+mod pages;
+mod webdriver;
