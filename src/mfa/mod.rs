@@ -2,5 +2,6 @@
 
 mod config;
 pub mod enrolment;
+pub mod help_desk;
 
 pub use config::{Config, Deadline, DeadlineError, EnrolmentWindow, Factor, FirstEnrolment, Rule, Stage};
