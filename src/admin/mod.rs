@@ -1,5 +1,24 @@
 //! Administration: over a Unix socket for those who may, and what monitoring may see over TCP.
+//!
+//! There is one list of acts ([`Command`]) and one place that carries them out ([`Admin::execute`]). The command
+//! line asks the running gateway by its socket; where none runs it opens the stores itself. Nothing over TCP changes
+//! anything (attack I5).
+//!
+//! Adding an act: a variant of [`Command`] and its arm in [`Admin::execute`]; the command line has it by that.
 
+mod api;
+mod command;
 mod config;
+mod init;
+mod keyfile;
+mod reply;
 
+pub use api::{Admin, AdminError, Operator};
+pub use command::{
+    AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, SessionCommand, SessionTarget,
+    TokenCommand, TokenTarget, User,
+};
 pub use config::Config;
+pub use init::{InitError, Plan, development_certificate, init};
+pub use keyfile::{KeyfileError, create as create_keyring, read as read_keyring};
+pub use reply::{AccountRow, AccountSheet, Reply, SessionRow, TokenRow};

@@ -292,7 +292,7 @@ pub async fn confirm_help_desk(
     let Some(Decision::Enrol(resolved, _, rule)) = decide(desk, &flow).await? else {
         return Ok(Answered::Ended(EndedWhy::Expired));
     };
-    let digest = help_desk::digest(&desk.ring(), &account, &canonical);
+    let digest = help_desk::enrolment_code_digest(&desk.ring(), &account, &canonical);
     if desk.enrolments.claim_enrolment_code(&account, &digest, desk.now()).await? {
         desk.throttle.factor_right(slot).await?;
         flow.stage = enrol_stage(desk.rng.as_ref(), EnrolmentProof::ByHelpDesk, rule);

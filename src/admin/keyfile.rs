@@ -1,0 +1,139 @@
+//! The keyring's file: made once, read at every start, replaced as a whole when a key is added.
+
+use crate::{
+    keys::{Keyring, RingError},
+    types::{Rng, RngExt, Timestamp},
+};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// All of these are the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyfileError {
+    #[error("{} cannot be read: {cause}; `vestibule init` makes a new one, another node's copy keeps what is sealed", path.display())]
+    Read { path: PathBuf, cause: io::Error },
+    #[error("{} has mode {mode:03o}, so others can read every secret: chmod 600 it", path.display())]
+    Mode { path: PathBuf, mode: u32 },
+    #[error("{}: {cause}", path.display())]
+    Ring { path: PathBuf, cause: RingError },
+    #[error("{} cannot be written: {cause}", path.display())]
+    Write { path: PathBuf, cause: io::Error },
+    #[error("{} is not the keyring in use (was it replaced since the start?): restart the gateway first", path.display())]
+    Other { path: PathBuf },
+}
+
+/// Reads the ring, and refuses a file that others may read.
+pub fn read(path: &Path) -> Result<Keyring, KeyfileError> {
+    let failed = |cause| KeyfileError::Read { path: path.to_owned(), cause };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyfileError::Mode { path: path.to_owned(), mode });
+    }
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
+    Keyring::parse(&text).map_err(|cause| KeyfileError::Ring { path: path.to_owned(), cause })
+}
+
+/// Makes a new ring unless there is a file already; true if it did. Never overwrites: the old ring may be the only
+/// one that opens what is stored.
+pub fn create(path: &Path, rng: &dyn Rng, now: Timestamp) -> Result<bool, KeyfileError> {
+    let ring = Keyring::generate(rng, now);
+    match write_new(path, ring.to_text().expose()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(cause) => Err(KeyfileError::Write { path: path.to_owned(), cause }),
+    }
+}
+
+/// Adds a key to the ring on disk, which must be the one in use, and returns the new ring.
+pub fn rotate(path: &Path, in_use: &Keyring, rng: &dyn Rng, now: Timestamp) -> Result<Keyring, KeyfileError> {
+    let mut ring = read(path)?;
+    let ids = |ring: &Keyring| ring.keys().iter().map(|key| key.id.clone()).collect::<Vec<_>>();
+    if ids(&ring) != ids(in_use) || ring.digest("keyring", b"same") != in_use.digest("keyring", b"same") {
+        return Err(KeyfileError::Other { path: path.to_owned() });
+    }
+    ring.rotate(rng, now);
+    replace(path, ring.to_text().expose(), rng)
+        .map_err(|cause| KeyfileError::Write { path: path.to_owned(), cause })?;
+    Ok(ring)
+}
+
+/// Written beside it, synced, then renamed over it: a crash leaves the old file or the new one, never half of one.
+fn replace(path: &Path, text: &str, rng: &dyn Rng) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", rng.hex(4)));
+    let beside = PathBuf::from(name);
+    write_new(&beside, text)?;
+    fs::rename(&beside, path).inspect_err(|_| drop(fs::remove_file(&beside)))?;
+    sync_folder(path)
+}
+
+/// Mode 0600 from the first moment, and only where nothing is yet (O_EXCL follows no link either).
+pub(super) fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    sync_folder(path)
+}
+
+/// The name itself is only safe once its directory is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::SystemRng;
+
+    fn folder(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("vestibule-keys-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_ring_is_made_once_and_for_its_owner_alone() {
+        let folder = folder("once");
+        let file = folder.join("keys");
+        assert!(create(&file, &SystemRng, Timestamp(0)).unwrap());
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let first = fs::read_to_string(&file).unwrap();
+        assert!(!create(&file, &SystemRng, Timestamp(0)).unwrap());
+        assert_eq!(first, fs::read_to_string(&file).unwrap());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn rotation_replaces_the_file_and_leaves_nothing_beside_it() {
+        let folder = folder("rotate");
+        let file = folder.join("keys");
+        create(&file, &SystemRng, Timestamp(0)).unwrap();
+        let old = read(&file).unwrap();
+        let sealed = old.seal(&SystemRng, "p", "a", b"x");
+        let new = rotate(&file, &old, &SystemRng, Timestamp(1)).unwrap();
+        assert_eq!((old.keys().len(), new.keys().len(), read(&file).unwrap().keys().len()), (1, 2, 2));
+        assert_eq!(new.open("p", "a", &sealed).unwrap().expose(), b"x");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        // A second node's operator, whose gateway still has the old ring, is stopped before a fork.
+        assert!(matches!(rotate(&file, &old, &SystemRng, Timestamp(2)), Err(KeyfileError::Other { .. })));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused() {
+        let folder = folder("mode");
+        let file = folder.join("keys");
+        create(&file, &SystemRng, Timestamp(0)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(read(&file), Err(KeyfileError::Mode { mode: 0o640, .. })));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
