@@ -14,3 +14,5 @@ pub mod sessions;
 pub mod tokens;
 
 pub mod flow;
+
+pub mod store;

@@ -32,3 +32,6 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
 
 /// A fresh 32-byte AEAD key, such as a session's seal key.
 pub type SealKey = Secret<[u8; 32]>;
+
+/// The ring in force, which a rotation replaces while requests are running.
+pub type SharedKeyring = std::sync::Arc<arc_swap::ArcSwap<Keyring>>;
