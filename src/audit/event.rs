@@ -119,6 +119,7 @@ impl Event {
             | Event::FactorEnrolled { account, .. }
             | Event::FactorsReset { account }
             | Event::EnrolmentCodeIssued { account }
+            | Event::EnrolmentCodeRefused { account }
             | Event::RecoveryCodesLow { account, .. }
             | Event::LetThrough { account, .. }
             | Event::SignedIn { account, .. }
@@ -129,6 +130,7 @@ impl Event {
             Event::SignedOut { account } | Event::SessionRevoked { account, .. } => account.as_ref(),
             Event::PasswordJudged { .. }
             | Event::SignInThrottled { .. }
+            | Event::SignInDenied { .. }
             | Event::GuestSignedIn
             | Event::IdentityWithheld { .. }
             | Event::ClosedDoor { .. }

@@ -99,6 +99,7 @@ impl Desk {
             site: Some(hall.site.name.clone()),
             client: Some(caller.client),
             request: Some(caller.request.clone()),
+            by: None,
         };
         self.audit.record(context, event);
     }

@@ -39,6 +39,3 @@ pub type SharedKeyring = Arc<ArcSwap<Keyring>>;
 
 /// A fresh 32-byte AEAD key, such as a session's seal key.
 pub type SealKey = Secret<[u8; 32]>;
-
-/// The ring that everything in one process shares; rotation swaps it.
-pub type SharedKeyring = std::sync::Arc<arc_swap::ArcSwap<Keyring>>;

@@ -1,3 +1,235 @@
-mod config;
+//! The bundle of ports: everything that lasts longer than a request.
+//!
+//! Two stores (design §6). **State**: sessions, flows, counters, notices between nodes; embedded by default, Redis
+//! for more than one node. **Database**: accounts, enrolments, the ledger, audit; SQLite by default, PostgreSQL for
+//! more than one node. Nothing outside this module knows which one is in use, and only `app` imports it.
+//!
+//! ```text
+//!   SessionStore  FlowStore  Counters     LedgerStore  AccountStore   EnrolmentStore  AuditStore
+//!        └── cached ──┐   │      │            └── cached ──┘                │              │
+//!                   state (JSON, sealed)                        sql (one text for both)
+//!                  kv: embedded │ redis                         SQLite │ PostgreSQL
+//! ```
+//!
+//! **Fail closed** (design R4). Every operation ends within a deadline; an answer that does not come, or does not
+//! parse, is [`Unavailable`], never "not found".
+//!
+//! **Adding a backend**: implement the private `kv::Kv` (state) or make `sql::Database` open it (database), add its
+//! line to [`STORES`], and run [`contract`] against it.
 
-pub use config::Config;
+mod cached;
+#[doc(hidden)]
+pub mod contract;
+mod embedded;
+mod files;
+mod kv;
+mod redis;
+mod sql;
+mod state;
+
+use crate::{
+    accounts::AccountStore,
+    audit::AuditStore,
+    flow::step::FlowStore,
+    keys::SharedKeyring,
+    limits::Counters,
+    mfa::enrolment::EnrolmentStore,
+    sessions::SessionStore,
+    tokens::LedgerStore,
+    types::{Clock, Rng},
+};
+use cached::{CachedAccounts, CachedLedger, CachedSessions, Gate, Hub, Touches};
+use futures_util::future::BoxFuture;
+use kv::Kv;
+use serde::Deserialize;
+use sql::{Database, SqlLedger};
+use state::{State, StateCounters, StateFlows, StateSessions};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// `store:` in gateway.yaml. Secrets in URLs have been resolved.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `embedded`, or `redis://…`, `rediss://user:password@host:port/db`. `?ca_file=/path.pem` names a private CA.
+    pub state: String,
+    /// Where the embedded state store keeps `state.db`.
+    pub directory: PathBuf,
+    /// `sqlite:path`, or `postgres://…`.
+    pub database: String,
+    /// How long proven sessions go on while the state store is unreachable; 0 = not at all (design §8).
+    pub grace_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state: "embedded".into(),
+            directory: "data".into(),
+            database: "sqlite:data/vestibule.db".into(),
+            grace_seconds: 30,
+        }
+    }
+}
+
+impl std::fmt::Debug for Config {
+    /// Without the URLs, which hold passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = |url: &str| url.split(':').next().unwrap_or_default().to_owned();
+        f.debug_struct("Config")
+            .field("state", &scheme(&self.state))
+            .field("directory", &self.directory)
+            .field("database", &scheme(&self.database))
+            .field("grace_seconds", &self.grace_seconds)
+            .finish()
+    }
+}
+
+/// Why the stores did not open. All of these are the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenStoreError {
+    #[error("{} is in use by another vestibule process; one embedded store serves one process, use Redis for more", .0.display())]
+    InUse(PathBuf),
+    #[error("{}: {cause}", path.display())]
+    File { path: PathBuf, cause: std::io::Error },
+    #[error(
+        "the {store} has format {found}, this version knows formats up to {known}; \
+         start the newer version, or restore the backup that was made before it"
+    )]
+    Newer { store: &'static str, found: i64, known: i64 },
+    #[error("{key}: expected {expected}")]
+    Scheme { key: &'static str, expected: &'static str },
+    #[error("the state store cannot be opened: {0}")]
+    State(String),
+    #[error("the database cannot be opened: {0}")]
+    Database(String),
+}
+
+impl OpenStoreError {
+    fn state(cause: impl std::fmt::Display) -> Self {
+        Self::State(cause.to_string())
+    }
+    fn database(cause: impl std::fmt::Display) -> Self {
+        Self::Database(cause.to_string())
+    }
+    fn file(path: &Path, cause: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), cause }
+    }
+}
+
+/// The ports, opened.
+#[derive(Clone)]
+pub struct Stores {
+    pub sessions: Arc<dyn SessionStore>,
+    pub flows: Arc<dyn FlowStore>,
+    pub counters: Arc<dyn Counters>,
+    pub accounts: Arc<dyn AccountStore>,
+    pub enrolments: Arc<dyn EnrolmentStore>,
+    pub ledger: Arc<dyn LedgerStore>,
+    pub audit: Arc<dyn AuditStore>,
+    handle: Arc<Handle>,
+}
+
+/// What the stores say of themselves, asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub state: bool,
+    pub database: bool,
+    /// Remembered sessions are served without asking. Always so with the embedded store.
+    pub lease: bool,
+}
+
+/// What belongs to the stores as a whole, and ends with them.
+struct Handle {
+    kv: Arc<dyn Kv>,
+    database: Database,
+    hub: Arc<Hub>,
+    touches: Touches,
+    worker: JoinHandle<()>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.worker.abort();
+    }
+}
+
+/// How a state backend is opened.
+type Open = for<'a> fn(&'a Config, Arc<dyn Clock>) -> BoxFuture<'a, Result<Arc<dyn Kv>, OpenStoreError>>;
+
+/// The state backends, by what their `store.state` begins with.
+const STORES: &[(&str, Open)] = &[("embedded", open_embedded), ("redis", open_redis), ("rediss", open_redis)];
+
+fn open_embedded(config: &Config, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
+    Box::pin(async move { Ok(Arc::new(embedded::Embedded::open(&config.directory, clock).await?) as Arc<dyn Kv>) })
+}
+
+fn open_redis(config: &Config, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
+    Box::pin(async move { Ok(Arc::new(redis::Redis::open(&config.state, clock)?) as Arc<dyn Kv>) })
+}
+
+/// Opens both stores and brings the database to this version's format.
+pub async fn open(
+    config: &Config,
+    ring: SharedKeyring,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+) -> Result<Stores, OpenStoreError> {
+    let scheme = config.state.split(':').next().unwrap_or_default();
+    let (_, open) = STORES
+        .iter()
+        .find(|(name, _)| *name == scheme)
+        .ok_or(OpenStoreError::Scheme { key: "store.state", expected: "embedded, redis:// or rediss://" })?;
+    let kv = open(config, clock.clone()).await?;
+    let database = Database::open(&config.database).await?;
+    let state = State { kv, ring, rng, clock };
+    Ok(assemble(state, database, Duration::from_secs(config.grace_seconds)))
+}
+
+fn assemble(state: State, database: Database, grace: Duration) -> Stores {
+    let hub = Arc::new(Hub::new(state.clone(), grace));
+    state.kv.listen(hub.clone());
+    let (touches, queue) = Touches::new();
+    let sessions = StateSessions(state.clone());
+    let ledger = SqlLedger(database.clone());
+    let worker = tokio::spawn(cached::worker(queue, hub.clone(), sessions.clone(), ledger.clone()));
+    let direct: Arc<dyn AccountStore> = Arc::new(database.clone());
+    let gate = Gate(direct.clone());
+    let clock = state.clock.clone();
+    Stores {
+        sessions: Arc::new(CachedSessions {
+            hub: hub.clone(),
+            inner: sessions,
+            ledger: ledger.clone(),
+            gate: gate.clone(),
+            touches: touches.clone(),
+            clock: clock.clone(),
+        }),
+        flows: Arc::new(StateFlows(state.clone())),
+        counters: Arc::new(StateCounters(state.clone())),
+        accounts: Arc::new(CachedAccounts { hub: hub.clone(), inner: direct }),
+        enrolments: Arc::new(database.clone()),
+        ledger: Arc::new(CachedLedger { hub: hub.clone(), inner: ledger, gate, touches: touches.clone(), clock }),
+        audit: Arc::new(database.clone()),
+        handle: Arc::new(Handle { kv: state.kv, database, hub, touches, worker }),
+    }
+}
+
+impl Stores {
+    pub async fn health(&self) -> Health {
+        let (state, database) = tokio::join!(self.handle.kv.ping(), self.handle.database.ping());
+        Health { state: state.is_ok(), database: database.is_ok(), lease: self.handle.hub.lease_held() }
+    }
+
+    /// Writes what is queued and lets go of files and connections. Whatever is asked afterwards is `Unavailable`.
+    pub async fn close(&self) {
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.handle.touches.drain()).await;
+        self.handle.worker.abort();
+        self.handle.kv.close().await;
+        self.handle.database.close().await;
+    }
+}
