@@ -1,0 +1,435 @@
+//! The gate: what a request may do, decided before anything of it reaches the LMS (design R1).
+//!
+//! Three ways on, and only these: with the user's LMS cookies under a live, sufficient session; as nobody, on the
+//! adapter's short open list; with an LMS token on app entries, for a live surrogate. Everything else is refused, by
+//! a redirect where a person is navigating and by an answer a program understands where not.
+
+use super::{
+    Config,
+    hygiene::{HeaderRules, local_target},
+    reply::{self, Reply},
+    request::{Incoming, agent_label, forwarded_headers},
+    watch::Standing,
+};
+use crate::{
+    audit::{Context, Event},
+    flow::{Caller, Desk, Hall},
+    identity::{Assertions, Told, tell},
+    keys,
+    lms::{Authorization, Intent, moodle},
+    outbound::Upstream,
+    pages::{Frame, Pages, View},
+    sessions::{Session, Who, cookie},
+    telemetry::Metrics,
+    types::{Amr, BadRequest, Door, SiteName, Unavailable},
+};
+use arc_swap::ArcSwap;
+use http::{HeaderName, Method, header};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+/// A site as the edge sees it.
+pub struct House {
+    pub hall: Arc<Hall>,
+    /// For requests whose body is read here.
+    pub upstream: Upstream,
+    /// For everything that streams; resolved again from time to time (fault X19).
+    pub peer: ArcSwap<SocketAddr>,
+    pub upstream_tls: Option<String>,
+    pub rules: HeaderRules,
+    /// `https://HOST[:PORT]`.
+    pub public_url: String,
+    /// `HOST[:PORT]` as it stands in `Host`.
+    pub authority: String,
+    /// The LMS's own authority, which must not show up in a Location.
+    pub upstream_authority: String,
+}
+
+impl House {
+    pub fn name(&self) -> &SiteName {
+        &self.hall.site.name
+    }
+}
+
+pub struct Gate {
+    pub desk: Arc<Desk>,
+    /// By host name.
+    pub houses: HashMap<String, Arc<House>>,
+    pub pages: Pages,
+    pub assertions: Assertions,
+    pub metrics: Arc<Metrics>,
+    pub config: Config,
+}
+
+/// What becomes of a request.
+pub enum Act {
+    Reply(Reply),
+    /// It streams to the LMS and back.
+    Forward(Box<Forward>),
+    /// Its body is to be read, at most so many bytes, before it can be decided.
+    ReadBody(Reading, usize),
+    /// A multipart upload whose token is found while it streams.
+    Upload,
+}
+
+/// Why a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    Own,
+    SignIn,
+    AppSignIn,
+    AppCall,
+    AppFile,
+    AppUploadForm,
+    Ajax,
+    AjaxOpen,
+    LtiReturn,
+}
+
+/// What is done with the LMS's answer besides watching it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    Pass,
+    /// Our session ends with the LMS's own.
+    SignOut,
+    /// A session that this answer opens is logged out, and its visitor sent to sign in (doors 12, 13).
+    OpensNoSession,
+}
+
+/// A request in the form in which it goes on.
+pub struct Forward {
+    pub house: Arc<House>,
+    /// Path and query.
+    pub target: String,
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub standing: Standing,
+    pub errand: Errand,
+    /// Sent along with the answer: a visitor's new pre-session.
+    pub cookies: Vec<String>,
+    pub websocket: bool,
+}
+
+/// A refusal that has no page of its own.
+pub enum Refusal {
+    Bad(BadRequest),
+    Store(Unavailable),
+}
+
+impl From<BadRequest> for Refusal {
+    fn from(bad: BadRequest) -> Self {
+        Refusal::Bad(bad)
+    }
+}
+impl From<Unavailable> for Refusal {
+    fn from(error: Unavailable) -> Self {
+        Refusal::Store(error)
+    }
+}
+
+impl Gate {
+    /// 421 where the Host is no site of ours (RFC 9110 §15.5.20).
+    pub fn house(&self, incoming: &Incoming) -> Result<Arc<House>, BadRequest> {
+        let house = self.houses.get(&incoming.host.name).cloned();
+        house.ok_or(BadRequest::with_status(421, "no such site"))
+    }
+
+    pub async fn admit(&self, house: &Arc<House>, incoming: &Incoming) -> Result<Act, Refusal> {
+        // A script on an LMS page could otherwise register one for the whole origin (attack J5).
+        if incoming.headers.contains_key("service-worker") {
+            return Ok(Act::Reply(self.error(incoming, 403)));
+        }
+        if is_own(incoming.target.path.decoded()) {
+            return self.own(house, incoming).await;
+        }
+        let intent = moodle::classify(&incoming.target.path, incoming.target.query.as_deref())?;
+        if incoming.method == Method::OPTIONS {
+            return Ok(Act::Reply(options(intent)));
+        }
+        let posts = incoming.method == Method::POST;
+        let form = self.config.form_body_bytes;
+        match intent {
+            Intent::SignIn if posts => Ok(Act::ReadBody(Reading::SignIn, form)),
+            Intent::SignIn | Intent::OpenPage => self.open_page(house, incoming, Errand::Pass).await,
+            Intent::Reset | Intent::Confirm => self.open_page(house, incoming, Errand::OpensNoSession).await,
+            Intent::Asset => Ok(forward(house, incoming, Standing::Bare, Errand::Pass, &[])?),
+            Intent::SignOut => self.page(house, incoming, Errand::SignOut).await,
+            Intent::Page => self.page(house, incoming, Errand::Pass).await,
+            Intent::AppSignIn => Ok(Act::ReadBody(Reading::AppSignIn, form)),
+            Intent::AppCall => Ok(Act::ReadBody(Reading::AppCall, self.config.rest_body_bytes)),
+            Intent::AppFile => Ok(Act::ReadBody(Reading::AppFile, form)),
+            Intent::AppUpload => self.upload(incoming),
+            Intent::KeyFile => self.key_file(house, incoming).await,
+            Intent::Ajax => Ok(Act::ReadBody(Reading::Ajax, self.config.rest_body_bytes)),
+            Intent::AjaxOpen => Ok(Act::ReadBody(Reading::AjaxOpen, self.config.rest_body_bytes)),
+            Intent::LtiReturn if posts && incoming.cookie(cookie::SESSION).is_none() => {
+                Ok(Act::ReadBody(Reading::LtiReturn, self.config.rest_body_bytes))
+            }
+            Intent::LtiReturn => self.page(house, incoming, Errand::Pass).await,
+            Intent::Closed(door) => Ok(Act::Reply(self.closed(house, incoming, door))),
+        }
+    }
+
+    /// Protected: a live session, or nothing.
+    async fn page(&self, house: &Arc<House>, incoming: &Incoming, errand: Errand) -> Result<Act, Refusal> {
+        match self.session(house, incoming).await? {
+            Some(session) => self.signed_in(house, incoming, session, errand),
+            None => Ok(Act::Reply(self.to_sign_in(house, incoming))),
+        }
+    }
+
+    /// Open: on the user's session where there is one, else on the visitor's anonymous one.
+    async fn open_page(&self, house: &Arc<House>, incoming: &Incoming, errand: Errand) -> Result<Act, Refusal> {
+        if let Some(session) = self.session(house, incoming).await? {
+            return self.signed_in(house, incoming, session, errand);
+        }
+        let (visit, cookies) = self.visit(house, incoming);
+        let sent = cookie::open(incoming.cookie_pairs(), &visit.key, house.name());
+        let mut act = forward(house, incoming, Standing::Visitor { key: visit.key }, errand, &sent)?;
+        if let Act::Forward(forward) = &mut act {
+            forward.cookies = cookies;
+        }
+        Ok(act)
+    }
+
+    pub fn signed_in(
+        &self,
+        house: &Arc<House>,
+        incoming: &Incoming,
+        session: Arc<Session>,
+        errand: Errand,
+    ) -> Result<Act, Refusal> {
+        let Some(half) = session.lms.clone() else {
+            return Ok(Act::Reply(self.to_sign_in(house, incoming)));
+        };
+        let sent = cookie::open(incoming.cookie_pairs(), &keys::SealKey::new(half.seal_key), house.name());
+        let told = self.told(house, &session);
+        let standing = Standing::Session { session, half, sent: sent.clone() };
+        let mut act = forward(house, incoming, standing, errand, &sent)?;
+        if let Act::Forward(forward) = &mut act {
+            forward.headers.extend(told);
+            forward.websocket = is_websocket(incoming);
+        }
+        Ok(act)
+    }
+
+    /// The live session of this request that is enough for this site now. Store trouble is no "no": it is a 503.
+    pub async fn session(&self, house: &House, incoming: &Incoming) -> Result<Option<Arc<Session>>, Unavailable> {
+        let Some(id) = incoming.cookie(cookie::SESSION) else { return Ok(None) };
+        let key = keys::session_key(id);
+        let Some(session) = self.desk.sessions.get(&key).await? else { return Ok(None) };
+        let now = self.desk.clock.now();
+        let settings = &self.desk.settings.sessions;
+        let enough = match &session.who {
+            Who::Guest => house.hall.site.guest == crate::lms::Guest::Allow,
+            Who::Account(_) => self.desk.policy.still_enough(&session.facts, house.name(), Door::Browser),
+        };
+        if session.site != *house.name() || !settings.alive(&session, now) || !enough {
+            return Ok(None);
+        }
+        // The store writes it down at most once a minute, in the background; a failure there costs nobody a request.
+        let _ = self.desk.sessions.touch(&key, now).await;
+        Ok(Some(session))
+    }
+
+    /// The visitor's pre-session, and the cookie to send for a new one.
+    pub fn visit(&self, house: &House, incoming: &Incoming) -> (cookie::Visit, Vec<String>) {
+        let (ring, now) = (self.desk.ring.load(), self.desk.clock.now());
+        let known = incoming.cookie(cookie::VISIT).and_then(|v| cookie::Visit::open(&ring, house.name(), v, now));
+        match known {
+            Some(visit) => (visit, Vec::new()),
+            None => {
+                let visit = cookie::Visit::new(self.desk.rng.as_ref(), now);
+                let line = self.visit_cookie(house, &visit);
+                (visit, vec![line])
+            }
+        }
+    }
+
+    pub fn visit_cookie(&self, house: &House, visit: &cookie::Visit) -> String {
+        cookie::set(cookie::VISIT, &visit.seal(&self.desk.ring.load(), self.desk.rng.as_ref(), house.name()))
+    }
+
+    /// Where this visitor was going.
+    pub fn wanted(&self, house: &House, incoming: &Incoming) -> Option<String> {
+        self.visit(house, incoming).0.wanted
+    }
+
+    /// No session: a person is sent to the LMS's own login page, and where they wanted to go is remembered.
+    pub fn to_sign_in(&self, house: &House, incoming: &Incoming) -> Reply {
+        if !incoming.is_navigation() {
+            return reply::json(401, r#"{"error":"sign-in required","errorcode":"requireloginerror"}"#);
+        }
+        let mut answer = reply::see_other("/login/index.php");
+        let lands = |path: &crate::types::CanonicalPath, query: Option<&str>| {
+            matches!(moodle::classify(path, query), Ok(Intent::Page | Intent::OpenPage))
+        };
+        let wanted = local_target(&incoming.target.forwarded(), lands);
+        if incoming.method == Method::GET
+            && let Some(wanted) = wanted.filter(|target| target.len() <= 1500)
+        {
+            let (mut visit, _) = self.visit(house, incoming);
+            visit.wanted = Some(wanted);
+            reply::add_cookie(&mut answer, &self.visit_cookie(house, &visit));
+        }
+        answer
+    }
+
+    fn closed(&self, house: &House, incoming: &Incoming, door: &'static str) -> Reply {
+        self.record(house, incoming, Event::ClosedDoor { door });
+        self.refuse(incoming, 403)
+    }
+
+    /// An error in the shape its reader understands.
+    pub fn refuse(&self, incoming: &Incoming, status: u16) -> Reply {
+        match incoming.is_navigation() {
+            true => self.error(incoming, status),
+            false => super::rescue::json(status, &incoming.id),
+        }
+    }
+
+    pub fn error(&self, incoming: &Incoming, status: u16) -> Reply {
+        self.show(incoming, status, &View::Error { status })
+    }
+
+    /// A page of ours, in the reader's language.
+    pub fn show(&self, incoming: &Incoming, status: u16, view: &View) -> Reply {
+        let language = self.pages.language(incoming.header(header::ACCEPT_LANGUAGE));
+        reply::page(status, self.pages.render(language, &self.frame(incoming), view))
+    }
+
+    pub fn frame(&self, incoming: &Incoming) -> Frame {
+        Frame { site: incoming.host.name.clone(), request_id: incoming.id.to_string() }
+    }
+
+    pub fn caller(&self, incoming: &Incoming) -> Caller {
+        Caller {
+            client: incoming.client,
+            agent: agent_label(&incoming.headers),
+            request: incoming.id.clone(),
+            cookies: incoming.cookies.clone(),
+        }
+    }
+
+    pub fn record(&self, house: &House, incoming: &Incoming, event: Event) {
+        let context = Context {
+            site: Some(house.name().clone()),
+            client: Some(incoming.client),
+            request: Some(incoming.id.clone()),
+            by: None,
+        };
+        self.desk.audit.record(context, event);
+    }
+
+    /// The identity headers of a session's request, the assertion among them. A guest is nobody.
+    fn told(&self, house: &House, session: &Session) -> Vec<(String, Vec<u8>)> {
+        let Who::Account(identity) = &session.who else { return Vec::new() };
+        let told = Told {
+            account: identity.account.clone(),
+            user: identity.username.clone(),
+            name: identity.name.clone(),
+            email: identity.email.clone(),
+            groups: identity.groups.clone(),
+            source: Some(identity.source.clone()),
+            amr: Amr::of_password_and(&session.facts),
+            auth_time: session.auth_time,
+            factor_time: session.factor_time(),
+        };
+        self.headers_for(house, session.key.as_str(), &told)
+    }
+
+    pub fn headers_for(&self, house: &House, holder: &str, told: &Told) -> Vec<(String, Vec<u8>)> {
+        let names = &house.hall.site.headers;
+        let (ring, now) = (self.desk.ring.load(), self.desk.clock.now());
+        let mut headers = tell(told, names);
+        let assertion =
+            self.assertions.of(holder, told, house.name(), &house.public_url, &ring, self.desk.rng.as_ref(), now);
+        headers.extend(assertion.map(|value| (names.assertion.clone(), value)));
+        headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect()
+    }
+}
+
+/// A request in its canonical form: scrubbed, with the headers and cookies that are ours to set.
+pub fn forward(
+    house: &Arc<House>,
+    incoming: &Incoming,
+    standing: Standing,
+    errand: Errand,
+    cookies: &[(String, String)],
+) -> Result<Act, BadRequest> {
+    Ok(Act::Forward(Box::new(Forward {
+        house: house.clone(),
+        target: incoming.target.forwarded(),
+        headers: own_headers(house, incoming, cookies)?,
+        standing,
+        errand,
+        cookies: Vec::new(),
+        websocket: false,
+    })))
+}
+
+/// What is sent on of a request's headers, and what we say of it.
+pub fn own_headers(
+    house: &House,
+    incoming: &Incoming,
+    cookies: &[(String, String)],
+) -> Result<Vec<(String, Vec<u8>)>, BadRequest> {
+    let mut headers = forwarded_headers(&incoming.headers, &house.rules)?;
+    headers.retain(|(name, _)| !matches!(name.as_str(), "host" | "content-length" | "transfer-encoding"));
+    let mut say = |name: &str, value: String| headers.push((name.to_owned(), value.into_bytes()));
+    say("host", house.authority.clone());
+    say("x-forwarded-for", incoming.client.to_string());
+    say("x-forwarded-proto", "https".into());
+    say("x-forwarded-host", house.authority.clone());
+    say("x-request-id", incoming.id.to_string());
+    if !cookies.is_empty() {
+        let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        say("cookie", pairs.join("; "));
+    }
+    Ok(headers)
+}
+
+/// The site's header rules (design R7, attack B10).
+pub fn rules(site: &crate::lms::Site) -> HeaderRules {
+    let rules = HeaderRules::new(site.headers.all().iter().map(|(_, name)| *name));
+    match site.authorization {
+        Authorization::Strip => rules,
+        Authorization::Forward => rules.with_authorization(),
+    }
+}
+
+fn is_own(path: &str) -> bool {
+    path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("vestibule"))
+}
+
+fn is_websocket(incoming: &Incoming) -> bool {
+    incoming.header(header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+}
+
+/// OPTIONS never reaches the LMS and never authenticates (attack A12).
+fn options(intent: Intent) -> Reply {
+    match intent {
+        Intent::AppSignIn => super::app::options(),
+        Intent::AppCall | Intent::AppUpload | Intent::AppFile | Intent::KeyFile => {
+            let mut answer = reply::no_content();
+            let headers = answer.headers_mut();
+            reply::set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+            reply::set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
+            reply::set(headers, HeaderName::from_static("access-control-allow-headers"), "content-type");
+            answer
+        }
+        Intent::SignIn
+        | Intent::SignOut
+        | Intent::Ajax
+        | Intent::AjaxOpen
+        | Intent::Asset
+        | Intent::OpenPage
+        | Intent::Reset
+        | Intent::Confirm
+        | Intent::LtiReturn
+        | Intent::Page => {
+            let mut answer = reply::no_content();
+            reply::set(answer.headers_mut(), header::ALLOW, "GET, HEAD, POST");
+            answer
+        }
+        Intent::Closed(_) => reply::plain(403, "text/plain", ""),
+    }
+}
