@@ -36,3 +36,5 @@ pub mod admin;
 pub mod store;
 
 pub mod config;
+
+pub mod app;
