@@ -27,3 +27,6 @@ pub use keyfile::{KeyfileError, create as create_keyring, read as read_keyring};
 pub use listener::Monitor;
 pub use reply::{AccountRow, AccountSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
+
+#[cfg(test)]
+mod tests;
