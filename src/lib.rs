@@ -34,3 +34,5 @@ pub mod admin;
 // the cellar and the plan
 pub mod store;
 pub mod config;
+
+pub mod app;

@@ -1,1 +1,103 @@
-fn main() {}
+//! Arguments → configuration → the gateway, or one act of administration.
+
+use clap::Parser;
+use std::{future::Future, path::Path, process::ExitCode};
+use vestibule::{
+    admin::{
+        self, Plan,
+        cli::{self, CertificateTask, Cli, Init, Task},
+    },
+    app,
+    config::{self, Config, Loaded, Machine},
+    edge::Certificate,
+    store, telemetry,
+    types::{Clock, SystemClock, SystemRng},
+};
+
+fn main() -> ExitCode {
+    // First of all: the data plane would install another provider, and the first one wins.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let Cli { config, json, task } = Cli::parse();
+    match task {
+        Task::Serve => with_config(&config, serve),
+        Task::Check => with_config(&config, check),
+        Task::Init(Init { names }) => init(&config, &names),
+        Task::Certificate(CertificateTask::Development { names, chain, key }) => {
+            match admin::development_certificate(&Certificate { chain, key }, &names, SystemClock.now()) {
+                Ok(said) => cli::say(&format!("{said}\n")),
+                Err(error) => cli::fail(&error),
+            }
+        }
+        Task::Manage(command) => with_config(&config, |Loaded { config, .. }| {
+            block_on(async {
+                cli::manage(command, json, &config.admin.socket, async || app::administration(&config).await).await
+            })
+        }),
+    }
+}
+
+fn with_config(path: &Path, then: impl FnOnce(Loaded) -> ExitCode) -> ExitCode {
+    match config::load(path, SystemClock.now(), &Machine) {
+        Ok(loaded) => then(loaded),
+        Err(invalid) => cli::complain(&invalid, cli::MISCONFIGURED),
+    }
+}
+
+fn serve(Loaded { config, warnings }: Loaded) -> ExitCode {
+    telemetry::init(&config.telemetry);
+    for warning in &warnings {
+        tracing::warn!(key = %warning.path, "{}; {}", warning.what, warning.fix);
+    }
+    block_on(async {
+        match app::serve(config).await {
+            Ok(()) => ExitCode::from(cli::OK),
+            Err(error) => cli::fail(&error),
+        }
+    })
+}
+
+fn check(Loaded { config, warnings }: Loaded) -> ExitCode {
+    let warnings: String = warnings.iter().map(|warning| format!("{warning}\n")).collect();
+    let gap = if warnings.is_empty() { "" } else { "\n" };
+    cli::say(&format!("{warnings}{gap}{}", config::explain(&config, SystemClock.now())))
+}
+
+fn init(path: &Path, names: &[String]) -> ExitCode {
+    let now = SystemClock.now();
+    let config = match config::load_before_init(path, now) {
+        Ok(Loaded { config, .. }) => config,
+        Err(invalid) => return cli::complain(&invalid, cli::MISCONFIGURED),
+    };
+    let plan = Plan {
+        folders: folders(&config),
+        keys_file: &config.keys.file,
+        certificates: &config.edge.certificates,
+        names,
+    };
+    match admin::init(&plan, &SystemRng, now) {
+        Ok(said) if said.is_empty() => cli::say("nothing was missing\n"),
+        Ok(said) => cli::say(&format!("{}\n", said.join("\n"))),
+        Err(error) => cli::fail(&error),
+    }
+}
+
+/// Where the gateway writes.
+fn folders(config: &Config) -> Vec<std::path::PathBuf> {
+    let store::Config { directory, database, .. } = &config.store;
+    let file =
+        |text: &str| text.strip_prefix("sqlite:").map(|path| Path::new(path.trim_start_matches("//")).to_owned());
+    let audit = match &config.audit.file {
+        vestibule::audit::Target::File(path) => Some(path.clone()),
+        vestibule::audit::Target::Stdout => None,
+    };
+    let files = [file(database), audit, Some(config.admin.socket.clone())];
+    let parents = files.into_iter().flatten().filter_map(|path| Some(path.parent()?.to_owned()));
+    std::iter::once(directory.clone()).chain(parents).collect()
+}
+
+fn block_on(task: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("vestibule").build() {
+        Ok(runtime) => runtime.block_on(task),
+        Err(error) => cli::fail(&error),
+    }
+}

@@ -7,11 +7,14 @@
 //! Adding an act: a variant of [`Command`] and its arm in [`Admin::execute`]; the command line has it by that.
 
 mod api;
+pub mod cli;
 mod command;
 mod config;
 mod init;
 mod keyfile;
+pub mod listener;
 mod reply;
+pub mod socket;
 
 pub use api::{Admin, AdminError, Operator};
 pub use command::{
@@ -21,4 +24,9 @@ pub use command::{
 pub use config::Config;
 pub use init::{InitError, Plan, development_certificate, init};
 pub use keyfile::{KeyfileError, create as create_keyring, read as read_keyring};
+pub use listener::Monitor;
 pub use reply::{AccountRow, AccountSheet, Reply, SessionRow, TokenRow};
+pub use socket::AdminSocket;
+
+#[cfg(test)]
+mod tests;

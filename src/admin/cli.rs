@@ -1,0 +1,189 @@
+//! The command line: its words, its help, and how an act of administration is carried out from it.
+
+use super::{Admin, Command, Operator, Reply, socket};
+use clap::{Args, Parser, Subcommand};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Everything is as it should be.
+pub const OK: u8 = 0;
+/// It was not done; standard error says why.
+pub const FAILED: u8 = 1;
+/// gateway.yaml, or the command line, is what has to be mended.
+pub const MISCONFIGURED: u8 = 2;
+
+/// A TLS reverse proxy that asks for a second factor in front of an LMS nobody may change.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The configuration
+    #[arg(long, global = true, env = "VESTIBULE_CONFIG", value_name = "FILE", default_value = "gateway.yaml")]
+    pub config: PathBuf,
+    /// Answer in JSON, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Run the gateway until it is told to stop (SIGTERM or Ctrl-C: it lets requests in flight end)
+    Serve,
+    /// Make what a first start needs: data folder, keyring, a certificate to try with. Changes nothing that is there
+    Init(Init),
+    /// Read gateway.yaml, say everything that is wrong with it, and what your users will meet
+    Check,
+    /// Certificates to try with
+    #[command(subcommand)]
+    Certificate(CertificateTask),
+    #[command(flatten)]
+    Manage(Command),
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// One more host name or address for the development certificate; may be repeated
+    #[arg(long = "name", value_name = "HOST")]
+    pub names: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CertificateTask {
+    /// Make a self-signed certificate for localhost, 127.0.0.1, ::1 and the names given
+    Development {
+        /// One more host name or address; may be repeated
+        #[arg(long = "name", value_name = "HOST")]
+        names: Vec<String>,
+        #[arg(long, default_value = "certs/localhost.pem")]
+        chain: PathBuf,
+        #[arg(long, default_value = "certs/localhost.key")]
+        key: PathBuf,
+    },
+}
+
+const EXAMPLES: &str = "\
+A first start:
+  vestibule init                     make data/, the keyring and a certificate for localhost
+  vestibule check                    what is wrong, and what your users will meet
+  vestibule serve
+
+Somebody has lost a phone. Make sure that it is they who ask, then:
+  vestibule account reset-factors alice
+  vestibule factor issue-enrolment-code alice
+
+Somebody has left, or something looks wrong:
+  vestibule account disable alice    sessions and apps end at once
+  vestibule session list --account alice
+  vestibule token revoke 3f9a6c0d12e4b587
+
+Acts of administration go to the running gateway by its Unix socket (admin.socket), as its own user or root. Where
+none runs they work on the stores directly.
+
+Exit codes: 0 done, 1 not done, 2 the configuration or the command line is wrong.";
+
+/// Carries out one act: by the socket if a gateway answers there, else with the stores that `direct` opens. `direct`
+/// must fail where a gateway holds the stores' lock: two writers would not know of each other's caches.
+pub async fn manage<E: Display>(
+    command: Command,
+    json: bool,
+    socket: &Path,
+    direct: impl AsyncFnOnce() -> Result<Admin, E>,
+) -> ExitCode {
+    match carry_out(command, socket, direct).await {
+        Ok(reply) if json => say(&format!("{}\n", serde_json::to_string_pretty(&reply).unwrap_or_default())),
+        Ok(reply) => say(&reply.to_string()),
+        Err(error) => fail(&error),
+    }
+}
+
+async fn carry_out<E: Display>(
+    command: Command,
+    socket: &Path,
+    direct: impl AsyncFnOnce() -> Result<Admin, E>,
+) -> Result<Reply, String> {
+    match socket::ask(socket, &command).await {
+        Ok(socket::Asked::Reply(reply)) => Ok(reply),
+        Ok(socket::Asked::Refused(why)) => Err(why),
+        Ok(socket::Asked::Nobody) => {
+            let admin = direct().await.map_err(|error| {
+                format!("no gateway answers on {}, and the stores cannot be opened directly: {error}", socket.display())
+            })?;
+            let uid = tokio::net::UnixStream::pair().and_then(|pair| pair.0.peer_cred()).map_or(u32::MAX, |c| c.uid());
+            let result = admin.execute(Operator { uid }, command).await.map_err(|error| error.to_string());
+            // The process ends after this: what was recorded must be on disk.
+            admin.audit.flush().await;
+            result
+        }
+        Err(error) => Err(format!("the gateway could not be asked by {}: {error}", socket.display())),
+    }
+}
+
+/// To standard output. A reader that went away (`| head`) is no failure.
+pub fn say(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
+        _ => ExitCode::from(OK),
+    }
+}
+
+/// To standard error, with the exit code for an act that was not done.
+pub fn fail(why: &dyn Display) -> ExitCode {
+    complain(why, FAILED)
+}
+
+pub fn complain(why: &dyn Display, code: u8) -> ExitCode {
+    // Where standard error is closed there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{why}");
+    ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::{AccountCommand, SessionCommand, SessionTarget, User};
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Task, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.task)
+    }
+
+    #[test]
+    fn the_words_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_examples_in_the_help_are_commands() {
+        let lines = EXAMPLES.lines().filter_map(|line| line.strip_prefix("  vestibule "));
+        let mut tried = 0;
+        for line in lines {
+            let words = line.split("   ").next().unwrap();
+            parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
+            tried += 1;
+        }
+        assert_eq!(tried, 8);
+    }
+
+    #[test]
+    fn a_command_is_the_same_on_the_socket() {
+        let Task::Manage(command) = parse("vestibule account show alice").unwrap() else { panic!() };
+        assert_eq!(command, Command::Account(AccountCommand::Show(User { user: "alice".into() })));
+        let json = serde_json::to_string(&command).unwrap();
+        assert_eq!(json, r#"{"account":{"show":{"user":"alice"}}}"#);
+        assert_eq!(serde_json::from_str::<Command>(&json).unwrap(), command);
+        let Task::Manage(command) = parse("vestibule session revoke --account bob").unwrap() else { panic!() };
+        let target = SessionTarget { key: None, account: Some("bob".into()) };
+        assert_eq!(command, Command::Session(SessionCommand::Revoke(target)));
+    }
+
+    #[test]
+    fn a_revocation_without_target_is_not_understood() {
+        assert!(parse("vestibule session revoke").is_err());
+        assert!(parse("vestibule session revoke abcdef --account bob").is_err());
+    }
+}

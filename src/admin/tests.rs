@@ -1,0 +1,515 @@
+//! The acts of administration against stores in memory, directly and through the socket.
+
+use super::*;
+use crate::{
+    accounts::{Account, AccountStore, Binding, Created, Method, State, Verified},
+    audit::{Audit, Target},
+    keys::{Keyring, Sealed},
+    mfa::{
+        enrolment::{EnrolmentStore, Enrolments, TotpEnrolment},
+        help_desk::{canonical_enrolment_code, enrolment_code_digest},
+    },
+    sessions::{Identity, Session, SessionStore, Who},
+    telemetry::Metrics,
+    tokens::{Device, LedgerStore, TokenRecord},
+    types::*,
+};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+/// All four stores, as far as administration uses them.
+#[derive(Default)]
+struct Memory {
+    accounts: Mutex<Vec<Account>>,
+    sessions: Mutex<Vec<Session>>,
+    tokens: Mutex<Vec<TokenRecord>>,
+    resets: Mutex<Vec<AccountId>>,
+    codes: Mutex<Vec<(AccountId, String, Timestamp)>>,
+    /// The session store does not answer.
+    down: Mutex<bool>,
+}
+
+#[async_trait]
+impl AccountStore for Memory {
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, Unavailable> {
+        Ok(self.accounts.lock().unwrap().iter().find(|a| a.id == *id).cloned())
+    }
+    async fn by_username(&self, username: &str) -> Result<Vec<Account>, Unavailable> {
+        let named = |a: &&Account| a.username.as_deref() == Some(username);
+        Ok(self.accounts.lock().unwrap().iter().filter(named).cloned().collect())
+    }
+    async fn list(&self, _: Option<&AccountId>, limit: u32) -> Result<Vec<Account>, Unavailable> {
+        Ok(self.accounts.lock().unwrap().iter().take(limit as usize).cloned().collect())
+    }
+    async fn set_state(&self, id: &AccountId, state: State) -> Result<Option<u32>, Unavailable> {
+        let mut accounts = self.accounts.lock().unwrap();
+        let Some(account) = accounts.iter_mut().find(|a| a.id == *id) else { return Ok(None) };
+        account.epoch += u32::from(state != State::Active);
+        account.state = state;
+        Ok(Some(account.epoch))
+    }
+    async fn raise_epoch(&self, id: &AccountId) -> Result<Option<u32>, Unavailable> {
+        let mut accounts = self.accounts.lock().unwrap();
+        let Some(account) = accounts.iter_mut().find(|a| a.id == *id) else { return Ok(None) };
+        account.epoch += 1;
+        Ok(Some(account.epoch))
+    }
+    async fn methods(&self, _: &AccountId) -> Result<Vec<Method>, Unavailable> {
+        Ok(Vec::new())
+    }
+    async fn by_method(&self, _: &SourceId, _: &Subject) -> Result<Option<Account>, Unavailable> {
+        unreachable!("administration does not sign in")
+    }
+    async fn create(&self, _: &Account, _: &Method, _: Option<&Binding>) -> Result<Created, Unavailable> {
+        unreachable!("administration creates no accounts")
+    }
+    async fn binding(&self, _: &SiteName, _: &AccountId) -> Result<Option<Binding>, Unavailable> {
+        unreachable!("administration does not ask for bindings")
+    }
+    async fn bound_account(&self, _: &SiteName, _: LmsUserId) -> Result<Option<AccountId>, Unavailable> {
+        unreachable!("administration does not ask for bindings")
+    }
+    async fn learn(
+        &self,
+        _: &AccountId,
+        _: Option<(&str, Verified)>,
+        _: Option<&str>,
+        _: Option<&str>,
+    ) -> Result<(), Unavailable> {
+        unreachable!("administration learns nothing from sources")
+    }
+}
+
+#[async_trait]
+impl EnrolmentStore for Memory {
+    async fn enrolments(&self, _: &AccountId) -> Result<Enrolments, Unavailable> {
+        Ok(Enrolments::default())
+    }
+    async fn reset(&self, account: &AccountId) -> Result<(), Unavailable> {
+        self.resets.lock().unwrap().push(account.clone());
+        Ok(())
+    }
+    async fn put_enrolment_code(&self, id: &AccountId, digest: &str, expires: Timestamp) -> Result<(), Unavailable> {
+        self.codes.lock().unwrap().push((id.clone(), digest.to_owned(), expires));
+        Ok(())
+    }
+    async fn enrol(&self, _: &TotpEnrolment, _: &[String]) -> Result<(), Unavailable> {
+        unreachable!("administration enrols nobody")
+    }
+    async fn claim_step(&self, _: &str, _: i64) -> Result<bool, Unavailable> {
+        unreachable!("administration answers no factor")
+    }
+    async fn claim_recovery(&self, _: &AccountId, _: &str, _: Timestamp) -> Result<bool, Unavailable> {
+        unreachable!("administration answers no factor")
+    }
+    async fn claim_enrolment_code(&self, _: &AccountId, _: &str, _: Timestamp) -> Result<bool, Unavailable> {
+        unreachable!("administration enrols nobody")
+    }
+}
+
+#[async_trait]
+impl SessionStore for Memory {
+    async fn remove(&self, key: &SessionKey) -> Result<bool, Unavailable> {
+        let mut sessions = self.sessions.lock().unwrap();
+        let before = sessions.len();
+        sessions.retain(|s| s.key != *key);
+        Ok(sessions.len() < before)
+    }
+    async fn remove_account(&self, account: &AccountId) -> Result<usize, Unavailable> {
+        if *self.down.lock().unwrap() {
+            return Err(Unavailable::state("connection refused"));
+        }
+        let mut sessions = self.sessions.lock().unwrap();
+        let before = sessions.len();
+        sessions.retain(|s| s.account() != Some(account));
+        Ok(before - sessions.len())
+    }
+    async fn of_account(&self, account: &AccountId) -> Result<Vec<Session>, Unavailable> {
+        Ok(self.sessions.lock().unwrap().iter().filter(|s| s.account() == Some(account)).cloned().collect())
+    }
+    async fn list(&self, limit: usize) -> Result<Vec<Session>, Unavailable> {
+        Ok(self.sessions.lock().unwrap().iter().take(limit).cloned().collect())
+    }
+    async fn put(&self, session: &Session) -> Result<(), Unavailable> {
+        self.sessions.lock().unwrap().push(session.clone());
+        Ok(())
+    }
+    async fn get(&self, _: &SessionKey) -> Result<Option<Arc<Session>>, Unavailable> {
+        unreachable!("administration uses no session")
+    }
+    async fn touch(&self, _: &SessionKey, _: Timestamp) -> Result<(), Unavailable> {
+        unreachable!("administration uses no session")
+    }
+}
+
+#[async_trait]
+impl LedgerStore for Memory {
+    async fn insert(&self, record: &TokenRecord) -> Result<(), Unavailable> {
+        self.tokens.lock().unwrap().push(record.clone());
+        Ok(())
+    }
+    async fn revoke(&self, id: &TokenId, at: Timestamp) -> Result<usize, Unavailable> {
+        Ok(self.revoke_where(at, |token| token.id == *id))
+    }
+    async fn revoke_account(&self, account: &AccountId, at: Timestamp) -> Result<usize, Unavailable> {
+        Ok(self.revoke_where(at, |token| token.account == *account))
+    }
+    async fn of_account(&self, account: &AccountId) -> Result<Vec<TokenRecord>, Unavailable> {
+        Ok(self.tokens.lock().unwrap().iter().filter(|t| t.account == *account).cloned().collect())
+    }
+    async fn list(&self, limit: u32) -> Result<Vec<TokenRecord>, Unavailable> {
+        Ok(self.tokens.lock().unwrap().iter().take(limit as usize).cloned().collect())
+    }
+    async fn by_digest(&self, _: &str) -> Result<Option<Arc<TokenRecord>>, Unavailable> {
+        unreachable!("administration uses no token")
+    }
+    async fn by_file_digest(&self, _: &str) -> Result<Option<Arc<TokenRecord>>, Unavailable> {
+        unreachable!("administration uses no token")
+    }
+    async fn set_file_key(&self, _: &TokenId, _: &str, _: &Sealed<String>) -> Result<(), Unavailable> {
+        unreachable!("administration uses no token")
+    }
+    async fn touch(&self, _: &TokenId, _: Timestamp) -> Result<(), Unavailable> {
+        unreachable!("administration uses no token")
+    }
+}
+
+impl Memory {
+    fn revoke_where(&self, at: Timestamp, which: impl Fn(&TokenRecord) -> bool) -> usize {
+        let mut tokens = self.tokens.lock().unwrap();
+        let live = tokens.iter_mut().filter(|token| token.revoked.is_none() && which(token));
+        live.map(|token| token.revoked = Some(at)).count()
+    }
+}
+
+/// A gateway's administration in a folder of its own.
+struct Desk {
+    folder: PathBuf,
+    stores: Arc<Memory>,
+    admin: Arc<Admin>,
+}
+
+impl Desk {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("vestibule-admin-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).unwrap();
+        let keys_file = folder.join("keys");
+        create_keyring(&keys_file, &SystemRng, NOW).unwrap();
+        let stores = Arc::new(Memory::default());
+        let audit = crate::audit::Config { file: Target::File(folder.join("audit.jsonl")), database: false };
+        let admin = Admin {
+            accounts: stores.clone(),
+            enrolments: stores.clone(),
+            sessions: stores.clone(),
+            ledger: stores.clone(),
+            keyring: Arc::new(ArcSwap::from_pointee(read_keyring(&keys_file).unwrap())),
+            keys_file,
+            audit: Audit::new(&audit, Arc::new(FixedClock), None, Arc::new(Metrics::new())).unwrap(),
+            clock: Arc::new(FixedClock),
+            rng: Arc::new(SystemRng),
+            enrolment_code_life: Duration::from_secs(24 * 3600),
+        };
+        Self { folder, stores, admin: Arc::new(admin) }
+    }
+
+    /// An account with one session and one app.
+    async fn somebody(&self, id: char, username: &str) -> AccountId {
+        let account = AccountId::new(id.to_string().repeat(32));
+        self.stores.accounts.lock().unwrap().push(Account {
+            id: account.clone(),
+            username: Some(username.to_owned()),
+            username_verified: true,
+            display_name: None,
+            email: None,
+            groups: Vec::new(),
+            state: State::Active,
+            epoch: 0,
+            created: NOW,
+            enrol_by_help_desk_only: false,
+        });
+        self.stores.put(&session(&account, &format!("{id}{}", "s".repeat(42)))).await.unwrap();
+        self.stores.insert(&token(&account, &id.to_string().repeat(16))).await.unwrap();
+        account
+    }
+
+    async fn say(&self, line: &str) -> Result<Reply, AdminError> {
+        self.admin.execute(Operator { uid: 0 }, command(line)).await
+    }
+
+    async fn audited(&self) -> Vec<String> {
+        self.admin.audit.flush().await;
+        let text = std::fs::read_to_string(self.folder.join("audit.jsonl")).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn command(line: &str) -> Command {
+    use clap::Parser;
+    match cli::Cli::try_parse_from(format!("vestibule {line}").split(' ')).unwrap().task {
+        cli::Task::Manage(command) => command,
+        other => panic!("{other:?} is no act of administration"),
+    }
+}
+
+fn session(account: &AccountId, key: &str) -> Session {
+    let identity = Identity {
+        account: account.clone(),
+        epoch: 0,
+        source: SourceId::new("campus-lms"),
+        username: None,
+        name: None,
+        email: None,
+        groups: Vec::new(),
+    };
+    Session {
+        key: SessionKey::from_digest(key),
+        site: SiteName::new("campus"),
+        who: Who::Account(identity),
+        lms: None,
+        facts: Vec::new(),
+        auth_time: NOW,
+        created: NOW,
+        last_used: NOW,
+        ends: NOW,
+        client: ClientAddr::new([192, 0, 2, 7].into()),
+        agent: "Firefox".to_owned(),
+        parent: None,
+    }
+}
+
+fn token(account: &AccountId, id: &str) -> TokenRecord {
+    TokenRecord {
+        id: TokenId::new(id),
+        digest: "d".to_owned(),
+        account: account.clone(),
+        epoch: 0,
+        site: SiteName::new("campus"),
+        lms_user: LmsUserId(2),
+        service: ServiceName::new("moodle_mobile_app"),
+        device: Device { label: "phone".to_owned(), address: "192.0.2.7".to_owned() },
+        issued: NOW,
+        factor_at: None,
+        amr: Amr::default(),
+        unproven: None,
+        last_used: NOW,
+        expires: NOW,
+        revoked: None,
+        parent: None,
+        lms_token: Sealed::from_text("sealed"),
+        private_token: None,
+        private_digest: None,
+        file_key: None,
+        file_digest: None,
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_account_is_signed_out_everywhere_and_nobody_else_is() {
+    let desk = Desk::new("disable");
+    let alice = desk.somebody('a', "alice").await;
+    desk.somebody('b', "bob").await;
+    let said = desk.say("account disable alice").await.unwrap().to_string();
+    assert_eq!(said, "alice is switched off; 1 sessions and 1 app tokens have ended\n");
+    let account = desk.stores.account(&alice).await.unwrap().unwrap();
+    assert_eq!((account.state, account.epoch), (State::Suspended, 1));
+    assert_eq!(desk.stores.sessions.lock().unwrap().len(), 1);
+    assert_eq!(desk.stores.tokens.lock().unwrap().iter().filter(|t| t.revoked.is_none()).count(), 1);
+    let audited = desk.audited().await;
+    assert!(
+        audited[0].contains("\"event\":\"account_state\"") && audited[0].contains("\"by\":\"uid 0\""),
+        "{audited:?}"
+    );
+    desk.say("account enable ALICE").await.unwrap();
+    assert_eq!(desk.stores.account(&alice).await.unwrap().unwrap().state, State::Active);
+}
+
+#[tokio::test]
+async fn half_a_disable_says_which_half() {
+    let desk = Desk::new("half");
+    let alice = desk.somebody('a', "alice").await;
+    *desk.stores.down.lock().unwrap() = true;
+    let error = desk.say("account disable alice").await.unwrap_err().to_string();
+    assert!(error.starts_with("the account is switched off, but then: state store is unavailable"), "{error}");
+    // What matters most has happened: the epoch kills what could not be removed.
+    assert_eq!(desk.stores.account(&alice).await.unwrap().unwrap().epoch, 1);
+}
+
+#[tokio::test]
+async fn a_name_of_two_people_is_not_guessed() {
+    let desk = Desk::new("ambiguous");
+    desk.somebody('a', "alice").await;
+    desk.somebody('b', "alice").await;
+    let error = desk.say("account disable alice").await.unwrap_err().to_string();
+    assert!(error.contains(&"a".repeat(32)) && error.contains(&"b".repeat(32)), "{error}");
+    desk.say(&format!("account disable {}", "b".repeat(32))).await.unwrap();
+    assert!(matches!(desk.say("account show carol").await, Err(AdminError::NoAccount(_))));
+}
+
+#[tokio::test]
+async fn a_reset_takes_factors_sessions_and_apps() {
+    let desk = Desk::new("reset");
+    let alice = desk.somebody('a', "alice").await;
+    let said = desk.say("account reset-factors alice").await.unwrap().to_string();
+    assert!(said.contains("vestibule factor issue-enrolment-code alice"), "{said}");
+    assert_eq!(*desk.stores.resets.lock().unwrap(), [alice.clone()]);
+    assert_eq!(desk.stores.account(&alice).await.unwrap().unwrap().epoch, 1);
+    assert!(desk.stores.sessions.lock().unwrap().is_empty());
+    let events = desk.audited().await;
+    assert!(events[0].contains("factors_reset") && events[1].contains("epoch_raised"), "{events:?}");
+}
+
+#[tokio::test]
+async fn an_enrolment_code_is_stored_as_a_digest_and_audited_without_it() {
+    let desk = Desk::new("code");
+    let alice = desk.somebody('a', "alice").await;
+    let Reply::EnrolmentCode { code, expires, .. } = desk.say("factor issue-enrolment-code alice").await.unwrap()
+    else {
+        panic!()
+    };
+    let canonical = canonical_enrolment_code(&code).unwrap();
+    let ring: &Keyring = &desk.admin.keyring.load();
+    let stored = desk.stores.codes.lock().unwrap().clone();
+    let day_later = NOW.plus(Duration::from_secs(24 * 3600));
+    assert_eq!(stored, [(alice.clone(), enrolment_code_digest(ring, &alice, &canonical), day_later)]);
+    assert_eq!(expires, "2027-01-16T08:00:00Z");
+    let audited = desk.audited().await.join("\n");
+    assert!(audited.contains("enrolment_code_issued") && !audited.contains(&code) && !audited.contains(&canonical));
+}
+
+#[tokio::test]
+async fn sessions_and_tokens_are_revoked_by_what_the_lists_show() {
+    let desk = Desk::new("revoke");
+    desk.somebody('a', "alice").await;
+    desk.somebody('b', "bob").await;
+    let Reply::Sessions(rows) = desk.say("session list --account alice").await.unwrap() else { panic!() };
+    assert!(matches!(desk.say("session revoke asss").await, Err(AdminError::ShortKey)));
+    assert!(matches!(desk.say("session revoke zzzzzz").await, Err(AdminError::NoSession(_))));
+    desk.say(&format!("session revoke {}", rows[0].key)).await.unwrap();
+    assert_eq!(desk.stores.sessions.lock().unwrap().len(), 1);
+    let Reply::Tokens(rows) = desk.say("token list").await.unwrap() else { panic!() };
+    assert_eq!(rows.len(), 2);
+    desk.say(&format!("token revoke {}", rows[0].id)).await.unwrap();
+    assert!(matches!(desk.say(&format!("token revoke {}", rows[0].id)).await, Err(AdminError::NoToken(_))));
+    let audited = desk.audited().await.join("\n");
+    assert!(audited.contains("session_revoked") && audited.contains("token_revoked"), "{audited}");
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_in_the_file_and_in_use_at_once() {
+    let desk = Desk::new("rotate");
+    let sealed = desk.admin.keyring.load().seal(&SystemRng, "p", "a", b"x");
+    let said = desk.say("keys rotate").await.unwrap().to_string();
+    assert!(said.contains("Copy") && said.contains("back it up"), "{said}");
+    assert_eq!(desk.admin.keyring.load().keys().len(), 2);
+    assert_eq!(read_keyring(&desk.admin.keys_file).unwrap().keys().len(), 2);
+    assert!(desk.admin.keyring.load().open("p", "a", &sealed).is_ok());
+    assert!(desk.audited().await[0].contains("keys_rotated"));
+}
+
+#[tokio::test]
+async fn i5_the_socket_is_its_owners_alone_and_only_post_acts() {
+    let desk = Desk::new("socket");
+    desk.somebody('a', "alice").await;
+    let path = desk.folder.join("admin.sock");
+    let socket = AdminSocket::bind(&path, &SystemRng).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(AdminSocket::bind(&path, &SystemRng).await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    let (stop, stopped) = watch::channel(false);
+    let server = tokio::spawn(socket.serve(desk.admin.clone(), stopped));
+
+    let socket::Asked::Reply(Reply::Accounts(rows)) = socket::ask(&path, &command("account list")).await.unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(rows[0].username.as_deref(), Some("alice"));
+    let socket::Asked::Refused(why) = socket::ask(&path, &command("account show carol")).await.unwrap() else {
+        panic!()
+    };
+    assert!(why.starts_with("there is no account \"carol\""), "{why}");
+    for (request, status) in [
+        ("GET /v1/execute HTTP/1.1\r\nHost: x\r\n\r\n", "405"),
+        ("POST /v1/execute HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "415"),
+        (
+            "POST /v1/execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+            "400",
+        ),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "404"),
+    ] {
+        assert_eq!(raw(&path, request).await.get(9..12), Some(status), "{request}");
+    }
+    assert_eq!(desk.stores.accounts.lock().unwrap()[0].state, State::Active);
+
+    stop.send(true).unwrap();
+    server.await.unwrap();
+    assert!(!path.exists());
+    assert!(matches!(socket::ask(&path, &command("account list")).await.unwrap(), socket::Asked::Nobody));
+}
+
+async fn raw(path: &std::path::Path, request: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::UnixStream::connect(path).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_dead_gateways_socket_is_replaced_and_another_file_is_not() {
+    let desk = Desk::new("stale");
+    let path = desk.folder.join("admin.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    drop(AdminSocket::bind(&path, &SystemRng).await.unwrap());
+    std::fs::write(&path, "precious").unwrap();
+    assert_eq!(AdminSocket::bind(&path, &SystemRng).await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn monitoring_is_answered_over_tcp_until_the_end() {
+    let desk = Desk::new("monitor");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let monitor = Arc::new(Monitor { metrics: Arc::default(), readiness: Arc::default() });
+    let server = tokio::spawn(listener::serve(listener, monitor, stopped));
+    for (request, status) in [
+        ("GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200"),
+        ("POST /v1/execute HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", "404"),
+    ] {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.get(9..12), Some(status), "{answer}");
+    }
+    stop.send(true).unwrap();
+    server.await.unwrap();
+    drop(desk);
+}
