@@ -246,8 +246,8 @@ impl BodyType {
     /// every reader finds the same in them: `charset=utf-8`, and for multipart one `boundary`.
     pub fn parse(content_type: Option<&str>) -> Result<BodyType, Ambiguous> {
         let Some(text) = content_type else { return Ok(BodyType::NotForm) };
-        // Web servers trim the field's value (RFC 9110 §5.5) before PHP sees it.
-        let text = text.trim_matches([' ', '\t']);
+        // Web servers trim the field's value (RFC 9110 §5.5) before PHP sees it; an inner tab PHP does not forgive.
+        let text = text.trim_start_matches([' ', '\t']);
         let end = text.find([';', ',', ' ']).unwrap_or(text.len());
         let (kind, rest) = (text[..end].to_ascii_lowercase(), text[end..].trim_start_matches(' '));
         let multipart = match kind.as_str() {
@@ -260,10 +260,11 @@ impl BodyType {
             _ => return Ok(BodyType::NotForm),
         };
         let mut boundary = None;
-        for parameter in rest.split(';').map(|p| p.trim_matches(' ')).filter(|p| !p.is_empty()) {
+        for parameter in rest.split(';').map(|p| p.trim_start_matches(' ')).filter(|p| !p.is_empty()) {
             let (name, value) = parameter.split_once('=').ok_or(Ambiguous("content type"))?;
             match name.to_ascii_lowercase().as_str() {
-                "charset" if value.trim_matches('"').eq_ignore_ascii_case("utf-8") => {}
+                "charset" if value.trim_end_matches(' ').trim_matches('"').eq_ignore_ascii_case("utf-8") => {}
+                // A space after it belongs to PHP's boundary and to nobody else's.
                 "boundary" if multipart && boundary.is_none() => boundary = Some(multipart::boundary(value)?),
                 _ => return Err(Ambiguous("content type")),
             }
