@@ -4,6 +4,7 @@
 //! [`ajax`] and [`rest`] look into batched calls, [`errors`] answers in Moodle's own bytes.
 
 pub mod ajax;
+pub mod content_type;
 pub mod errors;
 pub mod multipart;
 pub mod params;
