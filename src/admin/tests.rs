@@ -309,6 +309,7 @@ fn token(account: &AccountId, id: &str) -> TokenRecord {
         epoch: 0,
         site: SiteName::new("campus"),
         lms_user: LmsUserId(2),
+        log_user: None,
         service: ServiceName::new("moodle_mobile_app"),
         device: Device { label: "phone".to_owned(), address: "192.0.2.7".to_owned() },
         issued: NOW,

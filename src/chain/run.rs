@@ -138,7 +138,7 @@ mod tests {
                 Says::Ok => Verdict::Ok(Box::new(Proven {
                     subject: Subject::new("3"),
                     user: LmsUser { id: LmsUserId(3), username: None, name: None },
-                    held: Held::Token { service: "s".into(), token: "t".into(), private_token: None },
+                    held: Held::Token { service: "s".into(), token: "t".into(), private_token: None, log_user: None },
                 })),
                 Says::Declined => Verdict::Declined(None),
                 Says::Denied => Verdict::Denied("suspended"),

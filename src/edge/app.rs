@@ -19,7 +19,8 @@ use crate::{
         moodle::{
             ajax::SITE_INFO,
             errors::{self, RestError, RestFormat},
-            params::{BodyParams, BodyType, Params},
+            content_type::BodyType,
+            params::{BodyParams, Params},
             rest::rest_denied,
         },
     },
@@ -433,7 +434,7 @@ impl Gate {
 }
 
 fn token_standing(record: &TokenRecord) -> Standing {
-    Standing::Token { user: record.lms_user.to_string(), username: None }
+    Standing::Token { user: record.lms_user, log_user: record.log_user.clone() }
 }
 
 /// What could be read two ways (design R8).

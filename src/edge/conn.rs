@@ -86,7 +86,7 @@ impl Conn {
             info,
             head_limit,
             head_deadline: None,
-            ssl: Arc::new(SslDigest::new(cipher, version, None, None, vec![])),
+            ssl: Arc::new(SslDigest::new(cipher, version.to_owned(), None, None, vec![])),
             socket: Arc::new(socket),
             proxy: Arc::new(proxy),
             since: SystemTime::now(),
@@ -112,12 +112,13 @@ impl AsyncRead for Conn {
         if buf.filled().len() > before && me.head_deadline.is_none() {
             me.head_deadline = Some(Box::pin(tokio::time::sleep(me.head_limit)));
         }
-        match (&read, me.head_deadline.as_mut()) {
-            (Poll::Pending, Some(deadline)) if deadline.as_mut().poll(cx).is_ready() => {
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the request head took too long")))
-            }
-            _ => read,
+        if read.is_pending()
+            && let Some(deadline) = me.head_deadline.as_mut()
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the request head took too long")));
         }
+        read
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     pages::{Frame, Pages, View},
     sessions::{Session, Who, cookie},
     telemetry::Metrics,
-    types::{Amr, BadRequest, Door, SiteName, Unavailable},
+    types::{Amr, BadRequest, Door, LmsUserId, SiteName, Unavailable},
 };
 use arc_swap::ArcSwap;
 use http::{HeaderName, Method, header};
@@ -319,8 +319,18 @@ impl Gate {
         self.desk.audit.record(context, event);
     }
 
+    /// A password reset at the LMS that passed here: everything issued before it is dead (design §2 "Leavers").
+    pub async fn password_was_reset(&self, house: &House, incoming: &Incoming, user: LmsUserId) -> Result<(), Unavailable> {
+        let Some(account) = self.desk.accounts.bound_account(house.name(), user).await? else { return Ok(()) };
+        self.desk.accounts.raise_epoch(&account).await?;
+        self.desk.sessions.remove_account(&account).await?;
+        self.desk.ledger.revoke_account(&account, self.desk.clock.now()).await?;
+        self.record(house, incoming, Event::EpochRaised { account, reason: "password reset at the LMS" });
+        Ok(())
+    }
+
     /// The identity headers of a session's request, the assertion among them. A guest is nobody.
-    fn told(&self, house: &House, session: &Session) -> Vec<(String, Vec<u8>)> {
+    pub fn told(&self, house: &House, session: &Session) -> Vec<(String, Vec<u8>)> {
         let Who::Account(identity) = &session.who else { return Vec::new() };
         let told = Told {
             account: identity.account.clone(),

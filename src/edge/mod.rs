@@ -1,8 +1,26 @@
 //! The doors: what meets a request first and lets it through last.
 //!
-//! Hygiene first, then gate, then proxy.
+//! Hygiene first, then gate, then proxy. [`listener`] accepts and [`tls`] greets; [`request`] reads a request once;
+//! [`gate`] decides; [`browser`], [`app`] and [`own`] answer for the two doors and our own pages; [`relay`] sends on
+//! what had to be read, [`proxy`] what streams; [`watch`] looks at every answer; [`rescue`] turns errors into answers.
+//! Pingora's types stay in [`conn`], [`listener`], [`proxy`] and [`request`].
 
+mod app;
+mod browser;
 mod config;
+mod conn;
+mod file_keys;
+pub mod gate;
 pub mod hygiene;
+pub mod listener;
+mod own;
+pub mod proxy;
+mod relay;
+mod reply;
+mod request;
+mod rescue;
+pub mod tls;
+mod upload;
+mod watch;
 
 pub use config::{Certificate, Config};

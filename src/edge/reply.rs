@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 pub type Reply = Response<Bytes>;
 
 /// Own pages: no framing, no other origin, nothing inline, nothing kept (attacks D12, D13, J19).
-const PAGE_HEADERS: &[(HeaderName, &str)] = &[
+static PAGE_HEADERS: &[(HeaderName, &str)] = &[
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; \

@@ -140,7 +140,7 @@ fn host(authority: Option<&str>, headers: &HeaderMap) -> Result<Host, BadRequest
 /// The rightmost address of `X-Forwarded-For` that is no trusted proxy, and only if the peer is one (attacks B3, B4).
 /// Anything that is no plain address ends the walk at the last address that was sure.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> ClientAddr {
-    let is_trusted = |ip: IpAddr| trusted.iter().any(|range| range.contains(ip.to_canonical()));
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|range| range.contains(ClientAddr::new(ip)));
     let mut sure = peer;
     if !is_trusted(peer) {
         return ClientAddr::new(peer);
@@ -167,7 +167,8 @@ pub fn forwarded_headers(
     headers: &HeaderMap,
     rules: &hygiene::HeaderRules,
 ) -> Result<Vec<(String, Vec<u8>)>, BadRequest> {
-    hygiene::scrub(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())), rules)
+    let pairs: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    hygiene::scrub(pairs.into_iter(), rules)
 }
 
 #[cfg(test)]

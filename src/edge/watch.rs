@@ -6,7 +6,7 @@ use crate::{
     keys::SealKey,
     lms::moodle::{CookieClass, cookie_class, log_user_header},
     sessions::{LmsHalf, Session, Who, cookie},
-    types::{Rng, SiteName},
+    types::{LmsUserId, Rng, SiteName},
 };
 use http::{HeaderMap, StatusCode, header};
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub enum Standing {
     Visitor { key: SealKey },
     /// Under a session, with these LMS cookies.
     Session { session: Arc<Session>, half: LmsHalf, sent: Vec<(String, String)> },
-    /// With the LMS token of this user (`X-MOODLEUSER` in its id or username form), and no cookie.
-    Token { user: String, username: Option<String> },
+    /// With the LMS token of this user, and no cookie. `log_user` is what token.php's answer named.
+    Token { user: LmsUserId, log_user: Option<String> },
 }
 
 /// What may be done with an answer.
@@ -53,11 +53,9 @@ pub fn rule(standing: &Standing, status: StatusCode, headers: &HeaderMap, site: 
             Some(named) => Ruling::Withhold { named, stray: opened() },
             None => Ruling::Pass { set_cookies: sealed(&cookies, key, site, rng) },
         },
-        Standing::Token { user, username } => match named {
-            Some(named) if named != *user && Some(&named) != username.as_ref() && !is_full_name(&named) => {
-                Ruling::Withhold { named, stray: opened() }
-            }
-            Some(_) | None => Ruling::Pass { set_cookies: Vec::new() },
+        Standing::Token { user, log_user } => match named.filter(|name| !is_owner(name, *user, log_user.as_deref())) {
+            Some(named) => Ruling::Withhold { named, stray: opened() },
+            None => Ruling::Pass { set_cookies: Vec::new() },
         },
         Standing::Session { session, half, sent } => match named.filter(|name| !is_holder(name, session, half)) {
             Some(named) => Ruling::Withhold { named, stray: rotated(&cookies, sent).unwrap_or_default() },
@@ -141,9 +139,13 @@ fn is_holder(name: &str, session: &Session, half: &LmsHalf) -> bool {
     }
 }
 
-/// Mode 2 of the header shows full names, which say nothing about who it is.
-fn is_full_name(name: &str) -> bool {
-    name.contains(' ')
+/// The same for a token. Where its answer at minting named nobody, only the id form can be held against it.
+fn is_owner(name: &str, user: LmsUserId, log_user: Option<&str>) -> bool {
+    match (log_user, name.parse::<u64>()) {
+        (Some(known), _) => name == known,
+        (None, Ok(id)) => LmsUserId(id) == user,
+        (None, Err(_)) => true,
+    }
 }
 
 #[cfg(test)]
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         sessions::{self, Visit},
-        types::{ClientAddr, LmsUserId, Secret, SystemRng, Timestamp},
+        types::{ClientAddr, Secret, SystemRng, Timestamp},
     };
 
     fn session(log_user: Option<&str>) -> Standing {
@@ -212,8 +214,10 @@ mod tests {
         let visitor = Standing::Visitor { key: Secret::new([0; 32]) };
         assert!(named(&visitor, "student1") && !named(&visitor, "guest"));
         assert!(named(&Standing::Bare, "3"));
-        let token = Standing::Token { user: "3".into(), username: Some("student1".into()) };
-        assert!(!named(&token, "student1") && !named(&token, "3") && named(&token, "student2"));
+        let token = Standing::Token { user: LmsUserId(3), log_user: Some("student1".into()) };
+        assert!(!named(&token, "student1") && named(&token, "student2"));
+        let silent = Standing::Token { user: LmsUserId(3), log_user: None };
+        assert!(!named(&silent, "3") && named(&silent, "4"));
     }
 
     #[test]

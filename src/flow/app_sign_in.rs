@@ -163,7 +163,7 @@ async fn mint(
     satisfied: Satisfied,
     held: Held,
 ) -> Result<AppAnswer, FlowError> {
-    let Held::Token { service, token, private_token } = held else { return Ok(AppAnswer::FlowOver) };
+    let Held::Token { service, token, private_token, log_user } = held else { return Ok(AppAnswer::FlowOver) };
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();
     if let Basis::Stage { rule, stage } = satisfied.basis() {
@@ -174,6 +174,7 @@ async fn mint(
         service: ServiceName::new(service),
         token: Secret::new(token),
         private_token: private_token.map(Secret::new),
+        log_user,
     };
     let device = Device { label: caller.agent.clone(), address: caller.client.to_string() };
     let (site, ring, rng) = (hall.site.name.clone(), desk.ring(), desk.rng.as_ref());

@@ -24,7 +24,7 @@ pub enum Held {
     /// An LMS session of our own making: cookies as (name, value), and where the LMS would send the browser.
     Session { cookies: Vec<(String, String)>, location: String, log_user: Option<String> },
     /// token.php's answer.
-    Token { service: String, token: String, private_token: Option<String> },
+    Token { service: String, token: String, private_token: Option<String>, log_user: Option<String> },
 }
 
 impl std::fmt::Debug for Held {

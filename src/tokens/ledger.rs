@@ -48,6 +48,8 @@ pub struct TokenRecord {
     pub epoch: u32,
     pub site: SiteName,
     pub lms_user: LmsUserId,
+    /// The value of `X-MOODLEUSER` in token.php's answer, where the LMS sends it: later answers must name the same.
+    pub log_user: Option<String>,
     pub service: ServiceName,
     pub device: Device,
     pub issued: Timestamp,

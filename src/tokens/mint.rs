@@ -14,6 +14,7 @@ pub struct LmsTokens {
     pub service: ServiceName,
     pub token: Secret<String>,
     pub private_token: Option<Secret<String>>,
+    pub log_user: Option<String>,
 }
 
 /// A record for the ledger, and what the device gets for it.
@@ -50,6 +51,7 @@ pub fn mint(
         epoch: resolved.account().epoch,
         site,
         lms_user: resolved.lms_user(),
+        log_user: tokens.log_user.clone(),
         service: tokens.service.clone(),
         device,
         issued: now,

@@ -99,7 +99,8 @@ impl Writer {
         self.encoded.push('/');
         self.decoded.push(b'/');
         let mut rest = raw;
-        while let Some((byte, was_encoded, after)) = next_byte(rest)? {
+        while !rest.is_empty() {
+            let (byte, was_encoded, after) = next_byte(rest)?;
             self.byte(byte, was_encoded);
             rest = after;
         }
@@ -147,9 +148,8 @@ impl Writer {
 }
 
 /// The next byte, whether it came percent-encoded, and the rest.
-fn next_byte(raw: &[u8]) -> Result<Option<(u8, bool, &[u8])>, BadRequest> {
+fn next_byte(raw: &[u8]) -> Result<(u8, bool, &[u8]), BadRequest> {
     match raw {
-        [] => Ok(None),
         [b'%', high, low, rest @ ..] => {
             let digit = |b: &u8| char::from(*b).to_digit(16);
             let (Some(high), Some(low)) = (digit(high), digit(low)) else {
@@ -158,7 +158,7 @@ fn next_byte(raw: &[u8]) -> Result<Option<(u8, bool, &[u8])>, BadRequest> {
             match (high * 16 + low) as u8 {
                 0..=0x1f | 0x7f => Err(BadRequest::new("path has an encoded control character")),
                 b'/' | b'\\' => Err(BadRequest::new("path has an encoded slash or backslash")),
-                byte => Ok(Some((byte, true, rest))),
+                byte => Ok((byte, true, rest)),
             }
         }
         [b'%', ..] => Err(BadRequest::new("path has a broken percent-encoding")),
@@ -167,7 +167,8 @@ fn next_byte(raw: &[u8]) -> Result<Option<(u8, bool, &[u8])>, BadRequest> {
         [0..=0x20 | 0x7f.. | b'#' | b'?' | b'"' | b'<' | b'>', ..] => {
             Err(BadRequest::new("path has a byte that must be encoded"))
         }
-        [byte, rest @ ..] => Ok(Some((*byte, false, rest))),
+        [byte, rest @ ..] => Ok((*byte, false, rest)),
+        [] => Err(BadRequest::new("path ends in the middle")),
     }
 }
 

@@ -20,5 +20,5 @@ pub use cookies::{Cookies, parse_cookies};
 pub use head::scan_head;
 pub use headers::{Fate, HeaderRules, Upgrade, drop_response_header, scrub};
 pub use host::{Host, canonical_host};
-pub use return_to::same_origin_path;
+pub use return_to::{local_target, same_origin_path};
 pub use target::{Target, canonical_query};

@@ -28,13 +28,14 @@ impl Moodle {
         };
         let token = Secret::new(token.to_owned());
         let private_token = json.get("privatetoken").and_then(Value::as_str).map(str::to_owned);
+        let log_user = answer.header(super::log_user_header()).map(str::to_owned);
         let user = match self.owner_of(&token, client).await? {
             Some(user) => user,
             // A service without site_info: the form, on a session that is ended at once, says who it is.
             None => self.owner_by_form(username, password, client).await?,
         };
         let held =
-            Held::Token { service: service.to_owned(), token: token.expose().clone(), private_token };
+            Held::Token { service: service.to_owned(), token: token.expose().clone(), private_token, log_user };
         Ok(Judgement::Accepted { user, held })
     }
 

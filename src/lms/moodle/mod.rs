@@ -7,6 +7,7 @@
 mod adapter;
 pub mod ajax;
 mod app;
+pub mod content_type;
 pub mod errors;
 mod markers;
 pub mod multipart;

@@ -72,8 +72,9 @@ pub struct Scanner {
     guarded: Vec<Vec<u8>>,
     max_value: usize,
     state: State,
-    /// Bytes not yet judged, and where they begin in the stream.
+    /// Bytes not yet judged begin at `start`, which is `offset` in the stream.
     pending: Vec<u8>,
+    start: usize,
     offset: u64,
     parts: Vec<Part>,
 }
@@ -99,6 +100,7 @@ impl Scanner {
             max_value: MAX_VALUE,
             state: State::Start,
             pending: Vec::new(),
+            start: 0,
             offset: 0,
             parts: Vec::new(),
         })
@@ -116,12 +118,15 @@ impl Scanner {
     pub fn feed(&mut self, chunk: &[u8]) -> Result<(), Ambiguous> {
         self.pending.extend_from_slice(chunk);
         while self.step()? {}
+        // Once per chunk, not per part: a thousand small parts would move a large chunk a thousand times.
+        self.pending.drain(..self.start);
+        self.start = 0;
         Ok(())
     }
 
     /// The stream has ended: it must have ended as a form ends.
     pub fn finish(self) -> Result<Vec<Part>, Ambiguous> {
-        match (self.state, self.pending.as_slice()) {
+        match (self.state, self.rest()) {
             (State::End, b"" | b"\r\n") => Ok(self.parts),
             _ => Err(Ambiguous("multipart body is not closed")),
         }
@@ -150,7 +155,7 @@ impl Scanner {
             State::AfterDelimiter => self.after_delimiter(),
             State::Headers => self.headers(),
             State::Body => self.body(),
-            State::End => match self.pending.len() <= 2 && b"\r\n".starts_with(&self.pending) {
+            State::End => match b"\r\n".starts_with(self.rest()) {
                 true => Ok(false),
                 false => Err(Ambiguous("multipart epilogue")),
             },
@@ -159,8 +164,8 @@ impl Scanner {
 
     fn start(&mut self) -> Result<bool, Ambiguous> {
         let opening = &self.delimiter[1..];
-        let n = opening.len().min(self.pending.len());
-        if self.pending[..n] != opening[..n] {
+        let n = opening.len().min(self.rest().len());
+        if self.rest()[..n] != opening[..n] {
             return Err(Ambiguous("multipart preamble"));
         }
         if n < opening.len() {
@@ -172,7 +177,7 @@ impl Scanner {
     }
 
     fn after_delimiter(&mut self) -> Result<bool, Ambiguous> {
-        match self.pending.as_slice() {
+        match self.rest() {
             [b'\r', b'\n', ..] => self.state = State::Headers,
             [b'-', b'-', ..] => self.state = State::End,
             [] | [b'\r' | b'-'] => return Ok(false),
@@ -184,12 +189,11 @@ impl Scanner {
     }
 
     fn headers(&mut self) -> Result<bool, Ambiguous> {
-        let end = self.pending.windows(4).position(|w| w == b"\r\n\r\n");
-        if end.unwrap_or(self.pending.len()) > MAX_HEADER {
-            return Err(Ambiguous("part headers are too long"));
-        }
-        let Some(end) = end else { return Ok(false) };
-        let head = std::str::from_utf8(&self.pending[..end]).map_err(|_| Ambiguous("part header is not UTF-8"))?;
+        let rest = self.rest();
+        let Some(end) = rest.windows(4).take(MAX_HEADER).position(|w| w == b"\r\n\r\n") else {
+            return if rest.len() > MAX_HEADER { Err(Ambiguous("part headers are too long")) } else { Ok(false) };
+        };
+        let head = std::str::from_utf8(&rest[..end]).map_err(|_| Ambiguous("part header is not UTF-8"))?;
         let (name, is_file) = parse_head(head)?;
         self.check(&name, is_file)?;
         self.consume(end + 4);
@@ -201,9 +205,9 @@ impl Scanner {
 
     fn body(&mut self) -> Result<bool, Ambiguous> {
         let begins = self.parts.last().map_or(self.offset, |part| part.content.start);
-        match find(&self.pending, &self.delimiter) {
+        match find(self.rest(), &self.delimiter) {
             Some(at) => {
-                let value_end = match self.pending[..at].last() {
+                let value_end = match self.rest()[..at].last() {
                     Some(b'\r') => at - 1,
                     _ => return Err(Ambiguous("bare line feed before a boundary")),
                 };
@@ -219,7 +223,7 @@ impl Scanner {
             }
             None => {
                 // Hold back what may be the beginning of CRLF + delimiter.
-                let ready = self.pending.len().saturating_sub(self.delimiter.len() + 1);
+                let ready = self.rest().len().saturating_sub(self.delimiter.len() + 1);
                 self.keep(ready)?;
                 self.consume(ready);
                 Ok(false)
@@ -232,7 +236,7 @@ impl Scanner {
         let Some(part) = self.parts.last_mut() else { return Ok(()) };
         let Some(value) = &mut part.value else { return Ok(()) };
         if value.len() + n <= self.max_value {
-            value.extend_from_slice(&self.pending[..n]);
+            value.extend_from_slice(&self.pending[self.start..self.start + n]);
         } else {
             part.value = None;
             let (folded, _) = fold_name(&part.name)?;
@@ -248,6 +252,9 @@ impl Scanner {
             return Err(Ambiguous("more parts than PHP reads"));
         }
         let (folded, path) = fold_name(name)?;
+        if folded.is_empty() {
+            return Err(Ambiguous("part whose name PHP drops"));
+        }
         if !self.guarded.contains(&folded) {
             return Ok(());
         }
@@ -259,8 +266,12 @@ impl Scanner {
     }
 
     fn consume(&mut self, n: usize) {
-        self.pending.drain(..n);
+        self.start += n;
         self.offset += n as u64;
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.pending[self.start..]
     }
 }
 

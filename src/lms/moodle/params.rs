@@ -9,7 +9,7 @@
 //! - The last duplicate wins; `a[x][]=` builds arrays. What PHP does with unbalanced brackets is refused, not imitated.
 //! - Over `max_input_vars` (1000) PHP silently stops reading: refused.
 
-use super::multipart;
+use super::{content_type::BodyType, multipart};
 use std::fmt;
 
 /// PHP's default `max_input_vars`. Later variables are dropped by PHP with a warning nobody sees.
@@ -230,52 +230,6 @@ impl Params {
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.entries.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
-    }
-}
-
-/// What PHP makes of a Content-Type.
-#[derive(Debug, PartialEq, Eq)]
-pub enum BodyType {
-    NotForm,
-    UrlEncoded,
-    Multipart { boundary: String },
-}
-
-impl BodyType {
-    /// PHP lower-cases the type and ends it at `;`, `,` or a space, then compares whole. Parameters are refused unless
-    /// every reader finds the same in them: `charset=utf-8`, and for multipart one `boundary`.
-    pub fn parse(content_type: Option<&str>) -> Result<BodyType, Ambiguous> {
-        let Some(text) = content_type else { return Ok(BodyType::NotForm) };
-        // Web servers trim the field's value (RFC 9110 §5.5) before PHP sees it.
-        let text = text.trim_matches([' ', '\t']);
-        let end = text.find([';', ',', ' ']).unwrap_or(text.len());
-        let (kind, rest) = (text[..end].to_ascii_lowercase(), text[end..].trim_start_matches(' '));
-        let multipart = match kind.as_str() {
-            "application/x-www-form-urlencoded" => false,
-            "multipart/form-data" => true,
-            // A stray tab or another list delimiter: PHP reads nothing, a laxer reader a form.
-            other if other.contains("x-www-form-urlencoded") || other.contains("form-data") => {
-                return Err(Ambiguous("content type"));
-            }
-            _ => return Ok(BodyType::NotForm),
-        };
-        let mut boundary = None;
-        for parameter in rest.split(';').map(|p| p.trim_matches(' ')).filter(|p| !p.is_empty()) {
-            let (name, value) = parameter.split_once('=').ok_or(Ambiguous("content type"))?;
-            match name.to_ascii_lowercase().as_str() {
-                "charset" if value.trim_matches('"').eq_ignore_ascii_case("utf-8") => {}
-                "boundary" if multipart && boundary.is_none() => boundary = Some(multipart::boundary(value)?),
-                _ => return Err(Ambiguous("content type")),
-            }
-        }
-        if !rest.is_empty() && !rest.starts_with(';') {
-            return Err(Ambiguous("content type"));
-        }
-        match (multipart, boundary) {
-            (false, _) => Ok(BodyType::UrlEncoded),
-            (true, Some(boundary)) => Ok(BodyType::Multipart { boundary }),
-            (true, None) => Err(Ambiguous("multipart without a boundary")),
-        }
     }
 }
 

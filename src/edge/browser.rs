@@ -1,0 +1,307 @@
+//! The browser's door: the posted login form, AJAX calls, and what comes back from external tools.
+
+use super::{
+    gate::{Gate, House, Refusal, own_headers},
+    relay::pass,
+    reply::{self, Reply},
+    request::Incoming,
+    rescue,
+    watch::{Ruling, Standing, rule},
+};
+use crate::{
+    audit::Event,
+    flow::{self, SignIn, SignedIn, step::Stage},
+    keys,
+    lms::{
+        LoginForm,
+        moodle::{
+            ajax::Calls,
+            errors::{AjaxError, Links, ajax_error},
+            params::{BodyParams, Params, Value},
+        },
+    },
+    outbound::Answer,
+    sessions::{Session, cookie},
+    types::{Door, Password},
+};
+use bytes::Bytes;
+use http::{Method, header};
+use std::sync::Arc;
+
+const JSON: &str = "application/json; charset=utf-8";
+
+impl Gate {
+    /// `POST /login/index.php`: read as PHP would, judged by us, never forwarded as it came (design §3).
+    pub async fn sign_in(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Result<Reply, Refusal> {
+        if !incoming.is_same_origin(&house.public_url) {
+            return Ok(self.error(incoming, 403));
+        }
+        let form = match login_form(incoming, body) {
+            Ok(Some(form)) => form,
+            // A POST without credentials shows the form again, as the LMS does.
+            Ok(None) => return Ok(reply::see_other("/login/index.php")),
+            Err(()) => return Ok(self.error(incoming, 400)),
+        };
+        let wanted = self.wanted(house, incoming);
+        let caller = self.caller(incoming);
+        Ok(match flow::sign_in(&self.desk, &house.hall, &caller, form, wanted).await {
+            Ok(SignIn::Refused(answer)) => {
+                self.metrics.sign_in(Door::Browser, "refused");
+                self.lms_refusal(house, incoming, *answer)
+            }
+            Ok(SignIn::Continue(id, stage)) => {
+                self.metrics.sign_in(Door::Browser, "challenged");
+                let mut answer = reply::see_other(stage_path(&stage));
+                reply::add_cookie(&mut answer, &cookie::set(cookie::FLOW, id.expose()));
+                answer
+            }
+            Ok(SignIn::SignedIn(signed_in)) => self.welcome(house, incoming, *signed_in),
+            Err(error) => {
+                self.metrics.sign_in(Door::Browser, "unavailable");
+                self.story_failed(incoming, &error)
+            }
+        })
+    }
+
+    /// The LMS's own page and wording; its anonymous cookies go into the visitor's pre-session, so that the next
+    /// GET finds its message.
+    fn lms_refusal(&self, house: &House, incoming: &Incoming, answer: Answer) -> Reply {
+        let (visit, cookies) = self.visit(house, incoming);
+        let standing = Standing::Visitor { key: visit.key };
+        match rule(&standing, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref()) {
+            Ruling::Pass { set_cookies } => {
+                let mut answer = pass(answer, house, &set_cookies);
+                cookies.iter().for_each(|line| reply::add_cookie(&mut answer, line));
+                answer
+            }
+            Ruling::Withhold { named, stray } => self.withheld(house, incoming, None, named, stray),
+            Ruling::HalfOver { stray } => {
+                house.hall.log_out_later(stray);
+                self.error(incoming, 502)
+            }
+        }
+    }
+
+    /// The end of a sign-in: the session's cookies, and everything older forgotten.
+    pub fn welcome(&self, house: &House, incoming: &Incoming, signed_in: SignedIn) -> Reply {
+        self.metrics.sign_in(Door::Browser, "ok");
+        self.metrics.session_issued(Door::Browser);
+        let SignedIn { issued, lms_cookies, location } = signed_in;
+        let mut answer = reply::see_other(&location);
+        let mut sealed = Vec::new();
+        if let Some(lms) = &issued.session.lms {
+            let key = keys::SealKey::new(lms.seal_key);
+            for (name, value) in &lms_cookies {
+                sealed.extend(cookie::seal(self.desk.rng.as_ref(), &key, house.name(), name, value));
+            }
+        }
+        let names: Vec<String> = lms_cookies.iter().map(|(name, _)| cookie::sealed_name(name)).collect();
+        let resumed = lms_cookies.is_empty();
+        let keep: Vec<&str> = std::iter::once(cookie::SESSION).chain(names.iter().map(String::as_str)).collect();
+        let present = incoming.cookie_pairs().map(|(name, _)| name);
+        // A resumed LMS session lives on in the cookies that the browser has.
+        let present = present.filter(|name| !(resumed && cookie::lms_name(name).is_some()));
+        reply::clear_cookies(&mut answer, present, &keep);
+        reply::add_cookie(&mut answer, &cookie::set(cookie::SESSION, issued.id.expose()));
+        sealed.iter().for_each(|line| reply::add_cookie(&mut answer, line));
+        answer
+    }
+
+    pub fn story_failed(&self, incoming: &Incoming, error: &flow::FlowError) -> Reply {
+        let status = rescue::status(error);
+        tracing::warn!(request_id = %incoming.id, %error, "a sign-in could not be decided; nobody was signed in");
+        rescue::with_retry(self.refuse(incoming, status), status)
+    }
+
+    /// `/lib/ajax/service.php`: under a session, or as nobody where each of its functions is open to everybody.
+    pub async fn ajax(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Result<Reply, Refusal> {
+        let Some(calls) = calls(incoming, body) else { return Ok(rescue::json(400, &incoming.id)) };
+        if calls.denied().is_some() {
+            return Ok(self.ajax_refusal(house, AjaxError::NotAvailable));
+        }
+        match self.session(house, incoming).await? {
+            Some(session) => self.ajax_signed_in(house, incoming, session, &calls).await,
+            None if calls.all_open() => self.ajax_as_nobody(house, incoming, &calls).await,
+            None => Ok(self.ajax_refusal(house, AjaxError::RequiresLogin)),
+        }
+    }
+
+    /// `/lib/ajax/service-nologin.php`, which knows no session.
+    pub async fn ajax_open(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Result<Reply, Refusal> {
+        let Some(calls) = calls(incoming, body) else { return Ok(rescue::json(400, &incoming.id)) };
+        match calls.denied().is_none() && calls.all_open() {
+            true => self.ajax_as_nobody(house, incoming, &calls).await,
+            false => Ok(self.ajax_refusal(house, AjaxError::NotAvailable)),
+        }
+    }
+
+    async fn ajax_as_nobody(&self, house: &House, incoming: &Incoming, calls: &Calls) -> Result<Reply, Refusal> {
+        let headers = own_headers(house, incoming, &[])?;
+        let answer = self.send_calls(house, incoming, &headers, calls).await;
+        Ok(match answer {
+            Ok(answer) => self.pass_bare(house, incoming, answer),
+            Err(error) => self.upstream_failed(house, incoming, &error),
+        })
+    }
+
+    async fn ajax_signed_in(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        session: Arc<Session>,
+        calls: &Calls,
+    ) -> Result<Reply, Refusal> {
+        let Some(half) = session.lms.clone() else { return Ok(self.ajax_refusal(house, AjaxError::RequiresLogin)) };
+        let sent = cookie::open(incoming.cookie_pairs(), &keys::SealKey::new(half.seal_key), house.name());
+        let mut headers = own_headers(house, incoming, &sent)?;
+        headers.extend(self.told(house, &session));
+        let answer = match self.send_calls(house, incoming, &headers, calls).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(self.upstream_failed(house, incoming, &error)),
+        };
+        let user = half.user;
+        let standing = Standing::Session { session: session.clone(), half, sent };
+        Ok(match rule(&standing, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref()) {
+            Ruling::Pass { set_cookies } => pass(answer, house, &set_cookies),
+            Ruling::HalfOver { stray } => {
+                self.half_is_over(house, &session, stray).await?;
+                self.ajax_refusal(house, AjaxError::RequiresLogin)
+            }
+            Ruling::Withhold { named, stray } => {
+                house.hall.log_out_later(stray);
+                let reason = "ajax answer names another user";
+                let event = Event::IdentityWithheld { expected: Some(user), named: Some(named), reason };
+                self.record(house, incoming, event);
+                self.half_is_over(house, &session, Vec::new()).await?;
+                self.ajax_refusal(house, AjaxError::RequiresLogin)
+            }
+        })
+    }
+
+    async fn send_calls(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        headers: &[(String, Vec<u8>)],
+        calls: &Calls,
+    ) -> Result<Answer, crate::outbound::OutboundError> {
+        // The calls were read from the body or the query and are written into the body; `args` must not come twice.
+        let query: Vec<&str> = incoming
+            .target
+            .query
+            .iter()
+            .flat_map(|query| query.split('&'))
+            .filter(|pair| Params::parse_query(pair.as_bytes()).is_ok_and(|p| !p.contains("args")))
+            .collect();
+        let path = incoming.target.path.encoded();
+        let (method, target, body) = match incoming.method {
+            Method::POST => (Method::POST, query, calls.to_body()),
+            _ => {
+                let args = crate::lms::moodle::encode_form(&[("args", &calls.to_body())]);
+                let mut all: Vec<&str> = query;
+                all.push(&args);
+                return self.get_calls(house, incoming, headers, &format!("{path}?{}", all.join("&"))).await;
+            }
+        };
+        let target = if target.is_empty() { path.to_owned() } else { format!("{path}?{}", target.join("&")) };
+        self.relay(house, method, &target, headers, Some("application/json"), body.into()).await
+    }
+
+    async fn get_calls(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        headers: &[(String, Vec<u8>)],
+        target: &str,
+    ) -> Result<Answer, crate::outbound::OutboundError> {
+        let method = if incoming.method == Method::HEAD { Method::HEAD } else { Method::GET };
+        self.relay(house, method, target, headers, None, Bytes::new()).await
+    }
+
+    /// An external tool's cross-site POST without our cookie (entry 36b): sent on as nobody's if it is the first of
+    /// the pair; with `repost` it claims a session it has not shown.
+    pub async fn lti_return(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Result<Reply, Refusal> {
+        let query = Params::parse_query(incoming.target.query.as_deref().unwrap_or_default().as_bytes());
+        let form = Params::parse_body(incoming.header(header::CONTENT_TYPE), body);
+        let (Ok(query), Ok(form)) = (query, form) else { return Ok(self.error(incoming, 400)) };
+        let posted = form.params().is_some_and(|params| params.contains("repost"));
+        if posted || query.contains("repost") {
+            return Ok(self.to_sign_in(house, incoming));
+        }
+        let headers = own_headers(house, incoming, &[])?;
+        let (target, body) = (incoming.target.forwarded(), body.clone());
+        let answer = self.relay(house, Method::POST, &target, &headers, None, body).await;
+        Ok(match answer {
+            Ok(answer) => self.pass_bare(house, incoming, answer),
+            Err(error) => self.upstream_failed(house, incoming, &error),
+        })
+    }
+
+    /// An answer to nobody: no cookie of it is kept, and none that names somebody passes.
+    fn pass_bare(&self, house: &House, incoming: &Incoming, answer: Answer) -> Reply {
+        let ruling = rule(&Standing::Bare, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref());
+        match ruling {
+            Ruling::Pass { .. } => pass(answer, house, &[]),
+            Ruling::Withhold { named, stray } => self.withheld(house, incoming, None, named, stray),
+            Ruling::HalfOver { stray } => {
+                house.hall.log_out_later(stray);
+                self.refuse(incoming, 502)
+            }
+        }
+    }
+
+    /// The LMS ended its half: with form sign-in our session is nothing without it, so it ends too.
+    pub async fn half_is_over(
+        &self,
+        house: &House,
+        session: &Session,
+        stray: Vec<(String, String)>,
+    ) -> Result<(), Refusal> {
+        house.hall.log_out_later(stray);
+        self.desk.sessions.remove(&session.key).await?;
+        Ok(())
+    }
+
+    fn ajax_refusal(&self, house: &House, error: AjaxError) -> Reply {
+        reply::plain(200, JSON, ajax_error(error, Links { wwwroot: &house.public_url, branch: None }))
+    }
+}
+
+/// Where a flow's next question is.
+pub fn stage_path(stage: &Stage) -> &'static str {
+    match stage {
+        Stage::Challenge => "/vestibule/challenge",
+        Stage::HelpDesk => "/vestibule/help-desk",
+        Stage::Enrol { .. } => "/vestibule/enrol",
+        Stage::Codes { .. } => "/vestibule/recovery-codes",
+    }
+}
+
+fn calls(incoming: &Incoming, body: &Bytes) -> Option<Calls> {
+    let query = Params::parse_query(incoming.target.query.as_deref().unwrap_or_default().as_bytes()).ok()?;
+    Calls::from_request(&query, body).ok()
+}
+
+/// The credentials and, once each, every other field. `Ok(None)`: PHP would see no credentials in it.
+fn login_form(incoming: &Incoming, body: &Bytes) -> Result<Option<LoginForm>, ()> {
+    let params = match Params::parse_body(incoming.header(header::CONTENT_TYPE), body) {
+        Ok(BodyParams::Form { params, files }) if files.is_empty() => params,
+        Ok(BodyParams::NotForm) => return Ok(None),
+        Ok(BodyParams::Form { .. }) | Err(_) => return Err(()),
+    };
+    let field = |name: &str| params.text(name).map(|value| value.map(str::to_owned)).map_err(|_| ());
+    let (Some(username), Some(password)) = (field("username")?, field("password")?) else { return Ok(None) };
+    let mut others = Vec::new();
+    for (name, value) in params.iter() {
+        let Ok(name) = std::str::from_utf8(name) else { return Err(()) };
+        match (name, value) {
+            ("username" | "password" | "logintoken", _) => {}
+            (name, Value::Scalar(value)) => {
+                others.push((name.to_owned(), String::from_utf8(value.clone()).map_err(|_| ())?));
+            }
+            // The login form has no array fields; dropping one changes nothing the LMS reads.
+            (_, Value::Array(_)) => {}
+        }
+    }
+    Ok(Some(LoginForm { username, password: Password::new(password), others }))
+}

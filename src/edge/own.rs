@@ -1,0 +1,252 @@
+//! Our own pages under `/vestibule/`: what a pending sign-in asks, and the little that is public.
+//!
+//! The LMS's pages are hostile neighbours on the same origin (design §4): pages are given only to top-level
+//! navigations, every POST must come from this origin with the flow's own token, and the API takes no cookie.
+
+use super::{
+    browser::stage_path,
+    gate::{Act, Gate, House, Reading, Refusal},
+    reply::{self, Reply},
+    request::Incoming,
+    rescue,
+};
+use crate::{
+    flow::{self, Answered, Asked, EndedWhy, FlowError, Problem, step::Stage},
+    identity::jwks,
+    keys,
+    lms::moodle::params::{BodyParams, Params},
+    pages::View,
+    sessions::cookie,
+    types::{FactorKind, FlowId},
+};
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+
+const ASSETS: &str = "/vestibule/assets/";
+const VERIFY: &str = "/vestibule/app/verify";
+
+impl Gate {
+    pub(super) async fn own(&self, house: &House, incoming: &Incoming) -> Result<Act, Refusal> {
+        let path = incoming.target.path.decoded();
+        let get = matches!(incoming.method, Method::GET | Method::HEAD);
+        if let Some(name) = path.strip_prefix(ASSETS).filter(|_| get) {
+            return Ok(Act::Reply(self.asset(incoming, name)));
+        }
+        match (path, &incoming.method) {
+            ("/vestibule/jwks.json", _) if get => {
+                let body = jwks(&self.desk.ring.load()).to_string();
+                let mut answer = reply::plain(200, "application/jwk-set+json", body);
+                let fresh = HeaderValue::from_static("public, max-age=300");
+                answer.headers_mut().insert(header::CACHE_CONTROL, fresh);
+                Ok(Act::Reply(answer))
+            }
+            (VERIFY, &Method::POST) => Ok(Act::ReadBody(Reading::Own, self.config.form_body_bytes)),
+            (VERIFY, &Method::OPTIONS) => Ok(Act::Reply(verify_options())),
+            (VERIFY, _) => Ok(Act::Reply(reply::app(405, "text/plain", ""))),
+            _ if !incoming.is_top_level() => Ok(Act::Reply(rescue::json(403, &incoming.id))),
+            (_, &Method::POST) => Ok(Act::ReadBody(Reading::Own, self.config.form_body_bytes)),
+            _ if get => Ok(Act::Reply(self.flow_page(house, incoming).await)),
+            _ => Ok(Act::Reply(self.error(incoming, 405))),
+        }
+    }
+
+    pub(super) async fn own_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
+        match incoming.target.path.decoded() {
+            VERIFY => self.verify(house, incoming, body).await,
+            _ => self.flow_post(house, incoming, body).await,
+        }
+    }
+
+    fn asset(&self, incoming: &Incoming, name: &str) -> Reply {
+        let Some(asset) = self.pages.asset(name) else { return self.error(incoming, 404) };
+        if incoming.header(header::IF_NONE_MATCH).is_some_and(|tag| tag == asset.etag) {
+            let mut answer = reply::no_content();
+            *answer.status_mut() = http::StatusCode::NOT_MODIFIED;
+            return answer;
+        }
+        let mut answer = reply::plain(200, asset.content_type, asset.body);
+        let headers = answer.headers_mut();
+        reply::set(headers, header::ETAG, &asset.etag);
+        reply::set(headers, header::CACHE_CONTROL, "public, max-age=31536000, immutable");
+        reply::set(headers, http::HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+        answer
+    }
+
+    /// GET never changes anything.
+    async fn flow_page(&self, house: &House, incoming: &Incoming) -> Reply {
+        let path = incoming.target.path.decoded();
+        if !is_flow_path(path) {
+            return self.error(incoming, 404);
+        }
+        let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
+        match flow::ask(&self.desk, &house.hall, &id).await {
+            Ok(Some((asked, account))) => self.ask(incoming, &id, asked, account, None, path),
+            Ok(None) => self.over(house, incoming, EndedWhy::Expired).await,
+            Err(error) => self.story_failed(incoming, &error),
+        }
+    }
+
+    /// The page for what is asked; another address than its own is sent there.
+    fn ask(
+        &self,
+        incoming: &Incoming,
+        id: &FlowId,
+        asked: Asked,
+        account: Option<String>,
+        error: Option<Problem>,
+        path: &str,
+    ) -> Reply {
+        let csrf = self.csrf(id);
+        let status = if error.is_some() { 422 } else { 200 };
+        let (own_path, view) = match asked {
+            Asked::Challenge { factors } => {
+                let current = wanted_factor(incoming, &factors);
+                let view = View::Challenge { factors, current, error, csrf, account };
+                ("/vestibule/challenge", view)
+            }
+            Asked::HelpDesk => ("/vestibule/help-desk", View::HelpDesk { error, csrf }),
+            Asked::Device { secret, uri } => ("/vestibule/enrol", View::Enrol { secret, uri, error, csrf, account }),
+            Asked::Codes { codes } => {
+                if path == "/vestibule/recovery-codes.txt" {
+                    return self.codes_file(incoming, &codes);
+                }
+                ("/vestibule/recovery-codes", View::Codes { codes, csrf })
+            }
+        };
+        if path == own_path { self.show(incoming, status, &view) } else { reply::see_other(own_path) }
+    }
+
+    fn codes_file(&self, incoming: &Incoming, codes: &[String]) -> Reply {
+        let language = self.pages.language(incoming.header(header::ACCEPT_LANGUAGE));
+        let text = self.pages.codes_text(language, &self.frame(incoming), codes);
+        let mut answer = reply::plain(200, "text/plain; charset=utf-8", text);
+        let name = "attachment; filename=\"recovery-codes.txt\"";
+        reply::set(answer.headers_mut(), header::CONTENT_DISPOSITION, name);
+        answer
+    }
+
+    async fn flow_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
+        let path = incoming.target.path.decoded();
+        if !is_flow_path(path) && path != "/vestibule/cancel" {
+            return self.error(incoming, 404);
+        }
+        // Attacks D6, D7, J5: only a form of our own page, on this origin, may answer for the flow.
+        if !incoming.is_same_origin(&house.public_url) {
+            return self.error(incoming, 403);
+        }
+        let Ok(BodyParams::Form { params, .. }) = Params::parse_body(incoming.header(header::CONTENT_TYPE), body) else {
+            return self.error(incoming, 400);
+        };
+        let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
+        let field = |name: &str| params.text(name).ok().flatten().unwrap_or_default().to_owned();
+        if !keys::same(field("csrf").as_bytes(), self.csrf(&id).as_bytes()) {
+            return self.again(house, incoming, &id, Problem::FormExpired).await;
+        }
+        let (desk, hall, caller) = (&self.desk, &house.hall, self.caller(incoming));
+        let code = field("code");
+        let answered = match path {
+            "/vestibule/challenge" => match FactorKind::parse(&field("factor")) {
+                Some(kind) => flow::answer(desk, hall, &caller, &id, kind, &code).await,
+                None => return self.error(incoming, 400),
+            },
+            "/vestibule/help-desk" => flow::confirm_help_desk(desk, hall, &caller, &id, &code).await,
+            "/vestibule/enrol" => flow::confirm_device(desk, hall, &caller, &id, &code).await,
+            "/vestibule/recovery-codes" => flow::keep_codes(desk, hall, &caller, &id).await,
+            "/vestibule/cancel" => {
+                flow::cancel(desk, hall, &id).await.map(|()| Answered::Ended(EndedWhy::Cancelled))
+            }
+            _ => return self.error(incoming, 404),
+        };
+        self.answered(house, incoming, &id, answered).await
+    }
+
+    async fn answered(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        id: &FlowId,
+        answered: Result<Answered, FlowError>,
+    ) -> Reply {
+        match answered {
+            Ok(Answered::Again(problem)) => self.again(house, incoming, id, problem).await,
+            Ok(Answered::Locked { minutes }) => {
+                let mut answer = self.show(incoming, 429, &View::Locked { minutes });
+                reply::set(answer.headers_mut(), header::RETRY_AFTER, &(minutes.max(1) * 60).to_string());
+                answer
+            }
+            Ok(Answered::Ended(why)) => self.over(house, incoming, why).await,
+            Ok(Answered::Next(stage)) => reply::see_other(stage_path(&stage)),
+            Ok(Answered::SignedIn(signed_in)) => self.welcome(house, incoming, *signed_in),
+            // Nothing was decided: the same question again, with the reason.
+            Err(FlowError::Store(error)) => {
+                tracing::warn!(request_id = %incoming.id, %error, "an answer could not be checked");
+                rescue::with_retry(self.error(incoming, 503), 503)
+            }
+            Err(error) => self.story_failed(incoming, &error),
+        }
+    }
+
+    async fn again(&self, house: &House, incoming: &Incoming, id: &FlowId, problem: Problem) -> Reply {
+        match flow::ask(&self.desk, &house.hall, id).await {
+            Ok(Some((asked, account))) => {
+                let path = match &asked {
+                    Asked::Challenge { .. } => stage_path(&Stage::Challenge),
+                    Asked::HelpDesk => stage_path(&Stage::HelpDesk),
+                    Asked::Device { .. } => "/vestibule/enrol",
+                    Asked::Codes { .. } => "/vestibule/recovery-codes",
+                };
+                self.ask(incoming, id, asked, account, Some(problem), path)
+            }
+            Ok(None) => self.over(house, incoming, EndedWhy::Expired).await,
+            Err(error) => self.story_failed(incoming, &error),
+        }
+    }
+
+    /// The flow is over. Somebody who finished it in another tab, or sent the form twice, has a session: they go on.
+    async fn over(&self, house: &House, incoming: &Incoming, why: EndedWhy) -> Reply {
+        let unfinished = matches!(why, EndedWhy::Expired | EndedWhy::AlreadyFinished);
+        if unfinished && matches!(self.session(house, incoming).await, Ok(Some(_))) {
+            return reply::see_other("/");
+        }
+        let mut answer = self.show(incoming, 410, &View::Ended { why });
+        reply::add_cookie(&mut answer, &cookie::clear(cookie::FLOW));
+        answer
+    }
+
+    /// The flow's own form token: no other flow's page can post for it.
+    fn csrf(&self, id: &FlowId) -> String {
+        self.desk.ring.load().digest("csrf", id.expose().as_bytes())
+    }
+}
+
+fn flow_of(incoming: &Incoming) -> Option<FlowId> {
+    incoming.cookie(cookie::FLOW).and_then(FlowId::parse)
+}
+
+fn is_flow_path(path: &str) -> bool {
+    matches!(
+        path,
+        "/vestibule/challenge"
+            | "/vestibule/help-desk"
+            | "/vestibule/enrol"
+            | "/vestibule/recovery-codes"
+            | "/vestibule/recovery-codes.txt"
+    )
+}
+
+/// `?factor=` on a GET, or what was just answered; else the first.
+fn wanted_factor(incoming: &Incoming, factors: &[FactorKind]) -> FactorKind {
+    let query = incoming.target.query.as_deref().unwrap_or_default();
+    let asked = query.split('&').find_map(|pair| pair.strip_prefix("factor=")).and_then(FactorKind::parse);
+    let first = factors.first().copied().unwrap_or(FactorKind::Totp);
+    asked.filter(|kind| factors.contains(kind)).unwrap_or(first)
+}
+
+fn verify_options() -> Reply {
+    let mut answer = reply::no_content();
+    let headers = answer.headers_mut();
+    reply::set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    reply::set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "POST");
+    reply::set(headers, http::HeaderName::from_static("access-control-allow-headers"), "content-type");
+    answer
+}

@@ -1,0 +1,526 @@
+//! Pingora's hooks, and nothing that decides: each hands over to the gate or the watch and does as they say.
+
+use super::{
+    conn::Conn,
+    gate::{Act, Errand, Forward, Gate, House, Reading, Refusal},
+    hygiene::{BadRequest, drop_response_header},
+    relay::rewrite_location,
+    reply::{self, Reply},
+    request::Incoming,
+    rescue,
+    watch::{Ruling, Standing, rule},
+};
+use crate::{
+    audit::Event,
+    flow,
+    sessions::cookie,
+    types::{RequestId, RngExt},
+};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+/// How long a client may take for a body that is read here, as a whole.
+const BODY_LIMIT: Duration = Duration::from_secs(60);
+
+#[derive(Clone)]
+pub struct Gateway(pub Arc<Gate>);
+
+/// One request's state between hooks.
+pub struct Ctx {
+    id: RequestId,
+    since: std::time::Instant,
+    site: Option<Arc<House>>,
+    incoming: Option<Incoming>,
+    forward: Option<Box<Forward>>,
+    /// Written instead of what the LMS answered.
+    instead: Option<Reply>,
+    status: u16,
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx {
+            id: RequestId::new(self.0.desk.rng.hex(8)),
+            since: std::time::Instant::now(),
+            site: None,
+            incoming: None,
+            forward: None,
+            instead: None,
+            status: 0,
+        }
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Ctx) -> Result<()> {
+        if let Some(info) = Conn::info(session.digest()) {
+            info.head_was_read();
+        }
+        session.set_read_timeout(Some(Duration::from_secs(60)));
+        session.set_write_timeout(Some(Duration::from_secs(60)));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        // A panic ends this request, not the connection's task and never the gateway (fault X26).
+        let decided = AssertUnwindSafe(self.decide(session, ctx)).catch_unwind().await;
+        let decided = decided.unwrap_or_else(|_| {
+            tracing::error!(request_id = %ctx.id, "a request ended in a panic; this is a defect, please report it");
+            self.0.metrics.panicked();
+            Ok(Some(rescue::json(500, &ctx.id)))
+        });
+        match decided? {
+            Some(answer) => {
+                ctx.status = answer.status().as_u16();
+                self.write(session, answer).await?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        let Some(forward) = &ctx.forward else { return Err(Error::new(ErrorType::InternalError)) };
+        let (house, config) = (&forward.house, &self.0.config);
+        let address = **house.peer.load();
+        let sni = house.upstream_tls.clone().unwrap_or_default();
+        let mut peer = HttpPeer::new(address, house.upstream_tls.is_some(), sni);
+        let patience = Duration::from_secs(config.upstream_read_seconds);
+        peer.options.connection_timeout = Some(Duration::from_secs(config.upstream_connect_seconds));
+        peer.options.total_connection_timeout = Some(Duration::from_secs(config.upstream_connect_seconds));
+        peer.options.read_timeout = Some(patience);
+        peer.options.write_timeout = Some(patience);
+        peer.options.idle_timeout = Some(Duration::from_secs(50));
+        Ok(Box::new(peer))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let Some(forward) = &ctx.forward else { return Err(Error::new(ErrorType::InternalError)) };
+        // Written anew: nothing of the client's head survives but framing, which pingora has judged, and the pair
+        // that asks for a websocket, which pingora's policy has let through.
+        let framing = |name: &HeaderName| {
+            matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING)
+                || (forward.websocket && matches!(*name, header::CONNECTION | header::UPGRADE))
+        };
+        let names: Vec<HeaderName> = request.headers.keys().filter(|name| !framing(name)).cloned().collect();
+        names.iter().for_each(|name| drop(request.remove_header(name)));
+        for (name, value) in &forward.headers {
+            if matches!(name.as_str(), "connection" | "upgrade") {
+                continue;
+            }
+            let value = HeaderValue::from_bytes(value).map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
+            request.append_header(name.clone(), value)?;
+        }
+        request.set_raw_path(forward.target.as_bytes())
+    }
+
+    async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        let watched = match (&ctx.forward, &ctx.incoming) {
+            (Some(forward), Some(incoming)) => self.watch(forward, incoming, response).await,
+            (None, _) | (_, None) => return Ok(()),
+        };
+        let set_cookies = match watched {
+            Ok(lines) => lines,
+            Err(answer) => {
+                ctx.instead = Some(answer);
+                return Err(Error::explain(ErrorType::HTTPStatus(502), "the answer was withheld"));
+            }
+        };
+        let upgraded = session.was_upgraded() || response.status == StatusCode::SWITCHING_PROTOCOLS;
+        let keep = |name: &HeaderName| upgraded && matches!(*name, header::CONNECTION | header::UPGRADE);
+        let dropped: Vec<HeaderName> = response
+            .headers
+            .keys()
+            .filter(|name| **name == header::SET_COOKIE || (drop_response_header(name.as_str()) && !keep(name)))
+            .cloned()
+            .collect();
+        dropped.iter().for_each(|name| drop(response.remove_header(name)));
+        for line in set_cookies {
+            response.append_header(header::SET_COOKIE, line)?;
+        }
+        if let Some(forward) = &ctx.forward
+            && response.headers.contains_key(header::LOCATION)
+        {
+            let mut headers = HeaderMap::new();
+            headers.extend(response.headers.get(header::LOCATION).map(|l| (header::LOCATION, l.clone())));
+            rewrite_location(&mut headers, &forward.house);
+            if let Some(location) = headers.remove(header::LOCATION) {
+                response.insert_header(header::LOCATION, location)?;
+            }
+        }
+        self.add_hsts(|name, value| response.insert_header(name, value).map(|_| ()))?;
+        ctx.status = response.status.as_u16();
+        Ok(())
+    }
+
+    /// Trailers are dropped both ways (attack B6).
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        _ctx: &mut Ctx,
+    ) -> Result<Option<Bytes>> {
+        trailers.clear();
+        Ok(None)
+    }
+
+    /// On a websocket every message asks again whether the session still lives (attack D10).
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        if session.was_upgraded()
+            && let (Some(forward), Some(incoming)) = (&ctx.forward, &ctx.incoming)
+            && !matches!(self.0.session(&forward.house, incoming).await, Ok(Some(_)))
+        {
+            return Err(Error::explain(ErrorType::ConnectionClosed, "the session of this websocket has ended"));
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+        let code = status_of(error);
+        if code > 0 && session.response_written().is_none() {
+            let answer = ctx.instead.take().unwrap_or_else(|| self.error_answer(ctx, code));
+            ctx.status = answer.status().as_u16();
+            session.set_keepalive(None);
+            let _ = self.write(session, answer).await;
+        }
+        if *error.esource() == ErrorSource::Upstream
+            && let Some(house) = &ctx.site
+        {
+            self.0.metrics.upstream_error(house.name().as_str(), "stream");
+            tracing::warn!(request_id = %ctx.id, site = %house.name(), %error, "the LMS could not be reached");
+        }
+        FailToProxy { error_code: code, can_reuse_downstream: false }
+    }
+
+    /// Our own log line has what matters; pingora's would hold the request line, and tokens travel there.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, ctx: &Ctx) -> String {
+        format!("request {}", ctx.id)
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
+        if let Some(info) = Conn::info(session.digest()) {
+            info.request_is_over();
+        }
+        let site = ctx.site.as_ref().map_or("-", |house| house.name().as_str());
+        self.0.metrics.request(site, if ctx.forward.is_some() { "forwarded" } else { "answered" }, ctx.status);
+        // The path alone: queries carry tokens and passwords (attack H2).
+        let path = ctx.incoming.as_ref().map_or("-", |incoming| loggable(incoming));
+        tracing::info!(
+            request_id = %ctx.id,
+            site,
+            client = ctx.incoming.as_ref().map(|i| i.client.to_string()),
+            method = %session.req_header().method,
+            path,
+            status = ctx.status,
+            ms = ctx.since.elapsed().as_millis() as u64,
+            error = error.map(|e| e.etype().as_str()),
+            "request"
+        );
+    }
+}
+
+impl Gateway {
+    /// An answer of ours, or `None` where the request goes on through pingora.
+    async fn decide(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Option<Reply>> {
+        let gate = &self.0;
+        let read = Incoming::read(session, ctx.id.clone(), gate.config.max_head_bytes, &gate.config.trusted_proxies);
+        let incoming = match read {
+            Ok(incoming) => incoming,
+            Err(bad) => return Ok(Some(self.bad(session, &ctx.id, bad))),
+        };
+        let house = match gate.house(&incoming) {
+            Ok(house) => house,
+            Err(bad) => return Ok(Some(self.bad(session, &ctx.id, bad))),
+        };
+        ctx.site = Some(house.clone());
+        let act = gate.admit(&house, &incoming).await;
+        let act = match act {
+            Ok(Act::ReadBody(reading, limit)) => match read_body(session, &incoming, limit).await? {
+                Ok(body) => gate.read(&house, &incoming, reading, &body).await,
+                Err(status) => Ok(Act::Reply(self.too_large(&incoming, reading, status))),
+            },
+            Ok(Act::Upload) => self.upload(session, &house, &incoming).await.map(Act::Reply),
+            act => act,
+        };
+        let answer = match act {
+            Ok(Act::Reply(answer)) => Some(answer),
+            Ok(Act::Forward(forward)) => {
+                ctx.forward = Some(forward);
+                None
+            }
+            // Both have been carried out above; neither leads to itself.
+            Ok(Act::ReadBody(..) | Act::Upload) => Some(gate.refuse(&incoming, 500)),
+            Err(Refusal::Bad(bad)) => Some(self.bad(session, &ctx.id, bad)),
+            Err(Refusal::Store(error)) => {
+                tracing::warn!(request_id = %ctx.id, %error, "a request could not be decided and was refused");
+                Some(rescue::with_retry(gate.refuse(&incoming, 503), 503))
+            }
+        };
+        ctx.incoming = Some(incoming);
+        Ok(answer)
+    }
+
+    /// A malformed request: the connection ends with the answer, because nobody knows where the next one begins.
+    fn bad(&self, session: &mut Session, id: &RequestId, bad: BadRequest) -> Reply {
+        tracing::debug!(request_id = %id, status = bad.status, reason = bad.reason, "a request was refused");
+        session.set_keepalive(None);
+        rescue::json(bad.status, id)
+    }
+
+    fn too_large(&self, incoming: &Incoming, reading: Reading, status: u16) -> Reply {
+        match reading {
+            Reading::AppSignIn | Reading::AppCall | Reading::AppFile | Reading::AppUploadForm => {
+                let mut answer = rescue::json(status, &incoming.id);
+                reply::set(answer.headers_mut(), header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+                answer
+            }
+            Reading::Own | Reading::SignIn | Reading::Ajax | Reading::AjaxOpen | Reading::LtiReturn => {
+                self.0.refuse(incoming, status)
+            }
+        }
+    }
+
+    fn error_answer(&self, ctx: &Ctx, code: u16) -> Reply {
+        let answer = match &ctx.incoming {
+            Some(incoming) => self.0.refuse(incoming, code),
+            None => rescue::json(code, &ctx.id),
+        };
+        rescue::with_retry(answer, code)
+    }
+
+    /// Judges an answer that streams: the cookies to set, or what is written instead of it.
+    async fn watch(
+        &self,
+        forward: &Forward,
+        incoming: &Incoming,
+        response: &ResponseHeader,
+    ) -> std::result::Result<Vec<String>, Reply> {
+        let (gate, house) = (&self.0, &forward.house);
+        let rng = gate.desk.rng.as_ref();
+        let ruling = rule(&forward.standing, response.status, &response.headers, house.name(), rng);
+        match (ruling, &forward.standing) {
+            (Ruling::Pass { set_cookies }, _) => {
+                if forward.errand == Errand::OpensNoSession {
+                    self.opened_elsewhere(forward, incoming, response).await?;
+                }
+                Ok([forward.cookies.clone(), set_cookies].concat())
+            }
+            (Ruling::HalfOver { stray }, Standing::Session { session, .. }) => {
+                if forward.errand == Errand::SignOut {
+                    // The new cookie is the anonymous one that Moodle's logout always sets.
+                    let signed_out = flow::sign_out(&gate.desk, &house.hall, &gate.caller(incoming), session).await;
+                    return Err(match signed_out {
+                        Ok(()) => self.signed_out(incoming),
+                        Err(error) => gate.story_failed(incoming, &error),
+                    });
+                }
+                match gate.half_is_over(house, session, stray).await {
+                    Ok(()) => Err(gate.to_sign_in(house, incoming)),
+                    Err(_) => Err(rescue::with_retry(gate.refuse(incoming, 503), 503)),
+                }
+            }
+            (Ruling::Withhold { named, stray }, standing) => {
+                let expected = match standing {
+                    Standing::Session { half, .. } => Some(half.user),
+                    Standing::Token { user, .. } => Some(*user),
+                    Standing::Bare | Standing::Visitor { .. } => None,
+                };
+                house.hall.log_out_later(stray);
+                let reason = "answer names another user";
+                gate.record(house, incoming, Event::IdentityWithheld { expected, named: Some(named), reason });
+                match standing {
+                    Standing::Session { session, .. } => {
+                        let _ = gate.half_is_over(house, session, Vec::new()).await;
+                        Err(gate.to_sign_in(house, incoming))
+                    }
+                    Standing::Bare | Standing::Visitor { .. } | Standing::Token { .. } => {
+                        Err(gate.refuse(incoming, 502))
+                    }
+                }
+            }
+            (Ruling::HalfOver { .. }, Standing::Bare | Standing::Visitor { .. } | Standing::Token { .. }) => {
+                Err(gate.refuse(incoming, 502))
+            }
+        }
+    }
+
+    /// Doors 12 and 13: whatever session the LMS opens there is logged out, and its visitor sent to sign in.
+    async fn opened_elsewhere(
+        &self,
+        forward: &Forward,
+        incoming: &Incoming,
+        response: &ResponseHeader,
+    ) -> std::result::Result<(), Reply> {
+        let (gate, house) = (&self.0, &forward.house);
+        let sets = crate::outbound::set_cookies(&response.headers);
+        let sessions: Vec<_> = sets
+            .into_iter()
+            .filter(|(name, _)| {
+                crate::lms::moodle::cookie_class(name) == crate::lms::moodle::CookieClass::Session
+            })
+            .collect();
+        let posted = incoming.method == Method::POST;
+        let confirming = incoming.target.path.script() == Some("login/confirm.php");
+        if sessions.is_empty() || !(posted || confirming) {
+            return Ok(());
+        }
+        // A reset changes the password: everything issued before it dies (design §2 "Leavers").
+        match house.hall.lms.who(&sessions).await {
+            Ok(Some(user)) if posted && user != house.hall.lms.guest() => {
+                if let Err(error) = self.0.password_was_reset(house, incoming, user).await {
+                    tracing::error!(request_id = %incoming.id, %error, "sessions older than a password reset could not be ended");
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened"),
+        }
+        house.hall.log_out_later(sessions);
+        let mut answer = reply::see_other("/login/index.php");
+        reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[cookie::SESSION]);
+        gate.metrics.sign_in(crate::types::Door::Browser, "reset");
+        Err(answer)
+    }
+
+    fn signed_out(&self, incoming: &Incoming) -> Reply {
+        let mut answer = reply::see_other("/login/index.php");
+        reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[]);
+        reply::set(answer.headers_mut(), HeaderName::from_static("clear-site-data"), "\"cache\"");
+        answer
+    }
+
+    fn add_hsts(&self, mut set: impl FnMut(HeaderName, String) -> Result<()>) -> Result<()> {
+        match self.0.config.hsts_seconds {
+            0 => Ok(()),
+            age => set(header::STRICT_TRANSPORT_SECURITY, format!("max-age={age}")),
+        }
+    }
+
+    async fn write(&self, session: &mut Session, answer: Reply) -> Result<()> {
+        let (parts, body) = answer.into_parts();
+        let mut response = ResponseHeader::build(parts.status, Some(parts.headers.len() + 3))?;
+        for (name, value) in &parts.headers {
+            if *name != header::CONTENT_LENGTH && *name != header::TRANSFER_ENCODING {
+                response.append_header(name.clone(), value.clone())?;
+            }
+        }
+        self.add_hsts(|name, value| response.insert_header(name, value).map(|_| ()))?;
+        let bodiless = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if !bodiless {
+            response.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
+        }
+        // What was not read of a request would be taken for the next one (attack C4).
+        if !session.as_downstream_mut().is_body_done() {
+            session.set_keepalive(None);
+        }
+        let empty = bodiless || body.is_empty() || session.req_header().method == Method::HEAD;
+        session.write_response_header(Box::new(response), empty).await?;
+        if !empty {
+            session.write_response_body(Some(body), true).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Gate {
+    /// A request whose body is here now.
+    async fn read(
+        &self,
+        house: &Arc<House>,
+        incoming: &Incoming,
+        reading: Reading,
+        body: &Bytes,
+    ) -> std::result::Result<Act, Refusal> {
+        Ok(Act::Reply(match reading {
+            Reading::Own => self.own_post(house, incoming, body).await,
+            Reading::SignIn => self.sign_in(house, incoming, body).await?,
+            Reading::AppSignIn => self.app_sign_in(house, incoming, body).await,
+            Reading::AppCall => self.app_call(house, incoming, body).await?,
+            Reading::AppFile => return self.app_file(house, incoming, body).await,
+            Reading::AppUploadForm => self.app_upload_form(house, incoming, body).await?,
+            Reading::Ajax => self.ajax(house, incoming, body).await?,
+            Reading::AjaxOpen => self.ajax_open(house, incoming, body).await?,
+            Reading::LtiReturn => self.lti_return(house, incoming, body).await?,
+        }))
+    }
+}
+
+/// The whole body, or the status that says why not. Only a POST's body means anything to the LMS's PHP.
+async fn read_body(
+    session: &mut Session,
+    incoming: &Incoming,
+    limit: usize,
+) -> Result<std::result::Result<Bytes, u16>> {
+    if incoming.method != Method::POST || limit == 0 {
+        return Ok(Ok(Bytes::new()));
+    }
+    let announced = incoming.header(header::CONTENT_LENGTH).and_then(|n| n.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Ok(Err(413));
+    }
+    if incoming.headers.contains_key(header::EXPECT) {
+        session.as_downstream_mut().write_continue_response().await?;
+    }
+    let mut body = BytesMut::new();
+    let read = async {
+        while let Some(chunk) = session.as_downstream_mut().read_request_body().await? {
+            if body.len() + chunk.len() > limit {
+                return Ok(false);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok::<bool, Box<Error>>(true)
+    };
+    match tokio::time::timeout(BODY_LIMIT, read).await {
+        Ok(Ok(true)) => Ok(Ok(body.freeze())),
+        Ok(Ok(false)) => Ok(Err(413)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Ok(Err(408)),
+    }
+}
+
+/// A status for an error, as pingora's own map has it, but that an LMS's silence is 504.
+fn status_of(error: &Error) -> u16 {
+    match (error.etype(), error.esource()) {
+        (ErrorType::HTTPStatus(code), _) => *code,
+        (ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout, ErrorSource::Upstream) => 504,
+        (_, ErrorSource::Upstream) => 502,
+        (ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed, ErrorSource::Downstream) => 0,
+        (_, ErrorSource::Downstream) => 400,
+        (_, ErrorSource::Internal | ErrorSource::Unset) => 500,
+    }
+}
+
+/// A path without what may be secret in it: file keys stand in paths.
+fn loggable(incoming: &Incoming) -> &str {
+    let path = &incoming.target.path;
+    match path.script() {
+        Some(script) => path.decoded().get(..=script.len()).unwrap_or("/"),
+        None => path.decoded(),
+    }
+}
