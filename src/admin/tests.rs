@@ -333,7 +333,7 @@ async fn a_disabled_account_is_signed_out_everywhere_and_nobody_else_is() {
     let alice = desk.somebody('a', "alice").await;
     desk.somebody('b', "bob").await;
     let said = desk.say("account disable alice").await.unwrap().to_string();
-    assert_eq!(said, "alice is switched off; 1 sessions and 1 app tokens have ended\n");
+    assert_eq!(said, "alice is switched off; 1 session and 1 app token have ended\n");
     let account = desk.stores.account(&alice).await.unwrap().unwrap();
     assert_eq!((account.state, account.epoch), (State::Suspended, 1));
     assert_eq!(desk.stores.sessions.lock().unwrap().len(), 1);
@@ -375,7 +375,7 @@ async fn a_reset_takes_factors_sessions_and_apps() {
     let alice = desk.somebody('a', "alice").await;
     let said = desk.say("account reset-factors alice").await.unwrap().to_string();
     assert!(said.contains("vestibule factor issue-enrolment-code alice"), "{said}");
-    assert_eq!(*desk.stores.resets.lock().unwrap(), [alice.clone()]);
+    assert_eq!(*desk.stores.resets.lock().unwrap(), std::slice::from_ref(&alice));
     assert_eq!(desk.stores.account(&alice).await.unwrap().unwrap().epoch, 1);
     assert!(desk.stores.sessions.lock().unwrap().is_empty());
     let events = desk.audited().await;
