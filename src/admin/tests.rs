@@ -513,3 +513,30 @@ async fn monitoring_is_answered_over_tcp_until_the_end() {
     server.await.unwrap();
     drop(desk);
 }
+
+#[tokio::test]
+async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not() {
+    let desk = Desk::new("direct");
+    desk.somebody('a', "alice").await;
+    let nobody = desk.folder.join("nobody.sock");
+    let Desk { admin, .. } = &desk;
+    let copy = Admin {
+        accounts: admin.accounts.clone(),
+        enrolments: admin.enrolments.clone(),
+        sessions: admin.sessions.clone(),
+        ledger: admin.ledger.clone(),
+        keyring: admin.keyring.clone(),
+        keys_file: admin.keys_file.clone(),
+        audit: admin.audit.clone(),
+        clock: admin.clock.clone(),
+        rng: admin.rng.clone(),
+        enrolment_code_life: admin.enrolment_code_life,
+    };
+    let reply = cli::carry_out(command("account disable alice"), &nobody, async || Ok::<_, &str>(copy)).await;
+    assert!(reply.unwrap().to_string().starts_with("alice is switched off"));
+    // The process would end here; the event is on disk already.
+    assert!(std::fs::read_to_string(desk.folder.join("audit.jsonl")).unwrap().contains("account_state"));
+    let locked = async || Err::<Admin, _>("data/ is locked by process 7");
+    let error = cli::carry_out(command("account list"), &nobody, locked).await.unwrap_err();
+    assert!(error.contains("no gateway answers") && error.ends_with("data/ is locked by process 7"), "{error}");
+}
