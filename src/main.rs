@@ -46,7 +46,7 @@ fn with_config(path: &Path, then: impl FnOnce(Loaded) -> ExitCode) -> ExitCode {
 fn serve(Loaded { config, warnings }: Loaded) -> ExitCode {
     telemetry::init(&config.telemetry);
     for warning in &warnings {
-        tracing::warn!(key = %warning.path, "{}; {}", warning.what, warning.fix);
+        tracing::warn!(line = warning.line, "gateway.yaml: {}: {}; {}", warning.path, warning.what, warning.fix);
     }
     block_on(async {
         match app::serve(config).await {

@@ -139,3 +139,20 @@ campus at https://localhost:8443 (LMS at http://127.0.0.1:8081)
 ";
     assert_eq!(config::explain(&config, NOW), expected);
 }
+
+#[test]
+fn whatever_line_is_lost_or_bent_the_answer_has_a_line_of_the_file() {
+    let text = fs::read_to_string(root().join("gateway.yaml")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for n in 0..lines.len() {
+        for bent in ["", "  x", "- ", "{", "key: [", "sites: 7", "\u{0}", "mfa: { rules: { name: x } }"] {
+            let mut changed = lines.clone();
+            changed[n] = bent;
+            let (_, problems) = config::parse(&changed.join("\n"), NOW, Some(&Tidy));
+            for problem in problems {
+                let line = problem.line.unwrap_or_default();
+                assert!((1..=lines.len() + 1).contains(&line), "line {} replaced by {bent:?}: {problem}", n + 1);
+            }
+        }
+    }
+}

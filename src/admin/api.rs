@@ -147,8 +147,10 @@ impl Admin {
         self.note(by, Event::AccountState { account: account.id.clone(), state: State::Suspended.as_str() });
         let (sessions, tokens) = self.sign_out(account, "the account is switched off").await?;
         Ok(done(format!(
-            "{} is switched off; {sessions} sessions and {tokens} app tokens have ended",
-            AccountRow::of(account).called()
+            "{} is switched off; {} and {} have ended",
+            AccountRow::of(account).called(),
+            count(sessions, "session"),
+            count(tokens, "app token")
         )))
     }
 
@@ -169,9 +171,10 @@ impl Admin {
         let (sessions, tokens) = self.sign_out(account, "the factors are gone").await?;
         let row = AccountRow::of(account);
         Ok(done(format!(
-            "{0} has no factors any more; {sessions} sessions and {tokens} app tokens have ended. \
-             Next: vestibule factor issue-enrolment-code {0}",
-            row.called()
+            "{0} has no factors any more; {1} and {2} have ended. Next: vestibule factor issue-enrolment-code {0}",
+            row.called(),
+            count(sessions, "session"),
+            count(tokens, "app token")
         )))
     }
 
@@ -220,7 +223,7 @@ impl Admin {
                 self.note(by, Event::SessionRevoked { account, session: session.key.short().to_owned() });
             }
         }
-        Ok(done(format!("{ended} sessions have ended")))
+        Ok(done(format!("ended: {}", count(ended, "session"))))
     }
 
     async fn session(&self, prefix: &str) -> Result<Session, AdminError> {
@@ -252,7 +255,7 @@ impl Admin {
         match known {
             Some(token) if live > 0 => {
                 self.note(by, Event::TokenRevoked { account: token.account, token: id });
-                Ok(done(format!("{live} app tokens are revoked, counting those that came from it")))
+                Ok(done(format!("revoked: {}, counting those that came from it", count(live, "app token"))))
             }
             _ => Err(AdminError::NoToken(id.to_string())),
         }
@@ -277,6 +280,10 @@ impl Admin {
 
 fn done(said: String) -> Reply {
     Reply::Done { said }
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn gone(account: &Account) -> AdminError {

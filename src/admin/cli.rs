@@ -101,7 +101,7 @@ pub async fn manage<E: Display>(
     }
 }
 
-async fn carry_out<E: Display>(
+pub(super) async fn carry_out<E: Display>(
     command: Command,
     socket: &Path,
     direct: impl AsyncFnOnce() -> Result<Admin, E>,

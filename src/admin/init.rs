@@ -2,7 +2,7 @@
 //!
 //! Doing it twice changes nothing: what is there is left as it is.
 
-use super::keyfile::{self, KeyfileError, write_new};
+use super::keyfile::{self, KeyfileError, write_new_with};
 use crate::{
     edge::Certificate,
     types::{Rng, Timestamp},
@@ -81,8 +81,8 @@ pub fn development_certificate(pair: &Certificate, names: &[String], now: Timest
         make_folder(folder, 0o755)?;
     }
     // The key first: a certificate without key would look finished.
-    for (path, pem) in [(&pair.key, key.serialize_pem()), (&pair.chain, certificate.pem())] {
-        write_new(path, &pem).map_err(|cause| InitError::Make { path: path.clone(), cause })?;
+    for (path, pem, mode) in [(&pair.key, key.serialize_pem(), 0o600), (&pair.chain, certificate.pem(), 0o644)] {
+        write_new_with(path, &pem, mode).map_err(|cause| InitError::Make { path: path.clone(), cause })?;
     }
     Ok(format!(
         "made the development certificate {} for {}; browsers will warn about it",

@@ -74,7 +74,12 @@ fn replace(path: &Path, text: &str, rng: &dyn Rng) -> io::Result<()> {
 
 /// Mode 0600 from the first moment, and only where nothing is yet (O_EXCL follows no link either).
 pub(super) fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    write_new_with(path, text, 0o600)
+}
+
+/// The same for what is public, such as a certificate.
+pub(super) fn write_new_with(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     sync_folder(path)

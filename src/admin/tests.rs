@@ -334,7 +334,7 @@ async fn a_disabled_account_is_signed_out_everywhere_and_nobody_else_is() {
     let alice = desk.somebody('a', "alice").await;
     desk.somebody('b', "bob").await;
     let said = desk.say("account disable alice").await.unwrap().to_string();
-    assert_eq!(said, "alice is switched off; 1 sessions and 1 app tokens have ended\n");
+    assert_eq!(said, "alice is switched off; 1 session and 1 app token have ended\n");
     let account = desk.stores.account(&alice).await.unwrap().unwrap();
     assert_eq!((account.state, account.epoch), (State::Suspended, 1));
     assert_eq!(desk.stores.sessions.lock().unwrap().len(), 1);
@@ -376,7 +376,7 @@ async fn a_reset_takes_factors_sessions_and_apps() {
     let alice = desk.somebody('a', "alice").await;
     let said = desk.say("account reset-factors alice").await.unwrap().to_string();
     assert!(said.contains("vestibule factor issue-enrolment-code alice"), "{said}");
-    assert_eq!(*desk.stores.resets.lock().unwrap(), [alice.clone()]);
+    assert_eq!(*desk.stores.resets.lock().unwrap(), std::slice::from_ref(&alice));
     assert_eq!(desk.stores.account(&alice).await.unwrap().unwrap().epoch, 1);
     assert!(desk.stores.sessions.lock().unwrap().is_empty());
     let events = desk.audited().await;
@@ -513,4 +513,31 @@ async fn monitoring_is_answered_over_tcp_until_the_end() {
     stop.send(true).unwrap();
     server.await.unwrap();
     drop(desk);
+}
+
+#[tokio::test]
+async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not() {
+    let desk = Desk::new("direct");
+    desk.somebody('a', "alice").await;
+    let nobody = desk.folder.join("nobody.sock");
+    let Desk { admin, .. } = &desk;
+    let copy = Admin {
+        accounts: admin.accounts.clone(),
+        enrolments: admin.enrolments.clone(),
+        sessions: admin.sessions.clone(),
+        ledger: admin.ledger.clone(),
+        keyring: admin.keyring.clone(),
+        keys_file: admin.keys_file.clone(),
+        audit: admin.audit.clone(),
+        clock: admin.clock.clone(),
+        rng: admin.rng.clone(),
+        enrolment_code_life: admin.enrolment_code_life,
+    };
+    let reply = cli::carry_out(command("account disable alice"), &nobody, async || Ok::<_, &str>(copy)).await;
+    assert!(reply.unwrap().to_string().starts_with("alice is switched off"));
+    // The process would end here; the event is on disk already.
+    assert!(std::fs::read_to_string(desk.folder.join("audit.jsonl")).unwrap().contains("account_state"));
+    let locked = async || Err::<Admin, _>("data/ is locked by process 7");
+    let error = cli::carry_out(command("account list"), &nobody, locked).await.unwrap_err();
+    assert!(error.contains("no gateway answers") && error.ends_with("data/ is locked by process 7"), "{error}");
 }

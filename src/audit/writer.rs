@@ -126,8 +126,8 @@ impl Writer {
                 }
             }
             if !lines.is_empty() {
-                self.to_file(&lines).await;
-                self.to_store(&lines).await;
+                self.append_to_file(&lines).await;
+                self.copy_to_store(&lines).await;
             }
             for done in waiting {
                 let _ = done.send(());
@@ -135,7 +135,7 @@ impl Writer {
         }
     }
 
-    async fn to_file(&mut self, lines: &[Line]) {
+    async fn append_to_file(&mut self, lines: &[Line]) {
         let Some(mut sink) = self.sink.take() else { return };
         let text: String = lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect();
         let written = tokio::task::spawn_blocking(move || {
@@ -164,7 +164,7 @@ impl Writer {
         }
     }
 
-    async fn to_store(&self, lines: &[Line]) {
+    async fn copy_to_store(&self, lines: &[Line]) {
         let Some(store) = &self.store else { return };
         for (n, line) in lines.iter().enumerate() {
             if let Err(error) = store.append(line.at, line.account.as_ref(), &line.text).await {

@@ -70,6 +70,6 @@ pub fn parse(text: &str, now: Timestamp, machine: Option<&dyn Outside>) -> (Conf
     for problem in &mut problems {
         problem.line.get_or_insert_with(|| line(text, &problem.path));
     }
-    problems.sort_by(|a, b| (a.line, a.path.to_string()).cmp(&(b.line, b.path.to_string())));
+    problems.sort_by_key(|problem| (problem.line, problem.path.to_string()));
     (typed.config, problems)
 }

@@ -18,7 +18,7 @@ pub use explain::explain;
 pub use load::{Loaded, load, load_before_init, parse};
 pub use outside::{Machine, Outside};
 pub use problem::{Invalid, KeyPath, Problem, Segment, Severity};
-pub use reference::{ReferenceError, resolve};
+pub use reference::{ReferenceError, resolve, store_with_secrets};
 
 use crate::{admin, audit, chain, edge, keys, limits, lms, mfa, sessions, store, telemetry, tokens};
 use serde::Deserialize;

@@ -47,8 +47,17 @@ pub fn check(config: &Config, outside: &dyn Outside) -> Vec<Problem> {
     }
     keyring(config, outside, &mut found);
     for (key, text) in [("state", &config.store.state), ("database", &config.store.database)] {
-        if let Reference::Inline(_) = Reference::of(text) {
-            continue;
+        match Reference::of(text) {
+            Reference::Inline(_) => continue,
+            Reference::Env(_) => {}
+            Reference::File(path) if outside.mode(path).is_ok_and(|mode| mode & 0o007 != 0) => {
+                found.push(Problem::warning(
+                    at("store").key(key),
+                    format!("{} is readable by everybody on this machine", path.display()),
+                    format!("chmod 600 {}", path.display()),
+                ));
+            }
+            Reference::File(_) => {}
         }
         if let Err(error) = reference::resolve_with(text, &|name| outside.variable(name)) {
             found.push(Problem::error(

@@ -1,6 +1,6 @@
 //! Secrets by reference: `env:NAME` and `file:PATH` stand in gateway.yaml, the secret itself never does.
 
-use crate::types::Secret;
+use crate::{store, types::Secret};
 use std::path::{Path, PathBuf};
 
 /// Where a text comes from.
@@ -48,6 +48,15 @@ pub(super) fn resolve_with(
             .map(|text| Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
             .map_err(|error| ReferenceError::File { path: path.to_owned(), error }),
     }
+}
+
+/// `store:` with the URLs behind its references, to open the stores with. Nothing else holds them.
+pub fn store_with_secrets(config: &store::Config) -> Result<store::Config, ReferenceError> {
+    Ok(store::Config {
+        state: resolve(&config.state)?.expose().clone(),
+        database: resolve(&config.database)?.expose().clone(),
+        ..config.clone()
+    })
 }
 
 /// Does an inline URL carry a password (`redis://:secret@host`)?

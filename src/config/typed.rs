@@ -24,7 +24,7 @@ const MOST: usize = 100;
 
 pub fn read(text: &str) -> Result<Typed, Problem> {
     let mut tree = parse(text)?;
-    let mut removed = Removed::default();
+    let (mut removed, mut taken_out) = (Removed::default(), HashSet::new());
     let (mut problems, mut damaged) = (Vec::new(), HashSet::new());
     while problems.len() < MOST {
         let error = match serde_path_to_error::deserialize::<_, Config>(tree.clone()) {
@@ -38,10 +38,11 @@ pub fn read(text: &str) -> Result<Typed, Problem> {
         }
         let place = removed.original(&found);
         // What was taken out because it was wrong is missing now; saying so would accuse the operator twice.
-        let ours = |name: &String| problems.iter().any(|p: &Problem| p.path == place.clone().key(name));
+        let ours = |name: &String| taken_out.contains(&place.clone().key(name));
         if !told.missing.as_ref().is_some_and(ours) {
-            problems.push(Problem::error(place, told.what, told.fix));
+            problems.push(Problem::error(place.clone(), told.what, told.fix));
         }
+        taken_out.insert(place);
         if !remove(&mut tree, &found) {
             break;
         }
@@ -52,7 +53,8 @@ pub fn read(text: &str) -> Result<Typed, Problem> {
 
 fn parse(text: &str) -> Result<Value, Problem> {
     let at_line = |error: serde_yaml::Error| {
-        let line = error.location().map(|place| place.line());
+        // A second document (`---`) is the one error without a place.
+        let line = Some(error.location().map_or(1, |place| place.line()));
         let what = error.to_string();
         let fix = if what.contains("duplicate") {
             "keep one of the two; YAML would silently take the last"

@@ -18,9 +18,7 @@ pub use seal::{OpenError, Sealed, open_with, seal_with};
 pub use sign::SigningKey;
 
 use crate::types::{Secret, SessionKey};
-use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-use std::sync::Arc;
 
 /// The store name of the session whose opaque id is `id`. A plain SHA-256: the id has 256 random bits, so nobody
 /// can invert it, and every node computes the same without the keyring.
@@ -34,8 +32,8 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// The ring in use, which `keys rotate` swaps for one with a new key while requests go on.
-pub type SharedKeyring = Arc<ArcSwap<Keyring>>;
-
 /// A fresh 32-byte AEAD key, such as a session's seal key.
 pub type SealKey = Secret<[u8; 32]>;
+
+/// The ring in force, which a rotation replaces while requests are running.
+pub type SharedKeyring = std::sync::Arc<arc_swap::ArcSwap<Keyring>>;

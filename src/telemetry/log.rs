@@ -3,6 +3,7 @@
 //! `error!` means that someone must act. Never secrets, codes, cookies, bodies or full query strings.
 
 use super::{Config, Format};
+use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, prelude::*};
 
 /// A level, or directives such as `info,vestibule::edge=debug`.
@@ -22,7 +23,7 @@ fn invalid() -> ParseError {
 /// A second call in one process changes nothing (tests).
 pub fn init(config: &Config) {
     let filter = parse_filter(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
     let _ = match config.format {
         Format::Text => registry.with(lines).try_init(),

@@ -1,7 +1,6 @@
 //! `tokens:` in gateway.yaml: how long an app stays signed in, and what becomes of the LMS's own tokens.
 
 use serde::{Deserialize, Deserializer, de};
-use serde_yaml::Value;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -33,15 +32,18 @@ pub enum Unregistered {
 
 impl<'de> Deserialize<'de> for Unregistered {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        match value.as_str() {
-            Some("refuse") => return Ok(Unregistered::Refuse),
-            Some("report") => return Ok(Unregistered::Report),
-            _ => {}
+        #[derive(Deserialize)]
+        #[serde(untagged, deny_unknown_fields)]
+        enum Form {
+            Word(String),
+            Until { until: String },
         }
-        match value.get("until").and_then(Value::as_str) {
-            Some(date) => Ok(Unregistered::Until(date.to_owned())),
-            None => Err(de::Error::custom("expected `refuse`")),
+        match Form::deserialize(deserializer) {
+            Ok(Form::Word(word)) if word == "refuse" => Ok(Unregistered::Refuse),
+            Ok(Form::Word(word)) if word == "report" => Ok(Unregistered::Report),
+            Ok(Form::Until { until }) => Ok(Unregistered::Until(until)),
+            Ok(Form::Word(word)) => Err(de::Error::unknown_variant(&word, &["refuse"])),
+            Err(_) => Err(de::Error::unknown_variant("that", &["refuse"])),
         }
     }
 }
