@@ -1,0 +1,4 @@
+//! Real sockets, real servers, the real stores.
+
+mod servers;
+mod store;
