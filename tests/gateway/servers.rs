@@ -61,19 +61,32 @@ impl Process {
     }
     fn signal(&self, name: &str) {
         if let Some(child) = &self.0 {
-            let done = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap();
-            assert!(done.success(), "kill -{name}");
+            assert!(send(name, child.id()), "kill -{name}");
+        }
+    }
+    /// Its children first need it to be stopped, or it would make new ones.
+    fn signal_family(&self, name: &str) {
+        let Some(child) = &self.0 else { return };
+        assert!(send(name, child.id()), "kill -{name}");
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
+        for id in children.split_whitespace() {
+            send(name, id.parse().unwrap()); // it may have ended meanwhile
         }
     }
     fn stop(&mut self, signal: &str) {
         if self.0.is_some() {
             self.signal(signal);
-            self.signal("CONT"); // a stopped process would not hear the other one
+            self.signal_family("CONT"); // a stopped process would not hear the other one
         }
         if let Some(mut child) = self.0.take() {
             let _ = child.wait();
         }
     }
+}
+
+fn send(signal: &str, id: u32) -> bool {
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{signal}")).arg(id.to_string()).stderr(Stdio::null()).status().unwrap().success()
 }
 
 impl Drop for Process {
@@ -241,10 +254,11 @@ impl Postgres {
         format!("postgres://vestibule@127.0.0.1:{}/postgres", self.port)
     }
     pub fn pause(&self) {
-        self.process.signal("STOP");
+        // A connection is a process of its own.
+        self.process.signal_family("STOP");
     }
     pub fn resume(&self) {
-        self.process.signal("CONT");
+        self.process.signal_family("CONT");
     }
     pub fn kill(&mut self) {
         self.process.stop("QUIT"); // "immediate": its children end with it, nothing is written

@@ -31,7 +31,7 @@ async fn accounts_come_back_as_created(stores: &Stores, clock: &HandClock) {
     let found = stores.accounts.account(&account.id).await.unwrap();
     assert_eq!(found.as_ref(), Some(&account));
     assert_eq!(stores.accounts.by_method(&method.source, &method.subject).await.unwrap(), found);
-    assert_eq!(stores.accounts.methods(&account.id).await.unwrap(), [method.clone()]);
+    assert_eq!(stores.accounts.methods(&account.id).await.unwrap(), std::slice::from_ref(&method));
     assert_eq!(stores.accounts.binding(&binding.site, &account.id).await.unwrap(), Some(binding.clone()));
     assert_eq!(stores.accounts.bound_account(&binding.site, binding.lms_user).await.unwrap(), Some(account.id.clone()));
     assert_eq!(stores.accounts.bound_account(&SiteName::new("other"), binding.lms_user).await.unwrap(), None);

@@ -17,6 +17,7 @@ pub async fn state(stores: &Stores, clock: &HandClock) {
     sessions_end_by_the_clock(stores, clock).await;
     sessions_die_with_their_account(stores, clock).await;
     sessions_die_with_their_parent_token(stores, clock).await;
+    sessions_are_capped_per_account(stores, clock).await;
     flows_are_replaced_by_version_and_taken_once(stores, clock).await;
     flows_end_and_are_reaped_once(stores, clock).await;
     flows_are_capped_and_the_oldest_goes(stores, clock).await;
@@ -96,6 +97,18 @@ async fn sessions_die_with_their_parent_token(stores: &Stores, clock: &HandClock
     assert!(stores.sessions.get(&session.key).await.unwrap().is_some());
     stores.ledger.revoke(&token.id, samples.now).await.unwrap();
     assert!(stores.sessions.get(&session.key).await.unwrap().is_none(), "J13: descendants die");
+}
+
+async fn sessions_are_capped_per_account(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let account = samples.stored_account(stores).await;
+    let sessions: Vec<_> = (0..201).map(|_| samples.session(Some(&account))).collect();
+    for session in &sessions {
+        stores.sessions.put(session).await.unwrap();
+    }
+    assert!(stores.sessions.get(&sessions[0].key).await.unwrap().is_none(), "200 per account, the oldest goes");
+    assert!(stores.sessions.get(&sessions[1].key).await.unwrap().is_some());
+    assert_eq!(stores.sessions.remove_account(&account.id).await.unwrap(), 200);
 }
 
 async fn flows_are_replaced_by_version_and_taken_once(stores: &Stores, clock: &HandClock) {
