@@ -1,6 +1,6 @@
 //! What happens to servers, and what must go on: X1 X2 X4 X27 X28.
 
-use super::{Site, eventually, healthy, lives};
+use super::{Site, eventually, healthy, lives, remembered};
 use crate::servers::{Postgres, Redis};
 use std::time::{Duration, Instant};
 use vestibule::{
@@ -78,7 +78,8 @@ async fn x4_flushall_ends_sessions_on_every_node_and_panics_nowhere() {
     let site = Site::new(&redis.url(), None);
     let (one, two) = (site.node().await, site.node().await);
     let session = site.signed_in(&one).await;
-    assert!(lives(&two, &session).await);
+    remembered(&redis, &one, &session).await;
+    remembered(&redis, &two, &session).await;
     redis.cli(&["FLUSHALL"]);
     eventually("the remembered session is gone", Duration::from_secs(1), async || {
         !lives(&one, &session).await && !lives(&two, &session).await
@@ -209,7 +210,7 @@ async fn x28_a_subscription_that_breaks_hides_no_revocation_for_longer_than_the_
     let site = Site::new(&redis.url(), None);
     let nodes = [site.node().await, site.node().await];
     let session = site.signed_in(&nodes[0]).await;
-    assert!(lives(&nodes[1], &session).await);
+    remembered(&redis, &nodes[1], &session).await;
     redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     nodes[0].sessions.remove(&session.key).await.unwrap();
     let within = Duration::from_secs(1);
@@ -222,7 +223,8 @@ async fn x28_without_a_lease_every_request_asks_the_store() {
     let site = Site::new(&redis.url(), None);
     let nodes = [site.node().await, site.node().await];
     let (removed, suspended) = (site.signed_in(&nodes[0]).await, site.signed_in(&nodes[0]).await);
-    assert!(lives(&nodes[1], &removed).await && lives(&nodes[1], &suspended).await);
+    remembered(&redis, &nodes[1], &removed).await;
+    remembered(&redis, &nodes[1], &suspended).await;
     // Commands are answered, notices are not carried.
     redis.cli(&["ACL", "SETUSER", "default", "resetchannels"]);
     let lost = async || !nodes[1].health().await.lease;

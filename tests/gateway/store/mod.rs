@@ -80,6 +80,19 @@ async fn lives(stores: &Stores, session: &Session) -> bool {
     stores.sessions.get(&session.key).await.unwrap().is_some()
 }
 
+/// Waits until a node answers for a session without asking Redis.
+async fn remembered(redis: &Redis, stores: &Stores, session: &Session) {
+    let reads = || {
+        let stats = redis.cli(&["INFO", "commandstats"]);
+        stats.lines().find(|line| line.starts_with("cmdstat_get:")).map(str::to_owned)
+    };
+    let remembers = async || {
+        let before = reads();
+        lives(stores, session).await && before == reads()
+    };
+    eventually("the node remembers the session", Duration::from_secs(5), remembers).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_with_an_acl_user_and_postgresql_keep_the_contract() {
     let (redis, postgres) = (Redis::start_with_acl(), Postgres::start());
