@@ -110,7 +110,7 @@ impl EnrolmentStore for Memory {
         self.codes.lock().unwrap().push((id.clone(), digest.to_owned(), expires));
         Ok(())
     }
-    async fn enrol(&self, _: &TotpEnrolment, _: &[String]) -> Result<(), Unavailable> {
+    async fn enrol_first(&self, _: &TotpEnrolment, _: &[String]) -> Result<bool, Unavailable> {
         unreachable!("administration enrols nobody")
     }
     async fn claim_step(&self, _: &str, _: i64) -> Result<bool, Unavailable> {

@@ -2,7 +2,7 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-use crate::{accounts::Pending, lms::Held};
+pub use crate::{accounts::Pending, lms::Held};
 use crate::types::{ClientAddr, Door, Fact, FlowId, SiteName, Timestamp, Unavailable};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -63,7 +63,7 @@ pub(super) struct Key {
 impl Key {
     /// The digest is keyed, so that who can read Redis cannot test whether a given name is in it.
     pub fn of(ring: &Keyring, kind: Kind, name: &str) -> Self {
-        Self::of_digest(kind, &ring.digest(kind.as_str(), name.as_bytes()))
+        Self::of_digest(kind, &ring.digest(&format!("state:{}", kind.as_str()), name.as_bytes()))
     }
     /// Of a digest taken earlier ([`Key::digest`]), such as an index's member.
     pub fn of_digest(kind: Kind, digest: &str) -> Self {

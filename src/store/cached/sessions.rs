@@ -59,6 +59,11 @@ impl SessionStore for CachedSessions {
     }
 
     async fn touch(&self, key: &SessionKey, at: Timestamp) -> Result<(), Unavailable> {
+        // Nearly every request stops here, with a shared lock only.
+        match self.hub.sessions.get(key.as_str()) {
+            Some((session, _)) if Touches::matters(session.last_used, at) => {}
+            _ => return Ok(()),
+        }
         let mut known = None;
         self.hub.sessions.update(key.as_str(), |session| {
             Touches::matters(session.last_used, at).then(|| {

@@ -38,6 +38,11 @@ impl Link {
         self.manager.clone()
     }
 
+    /// For good: nothing probes any more.
+    pub fn shut(&self) {
+        self.down.store(true, Relaxed);
+    }
+
     pub async fn ask<T>(&self, operation: impl Future<Output = RedisResult<T>>) -> Result<T, Unavailable> {
         if self.down.load(Relaxed) {
             return Err(Unavailable::state("Redis does not answer; it is being asked again every 250 ms"));

@@ -6,7 +6,7 @@ use crate::{
     store::kv::{Heard, Key, Kind, Kv, Listener},
     types::{Timestamp, Unavailable},
 };
-use ::redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation, cmd};
+use ::redis::{Cmd, FromRedisValue, ScriptInvocation, cmd};
 use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
 
@@ -153,6 +153,7 @@ impl Kv for Redis {
 
     async fn close(&self) {
         self.bus.stop();
+        self.link.shut();
     }
 }
 
@@ -164,8 +165,7 @@ impl Redis {
 
     async fn script<T: FromRedisValue>(&self, invocation: &ScriptInvocation<'_>) -> Result<T, Unavailable> {
         let mut connection = self.link.connection();
-        let run = async { RedisResult::Ok(invocation.invoke_async(&mut connection).await?) };
-        self.link.ask(run).await
+        self.link.ask(invocation.invoke_async(&mut connection)).await
     }
 }
 

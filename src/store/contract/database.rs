@@ -1,0 +1,263 @@
+//! What accounts, enrolments, the ledger and audit must do on every database.
+
+use super::{HandClock, Samples, winners};
+use crate::{
+    accounts::{Account, Binding, Created, State, Verified},
+    keys::Sealed,
+    mfa::enrolment::TotpEnrolment,
+    store::Stores,
+    tokens::{TokenRecord, Unproven},
+    types::{AccountId, Clock, FactorKind, LmsUserId, RngExt, SiteName, Subject, SystemRng, TokenId},
+};
+use std::time::Duration;
+
+pub async fn database(stores: &Stores, clock: &HandClock) {
+    accounts_come_back_as_created(stores, clock).await;
+    accounts_are_unique_by_method_and_binding(stores, clock).await;
+    accounts_learn_and_change_state(stores, clock).await;
+    accounts_are_listed_in_order_of_creation(stores, clock).await;
+    f1_f6_claims_are_won_once(stores, clock).await;
+    enrolments_are_replaced_and_reset(stores, clock).await;
+    tokens_are_found_while_they_live(stores, clock).await;
+    j13_revocation_reaches_every_descendant(stores, clock).await;
+    audit_is_read_newest_first(stores, clock).await;
+}
+
+async fn accounts_come_back_as_created(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let account = samples.account();
+    let (method, binding) = (samples.method(&account.id), samples.binding(&account.id));
+    assert_eq!(stores.accounts.create(&account, &method, Some(&binding)).await.unwrap(), Created::Yes);
+    let found = stores.accounts.account(&account.id).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&account));
+    assert_eq!(stores.accounts.by_method(&method.source, &method.subject).await.unwrap(), found);
+    assert_eq!(stores.accounts.methods(&account.id).await.unwrap(), std::slice::from_ref(&method));
+    assert_eq!(stores.accounts.binding(&binding.site, &account.id).await.unwrap(), Some(binding.clone()));
+    assert_eq!(stores.accounts.bound_account(&binding.site, binding.lms_user).await.unwrap(), Some(account.id.clone()));
+    assert_eq!(stores.accounts.bound_account(&SiteName::new("other"), binding.lms_user).await.unwrap(), None);
+    let name = account.username.as_deref().unwrap();
+    assert_eq!(stores.accounts.by_username(name).await.unwrap(), [account]);
+    let hostile = Subject::new("' OR '1'='1");
+    assert_eq!(stores.accounts.by_method(&method.source, &hostile).await.unwrap(), None);
+    assert_eq!(stores.accounts.account(&AccountId::new("")).await.unwrap(), None);
+}
+
+async fn accounts_are_unique_by_method_and_binding(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let (first, second) = (samples.account(), samples.account());
+    let (method, binding) = (samples.method(&first.id), samples.binding(&first.id));
+    stores.accounts.create(&first, &method, Some(&binding)).await.unwrap();
+    let same_method = crate::accounts::Method { account: second.id.clone(), ..method };
+    assert_eq!(stores.accounts.create(&second, &same_method, None).await.unwrap(), Created::Taken);
+    let same_user = Binding { account: second.id.clone(), ..binding };
+    let own_method = samples.method(&second.id);
+    assert_eq!(stores.accounts.create(&second, &own_method, Some(&same_user)).await.unwrap(), Created::Taken);
+    assert_eq!(stores.accounts.account(&second.id).await.unwrap(), None, "all or nothing");
+    assert_eq!(stores.accounts.by_method(&own_method.source, &own_method.subject).await.unwrap(), None);
+
+    let (accounts, subject) = (stores.accounts.clone(), Subject::new(SystemRng.hex(8)));
+    let won = winners(move |_| {
+        let (accounts, subject, account) = (accounts.clone(), subject.clone(), samples.account());
+        async move {
+            let method = crate::accounts::Method { subject, ..samples.method(&account.id) };
+            let binding = samples.binding(&account.id);
+            accounts.create(&account, &method, Some(&binding)).await.unwrap() == Created::Yes
+        }
+    });
+    assert_eq!(won.await, 1, "one of many first sign-ins creates the account");
+}
+
+async fn accounts_learn_and_change_state(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let account = Account { username: None, username_verified: false, ..samples.account() };
+    let accounts = &stores.accounts;
+    accounts.create(&account, &samples.method(&account.id), None).await.unwrap();
+    let after = async |name: Option<(&'static str, Verified)>, mail: Option<&'static str>| {
+        accounts.learn(&account.id, name, None, mail).await.unwrap();
+        accounts.account(&account.id).await.unwrap().unwrap()
+    };
+    let typed = after(Some(("typed", Verified::No)), None).await;
+    assert_eq!((typed.username.as_deref(), typed.username_verified), (Some("typed"), false));
+    let stated = after(Some(("stated", Verified::Yes)), Some("a@example.org")).await;
+    assert_eq!((stated.username.as_deref(), stated.username_verified), (Some("stated"), true));
+    let kept = after(Some(("typed", Verified::No)), None).await;
+    assert_eq!(kept, stated, "a verified name is never replaced by an unverified one, silence changes nothing");
+    let renamed = after(Some(("renamed", Verified::Yes)), None).await;
+    assert_eq!(renamed.username.as_deref(), Some("renamed"));
+    assert_eq!((renamed.epoch, renamed.state), (0, State::Active));
+
+    assert_eq!(accounts.set_state(&account.id, State::Active).await.unwrap(), Some(0));
+    assert_eq!(accounts.set_state(&account.id, State::Suspended).await.unwrap(), Some(1), "raises the epoch");
+    assert_eq!(accounts.set_state(&account.id, State::Active).await.unwrap(), Some(1));
+    assert_eq!(accounts.set_state(&account.id, State::Gone).await.unwrap(), Some(2));
+    assert_eq!(accounts.raise_epoch(&account.id).await.unwrap(), Some(3));
+    assert_eq!(accounts.account(&account.id).await.unwrap().unwrap().state, State::Gone);
+    let nobody = AccountId::new("nobody");
+    assert_eq!(accounts.set_state(&nobody, State::Gone).await.unwrap(), None);
+    assert_eq!(accounts.raise_epoch(&nobody).await.unwrap(), None);
+}
+
+async fn accounts_are_listed_in_order_of_creation(stores: &Stores, clock: &HandClock) {
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        clock.forward(Duration::from_millis(1));
+        made.push(Samples::at(clock).stored_account(stores).await.id);
+    }
+    let mut after = Some(made[0].clone());
+    let mut seen = Vec::new();
+    loop {
+        let page = stores.accounts.list(after.as_ref(), 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        seen.extend(page.into_iter().map(|account| account.id));
+    }
+    assert_eq!(seen, made[1..], "pages neither skip nor repeat");
+    assert_eq!(stores.accounts.list(None, 1).await.unwrap().len(), 1);
+}
+
+async fn f1_f6_claims_are_won_once(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let account = samples.stored_account(stores).await.id;
+    let totp = samples.totp(&account);
+    let code = SystemRng.opaque();
+    assert!(stores.enrolments.enrol_first(&totp, std::slice::from_ref(&code)).await.unwrap());
+    stores.enrolments.put_enrolment_code(&account, &code, samples.now.plus(Duration::from_secs(60))).await.unwrap();
+
+    let (enrolments, id) = (stores.enrolments.clone(), totp.id.clone());
+    let won = winners(move |_| {
+        let (enrolments, id) = (enrolments.clone(), id.clone());
+        async move { enrolments.claim_step(&id, 11).await.unwrap() }
+    });
+    assert_eq!(won.await, 1, "F1: one step, one sign-in");
+    assert!(!stores.enrolments.claim_step(&totp.id, 9).await.unwrap(), "F3: never an earlier one");
+    assert!(!stores.enrolments.claim_step("nobody", 99).await.unwrap());
+
+    let (enrolments, claimed, digest, now) = (stores.enrolments.clone(), account.clone(), code.clone(), samples.now);
+    let won = winners(move |_| {
+        let (enrolments, account, digest) = (enrolments.clone(), claimed.clone(), digest.clone());
+        async move { enrolments.claim_recovery(&account, &digest, now).await.unwrap() }
+    });
+    assert_eq!(won.await, 1, "F6: one code, one use");
+    let other = samples.stored_account(stores).await.id;
+    assert!(!stores.enrolments.claim_enrolment_code(&other, &code, now).await.unwrap(), "F4: nobody else's");
+    let (enrolments, digest) = (stores.enrolments.clone(), code.clone());
+    let won = winners(move |_| {
+        let (enrolments, account, digest) = (enrolments.clone(), account.clone(), digest.clone());
+        async move { enrolments.claim_enrolment_code(&account, &digest, now).await.unwrap() }
+    });
+    assert_eq!(won.await, 1, "one help-desk code, one enrolment");
+}
+
+async fn enrolments_are_replaced_and_reset(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let account = samples.stored_account(stores).await.id;
+    let store = &stores.enrolments;
+    let (first, second): (TotpEnrolment, TotpEnrolment) = (samples.totp(&account), samples.totp(&account));
+    let stores_of_it = stores.enrolments.clone();
+    let (racing, of) = (samples, account.clone());
+    let won = winners(move |_| {
+        let (store, totp) = (stores_of_it.clone(), racing.totp(&of));
+        async move { store.enrol_first(&totp, &["r".into()]).await.unwrap() }
+    });
+    assert_eq!(won.await, 1, "J3: of flows that race, one enrols the first device");
+    store.reset(&account).await.unwrap();
+    assert!(store.enrol_first(&first, &["a".into(), "b".into(), "c".into()]).await.unwrap());
+    assert!(!store.enrol_first(&second, &["d".into()]).await.unwrap(), "there is a first device");
+    let enrolled = store.enrolments(&account).await.unwrap();
+    assert_eq!((enrolled.totp.len(), enrolled.recovery_left), (1, 3));
+    assert_eq!(enrolled.kinds(), [FactorKind::Totp, FactorKind::Recovery]);
+    let read = enrolled.totp.iter().find(|totp| totp.id == first.id).unwrap();
+    assert_eq!((read.secret.as_text(), read.last_step, read.proof), ("sealed-secret", 10, first.proof));
+    assert!(!store.claim_recovery(&account, "r", samples.now).await.unwrap(), "F6: the old codes are dead");
+    assert!(store.claim_recovery(&account, "b", samples.now).await.unwrap());
+    assert_eq!(store.enrolments(&account).await.unwrap().recovery_left, 2);
+
+    let soon = samples.now.plus(Duration::from_secs(60));
+    store.put_enrolment_code(&account, "early", soon).await.unwrap();
+    store.reset(&account).await.unwrap();
+    let none = store.enrolments(&account).await.unwrap();
+    assert!(none.kinds().is_empty() && none.recovery_left == 0);
+    assert!(stores.accounts.account(&account).await.unwrap().unwrap().enrol_by_help_desk_only);
+    assert!(!store.claim_enrolment_code(&account, "early", samples.now).await.unwrap(), "given out before the reset");
+    store.put_enrolment_code(&account, "x", soon).await.unwrap();
+    store.put_enrolment_code(&account, "y", soon).await.unwrap();
+    assert!(!store.claim_enrolment_code(&account, "x", samples.now).await.unwrap(), "replaced");
+    assert!(!store.claim_enrolment_code(&account, "y", soon).await.unwrap(), "expired");
+    assert!(store.claim_enrolment_code(&account, "y", samples.now).await.unwrap());
+    assert!(store.enrol_first(&samples.totp(&account), &[]).await.unwrap());
+    assert!(!stores.accounts.account(&account).await.unwrap().unwrap().enrol_by_help_desk_only);
+}
+
+async fn tokens_are_found_while_they_live(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let mut account = samples.stored_account(stores).await;
+    let token = TokenRecord { unproven: Some(Unproven::Stage), factor_at: None, ..samples.token(&account, None) };
+    let ledger = &stores.ledger;
+    ledger.insert(&token).await.unwrap();
+    let found = ledger.by_digest(&token.digest).await.unwrap().unwrap();
+    assert_eq!((&found.id, found.lms_user, found.unproven), (&token.id, LmsUserId(u64::MAX), Some(Unproven::Stage)));
+    assert_eq!(
+        (found.amr.clone(), found.device.clone(), found.factor_at),
+        (token.amr.clone(), token.device.clone(), None)
+    );
+    assert!(ledger.by_digest("no such").await.unwrap().is_none());
+    let file = SystemRng.opaque();
+    ledger.set_file_key(&token.id, &file, &Sealed::from_text("sealed-key")).await.unwrap();
+    let by_file = ledger.by_file_digest(&file).await.unwrap().unwrap();
+    assert_eq!((&by_file.id, by_file.file_key.as_ref().unwrap().as_text()), (&token.id, "sealed-key"));
+    assert!(ledger.by_digest(&token.digest).await.unwrap().unwrap().file_key.is_some(), "seen by either digest");
+    ledger.touch(&token.id, samples.now.plus(Duration::from_secs(90))).await.unwrap();
+    assert_eq!(ledger.of_account(&account.id).await.unwrap().len(), 1);
+    assert!(ledger.list(1).await.unwrap().len() == 1);
+
+    account.epoch = stores.accounts.raise_epoch(&account.id).await.unwrap().unwrap();
+    assert!(ledger.by_digest(&token.digest).await.unwrap().is_none(), "older than the epoch");
+    assert!(ledger.by_file_digest(&file).await.unwrap().is_none());
+    ledger.insert(&TokenRecord { epoch: 0, ..samples.token(&account, None) }).await.expect_err("F13 for tokens");
+    let fresh = samples.token(&account, None);
+    ledger.insert(&fresh).await.unwrap();
+    assert!(ledger.by_digest(&fresh.digest).await.unwrap().is_some());
+    let short = TokenRecord { expires: clock.now().plus(Duration::from_secs(1)), ..samples.token(&account, None) };
+    ledger.insert(&short).await.unwrap();
+    assert!(ledger.by_digest(&short.digest).await.unwrap().is_some());
+    clock.forward(Duration::from_secs(1));
+    assert!(ledger.by_digest(&short.digest).await.unwrap().is_none(), "expired");
+    assert_eq!(ledger.revoke_account(&account.id, clock.now()).await.unwrap(), 2, "those that had not expired");
+    assert!(ledger.by_digest(&fresh.digest).await.unwrap().is_none());
+}
+
+async fn j13_revocation_reaches_every_descendant(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let account = samples.stored_account(stores).await;
+    let mut line = vec![samples.token(&account, None)];
+    for n in 0..4 {
+        line.push(samples.token(&account, Some(&line[n].id)));
+    }
+    let aside = samples.token(&account, Some(&line[0].id));
+    for token in line.iter().chain([&aside]) {
+        stores.ledger.insert(token).await.unwrap();
+        assert!(stores.ledger.by_digest(&token.digest).await.unwrap().is_some());
+    }
+    assert_eq!(stores.ledger.revoke(&line[1].id, samples.now).await.unwrap(), 4);
+    assert_eq!(stores.ledger.revoke(&line[1].id, samples.now).await.unwrap(), 0, "once");
+    for token in &line[1..] {
+        assert!(stores.ledger.by_digest(&token.digest).await.unwrap().is_none());
+    }
+    for token in [&line[0], &aside] {
+        assert!(stores.ledger.by_digest(&token.digest).await.unwrap().is_some(), "ancestors and siblings live");
+    }
+    let orphan = samples.token(&account, Some(&line[3].id));
+    stores.ledger.insert(&orphan).await.expect_err("nothing is born of a revoked token");
+    assert_eq!(stores.ledger.revoke(&TokenId::new("nobody"), samples.now).await.unwrap(), 0);
+}
+
+async fn audit_is_read_newest_first(stores: &Stores, clock: &HandClock) {
+    let account = Samples::at(clock).account().id;
+    for n in 0..3 {
+        stores.audit.append(clock.now(), Some(&account), &format!("{{\"n\":{n}}}")).await.unwrap();
+    }
+    stores.audit.append(clock.now(), None, "{}").await.unwrap();
+    assert_eq!(stores.audit.recent(Some(&account), 2).await.unwrap(), ["{\"n\":2}", "{\"n\":1}"]);
+    assert_eq!(stores.audit.recent(None, 1).await.unwrap(), ["{}"]);
+}

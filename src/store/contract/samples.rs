@@ -1,0 +1,174 @@
+//! Records to put into a store, each with random names.
+
+use crate::{
+    accounts::{Account, Binding, LinkedBy, Method, State},
+    flow::step::{Flow, Held, Pending, Stage},
+    keys::Sealed,
+    mfa::enrolment::{EnrolmentProof, TotpEnrolment},
+    sessions::{Identity, LmsHalf, Session, Who},
+    store::Stores,
+    tokens::{Device, TokenRecord},
+    types::{
+        AccountId, Amr, ClientAddr, Clock, Door, Fact, FactorKind, FlowId, LmsUserId, RngExt, ServiceName, SessionKey,
+        SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
+    },
+};
+use std::{net::Ipv4Addr, time::Duration};
+
+/// Makes records as of one moment.
+#[derive(Clone, Copy)]
+pub struct Samples {
+    pub now: Timestamp,
+}
+
+impl Samples {
+    pub fn at(clock: &dyn Clock) -> Self {
+        Self { now: clock.now() }
+    }
+
+    pub fn account(&self) -> Account {
+        Account {
+            id: AccountId::new(SystemRng.hex(16)),
+            username: Some(format!("user-{}", SystemRng.hex(4))),
+            username_verified: true,
+            display_name: Some("Ünï Cøde \" ' \\".into()),
+            email: None,
+            groups: vec!["staff".into(), "a,b\"c".into()],
+            state: State::Active,
+            epoch: 0,
+            created: self.now,
+            enrol_by_help_desk_only: false,
+        }
+    }
+
+    pub fn method(&self, account: &AccountId) -> Method {
+        Method {
+            source: SourceId::new("campus-lms"),
+            subject: Subject::new(SystemRng.hex(8)),
+            account: account.clone(),
+            linked: self.now,
+            linked_by: LinkedBy::FirstSignIn,
+            primary: true,
+        }
+    }
+
+    pub fn binding(&self, account: &AccountId) -> Binding {
+        Binding {
+            site: SiteName::new("campus"),
+            lms_user: LmsUserId(u64::from_le_bytes(SystemRng.array())),
+            account: account.clone(),
+            created: self.now,
+        }
+    }
+
+    /// An account that is in the database.
+    pub async fn stored_account(&self, stores: &Stores) -> Account {
+        let account = self.account();
+        stores.accounts.create(&account, &self.method(&account.id), None).await.expect("an account is created");
+        account
+    }
+
+    pub fn session(&self, account: Option<&Account>) -> Session {
+        let who = account.map_or(Who::Guest, |account| {
+            Who::Account(Identity {
+                account: account.id.clone(),
+                epoch: account.epoch,
+                source: SourceId::new("campus-lms"),
+                username: account.username.clone(),
+                name: account.display_name.clone(),
+                email: None,
+                groups: account.groups.clone(),
+            })
+        });
+        Session {
+            key: SessionKey::from_digest(SystemRng.opaque()),
+            site: SiteName::new("campus"),
+            who,
+            lms: Some(LmsHalf { user: LmsUserId(7), seal_key: SystemRng.array(), log_user: None }),
+            facts: vec![Fact { factor: FactorKind::Totp, at: self.now }],
+            auth_time: self.now,
+            created: self.now,
+            last_used: self.now,
+            ends: self.now.plus(Duration::from_secs(12 * 3600)),
+            client: self.client(),
+            agent: "Firefox".into(),
+            parent: None,
+        }
+    }
+
+    pub fn flow(&self, account: &AccountId, client: ClientAddr) -> Flow {
+        Flow {
+            id: FlowId::parse(&SystemRng.opaque()).expect("an opaque text is a flow's handle"),
+            version: 0,
+            door: Door::Browser,
+            site: SiteName::new("campus"),
+            created: self.now,
+            expires: self.now.plus(Duration::from_secs(600)),
+            client,
+            agent: "Firefox".into(),
+            pending: Pending {
+                account: account.clone(),
+                epoch: 0,
+                lms_user: LmsUserId(7),
+                source: SourceId::new("campus-lms"),
+                subject: Subject::new("7"),
+                at: self.now,
+            },
+            facts: Vec::new(),
+            stage: Stage::Challenge,
+            held: Held::Session {
+                cookies: vec![("MoodleSession".into(), "canary-cookie".into())],
+                location: "/my/".into(),
+                log_user: None,
+            },
+            wanted: "/my/".into(),
+        }
+    }
+
+    /// One address in a /64 of its own as far as tests can tell.
+    pub fn client(&self) -> ClientAddr {
+        let [a, b, c] = SystemRng.array();
+        ClientAddr::new(Ipv4Addr::new(10, a, b, c).into())
+    }
+
+    pub fn token(&self, account: &Account, parent: Option<&TokenId>) -> TokenRecord {
+        TokenRecord {
+            id: TokenId::new(SystemRng.hex(8)),
+            digest: SystemRng.opaque(),
+            account: account.id.clone(),
+            epoch: account.epoch,
+            site: SiteName::new("campus"),
+            lms_user: LmsUserId(u64::MAX),
+            log_user: Some("student1".into()),
+            service: ServiceName::new("moodle_mobile_app"),
+            device: Device { label: "Pixel 9".into(), address: "10.0.0.1".into() },
+            issued: self.now,
+            factor_at: Some(self.now),
+            amr: Amr::of_password_and(&[Fact { factor: FactorKind::Totp, at: self.now }]),
+            unproven: None,
+            last_used: self.now,
+            expires: self.now.plus(Duration::from_secs(84 * 86_400)),
+            revoked: None,
+            parent: parent.cloned(),
+            lms_token: Sealed::from_text("sealed-token"),
+            private_token: None,
+            private_digest: None,
+            file_key: None,
+            file_digest: None,
+        }
+    }
+
+    pub fn totp(&self, account: &AccountId) -> TotpEnrolment {
+        TotpEnrolment {
+            id: SystemRng.hex(16),
+            account: account.clone(),
+            label: "phone".into(),
+            secret: Sealed::from_text("sealed-secret"),
+            last_step: 10,
+            created: self.now,
+            site: SiteName::new("campus"),
+            rule: "everybody".into(),
+            proof: EnrolmentProof::AtSignIn,
+        }
+    }
+}
