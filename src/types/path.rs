@@ -31,9 +31,12 @@ impl CanonicalPath {
             return Err(BadRequest::new("path does not start with a slash"));
         }
         let mut out = Writer::with_capacity(raw.len());
-        let mut segments = raw[1..].split(|b| *b == b'/').peekable();
-        while let Some(segment) = segments.next() {
-            out.segment(segment, segments.peek().is_none())?;
+        let mut directory = false;
+        for segment in raw[1..].split(|b| *b == b'/') {
+            directory = out.segment(segment)? == Segment::Vanished;
+        }
+        if directory {
+            out.slash();
         }
         out.finish()
     }
@@ -84,6 +87,19 @@ impl CanonicalPath {
     }
 }
 
+/// `//` and `/./` vanish; at the end of a path they leave the slash that says "directory".
+#[derive(PartialEq, Eq)]
+enum Segment {
+    Written,
+    Vanished,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    Raw,
+    Encoded,
+}
+
 struct Writer {
     encoded: String,
     decoded: Vec<u8>,
@@ -94,14 +110,13 @@ impl Writer {
         Writer { encoded: String::with_capacity(n + 8), decoded: Vec::with_capacity(n) }
     }
 
-    fn segment(&mut self, raw: &[u8], last: bool) -> Result<(), BadRequest> {
+    fn segment(&mut self, raw: &[u8]) -> Result<Segment, BadRequest> {
         let (encoded_from, decoded_from) = (self.encoded.len(), self.decoded.len());
-        self.encoded.push('/');
-        self.decoded.push(b'/');
+        self.slash();
         let mut rest = raw;
         while !rest.is_empty() {
-            let (byte, was_encoded, after) = next_byte(rest)?;
-            self.byte(byte, was_encoded);
+            let (byte, spelling, after) = next_byte(rest)?;
+            self.byte(byte, spelling);
             rest = after;
         }
         let segment = &self.decoded[decoded_from + 1..];
@@ -109,23 +124,24 @@ impl Writer {
             return Err(BadRequest::new("path climbs, or hides dots and spaces in a segment"));
         }
         if segment.is_empty() || segment == b"." {
-            // `//` and `/./` vanish; at the end they leave the slash that says "directory".
             self.encoded.truncate(encoded_from);
             self.decoded.truncate(decoded_from);
-            if last {
-                self.encoded.push('/');
-                self.decoded.push(b'/');
-            }
+            return Ok(Segment::Vanished);
         }
-        Ok(())
+        Ok(Segment::Written)
     }
 
-    fn byte(&mut self, byte: u8, was_encoded: bool) {
+    fn slash(&mut self) {
+        self.encoded.push('/');
+        self.decoded.push(b'/');
+    }
+
+    fn byte(&mut self, byte: u8, spelling: Spelling) {
         self.decoded.push(byte);
-        let raw = byte.is_ascii_alphanumeric()
+        let stays_raw = byte.is_ascii_alphanumeric()
             || b"-._~".contains(&byte)
-            || (!was_encoded && b"!$&'()*+,=:@".contains(&byte));
-        if raw {
+            || (spelling == Spelling::Raw && b"!$&'()*+,=:@".contains(&byte));
+        if stays_raw {
             self.encoded.push(char::from(byte));
         } else {
             const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -147,8 +163,8 @@ impl Writer {
     }
 }
 
-/// The next byte, whether it came percent-encoded, and the rest.
-fn next_byte(raw: &[u8]) -> Result<(u8, bool, &[u8]), BadRequest> {
+/// The next byte, how it was spelled, and the rest.
+fn next_byte(raw: &[u8]) -> Result<(u8, Spelling, &[u8]), BadRequest> {
     match raw {
         [b'%', high, low, rest @ ..] => {
             let digit = |b: &u8| char::from(*b).to_digit(16);
@@ -158,7 +174,7 @@ fn next_byte(raw: &[u8]) -> Result<(u8, bool, &[u8]), BadRequest> {
             match (high * 16 + low) as u8 {
                 0..=0x1f | 0x7f => Err(BadRequest::new("path has an encoded control character")),
                 b'/' | b'\\' => Err(BadRequest::new("path has an encoded slash or backslash")),
-                byte => Ok((byte, true, rest)),
+                byte => Ok((byte, Spelling::Encoded, rest)),
             }
         }
         [b'%', ..] => Err(BadRequest::new("path has a broken percent-encoding")),
@@ -167,7 +183,7 @@ fn next_byte(raw: &[u8]) -> Result<(u8, bool, &[u8]), BadRequest> {
         [0..=0x20 | 0x7f.. | b'#' | b'?' | b'"' | b'<' | b'>', ..] => {
             Err(BadRequest::new("path has a byte that must be encoded"))
         }
-        [byte, rest @ ..] => Ok((*byte, false, rest)),
+        [byte, rest @ ..] => Ok((*byte, Spelling::Raw, rest)),
         [] => Err(BadRequest::new("path ends in the middle")),
     }
 }

@@ -178,7 +178,8 @@ pub fn user_agent(value: &[u8]) -> Option<&'static [u8]> {
 }
 
 /// What an answer of the LMS's loses on its way out: who the user is, instructions to a web server, hop-by-hop fields
-/// and trailers (B6). `Set-Cookie` and `Location` are the gate's, framing is the proxy's.
+/// and trailers (B6). `Set-Cookie` and `Location` are the gate's, framing is the proxy's, and so are the `Connection` and
+/// `Upgrade` of a 101.
 pub fn drop_response_header(name: &str) -> bool {
     const EXACT: &[&str] = &[
         "x-moodleuser",

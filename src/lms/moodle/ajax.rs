@@ -32,7 +32,7 @@ pub const SITE_INFO: &str = "core_webservice_get_site_info";
 pub const BATCH: &str = "tool_mobile_call_external_functions";
 
 /// Open to anyone (Moodle 4.2, moodle-wire §9), less [`CREDENTIAL_FUNCTIONS`]. Sorted.
-const OPEN_FUNCTIONS: [&str; 27] = [
+const OPEN_FUNCTIONS: [&str; 25] = [
     "auth_email_get_signup_settings",
     "auth_email_signup_user",
     "core_auth_confirm_user",
@@ -58,8 +58,6 @@ const OPEN_FUNCTIONS: [&str; 27] = [
     "tool_policy_get_policy_version",
     "tool_templatelibrary_list_templates",
     "tool_templatelibrary_load_canonical_template",
-    "tool_templatelibrary_search_templates",
-    "tool_templatelibrary_view_template",
 ];
 
 /// Not a list of calls that only one reader exists for. The caller answers 400.

@@ -15,8 +15,10 @@ impl BodyType {
     /// every reader finds the same in them: `charset=utf-8`, and for multipart one `boundary`.
     pub fn parse(content_type: Option<&str>) -> Result<BodyType, Ambiguous> {
         let Some(text) = content_type else { return Ok(BodyType::NotForm) };
-        // Web servers trim the field's value (RFC 9110 §5.5) before PHP sees it; an inner tab PHP does not forgive.
-        let text = text.trim_start_matches([' ', '\t']);
+        // Web servers trim the field's value (RFC 9110 §5.5), PHP doesn't.
+        if text.starts_with([' ', '\t']) {
+            return Err(Ambiguous("content type"));
+        }
         let end = text.find([';', ',', ' ']).unwrap_or(text.len());
         let (kind, rest) = (text[..end].to_ascii_lowercase(), text[end..].trim_start_matches(' '));
         let multipart = match kind.as_str() {
@@ -57,7 +59,7 @@ mod tests {
     fn h1_content_types_are_php_s_or_refused() {
         let form = "application/x-www-form-urlencoded";
         for text in
-            [form, &form.to_uppercase(), &format!("{form};charset=utf-8"), &format!(" {form} ; Charset=\"UTF-8\"")]
+            [form, &form.to_uppercase(), &format!("{form};charset=utf-8"), &format!("{form} ; Charset=\"UTF-8\"")]
         {
             assert_eq!(BodyType::parse(Some(text)), Ok(BodyType::UrlEncoded), "{text}");
         }
@@ -73,6 +75,8 @@ mod tests {
             &format!("{form}\u{b}"),
             &format!("{form}x"),
             &format!("{form}; boundary=x"),
+            &format!(" {form}"),
+            &format!("\t{form}"),
             "multipart/form-data",
             "multipart/form-data; boundary=",
             "multipart/form-data; boundary=a b",

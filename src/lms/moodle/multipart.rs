@@ -252,7 +252,8 @@ impl Scanner {
             return Err(Ambiguous("more parts than PHP reads"));
         }
         let (folded, path) = fold_name(name)?;
-        if folded.is_empty() {
+        // rfc1867.c skips a file whose name has unbalanced brackets.
+        if folded.is_empty() || folded.contains(&b']') {
             return Err(Ambiguous("part whose name PHP drops"));
         }
         if !self.guarded.contains(&folded) {
