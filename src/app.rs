@@ -1,18 +1,423 @@
-//! The composition root. A placeholder until the parts are put together.
+//! The composition root: configuration in, a running gateway out. The only place that knows every concrete type.
 
-use crate::{admin::Admin, config::Config};
+use crate::{
+    admin::{self, Admin, AdminSocket, Monitor},
+    audit::Audit,
+    chain::{
+        Instance,
+        sources::lms::{Judge, LmsSource},
+    },
+    config::{self, Config},
+    edge::{
+        self,
+        gate::{Gate, House},
+        listener,
+        proxy::Gateway,
+        tls::{Certificates, server_config},
+    },
+    flow::{self, Desk, Hall, Settings},
+    identity::Assertions,
+    keys::SharedKeyring,
+    limits::Throttle,
+    lms::{
+        Lms, Site,
+        moodle::{APP_SERVICE, Moodle},
+        site::Judge as JudgeSetting,
+    },
+    mfa::policy::Policy,
+    outbound::Upstream,
+    pages::Pages,
+    store::{self, Stores},
+    telemetry::{self, Metrics, Probe, Readiness},
+    types::{Clock, Origin, Rng, Scheme, SystemClock, SystemRng},
+};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use std::{collections::HashMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+};
 
-/// Why the gateway did not start, or ended.
+/// The deadline of a whole sign-in at an LMS: two requests to a loaded Moodle.
+const LMS_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Why the gateway did not start. All of these are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
-#[error("this build cannot do that yet")]
-pub struct AppError;
-
-/// Runs until a signal.
-pub async fn serve(_config: Config) -> Result<(), AppError> {
-    Err(AppError)
+pub enum AppError {
+    #[error("{address} is in use: choose another port at {key} in gateway.yaml ({cause})")]
+    Port { address: SocketAddr, key: &'static str, cause: io::Error },
+    #[error("admin.socket {}: {cause}", path.display())]
+    Socket { path: PathBuf, cause: io::Error },
+    #[error(transparent)]
+    Keyring(#[from] admin::KeyfileError),
+    #[error(transparent)]
+    Store(#[from] store::OpenStoreError),
+    #[error(transparent)]
+    Secret(#[from] config::ReferenceError),
+    #[error("edge.certificates: {0}")]
+    Tls(#[from] edge::tls::TlsError),
+    #[error("audit.file: {0}")]
+    Audit(io::Error),
+    #[error("sites.{site}.upstream.url: {host} does not resolve ({cause})")]
+    Resolve { site: String, host: String, cause: String },
+    #[error("sites.{site}.upstream.url: {cause}")]
+    Upstream { site: String, cause: crate::outbound::OutboundError },
+    #[error(transparent)]
+    Pages(#[from] crate::pages::PagesError),
+    #[error("signals: {0}")]
+    Signals(io::Error),
 }
 
-/// The stores, opened without a running gateway.
-pub async fn administration(_config: &Config) -> Result<Admin, AppError> {
-    Err(AppError)
+/// The listeners, bound before anything else is started, so that a busy port changes nothing.
+pub struct Sockets {
+    pub https: TcpListener,
+    pub http: Option<TcpListener>,
+    pub monitor: Option<TcpListener>,
+}
+
+impl Sockets {
+    pub async fn bind(config: &Config) -> Result<Self, AppError> {
+        let http = match config.edge.http {
+            Some(address) => Some(bind(address, "edge.http").await?),
+            None => None,
+        };
+        let monitor = match config.admin.listen {
+            Some(address) => Some(bind(address, "admin.listen").await?),
+            None => None,
+        };
+        Ok(Self { https: bind(config.edge.https, "edge.https").await?, http, monitor })
+    }
+}
+
+async fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|cause| AppError::Port { address, key, cause })
+}
+
+/// A running gateway.
+pub struct App {
+    pub https: SocketAddr,
+    pub http: Option<SocketAddr>,
+    pub monitor: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    readiness: Arc<Readiness>,
+    certificates: Arc<Certificates>,
+    edge: edge::Config,
+    serving: Vec<JoinHandle<()>>,
+    working: Vec<JoinHandle<()>>,
+    audit: Audit,
+    stores: Stores,
+}
+
+/// Runs until SIGTERM or SIGINT, then drains. SIGHUP takes the certificates' files as they are now.
+pub async fn serve(config: Config) -> Result<(), AppError> {
+    let signals = |kind| signal(kind).map_err(AppError::Signals);
+    let (mut term, mut int, mut hup) =
+        (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?, signals(SignalKind::hangup())?);
+    let sockets = Sockets::bind(&config).await?;
+    let app = App::start(config, sockets, Arc::new(SystemClock), Arc::new(SystemRng)).await?;
+    tracing::info!(version = telemetry::VERSION, https = %app.https, "vestibule is open");
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hup.recv() => app.reload_certificates(),
+        }
+    }
+    tracing::info!("draining");
+    app.stop().await;
+    Ok(())
+}
+
+/// The acts of administration without a running gateway: only where no gateway holds the stores.
+pub async fn administration(config: &Config) -> Result<Admin, AppError> {
+    let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
+    let ring = keyring(config)?;
+    let stores = store::open(&config::store_with_secrets(&config.store)?, ring.clone(), clock.clone(), rng.clone()).await?;
+    let audit = audit(config, &stores, clock.clone(), Arc::new(Metrics::new()))?;
+    Ok(administrator(config, &stores, ring, audit, clock, rng))
+}
+
+impl App {
+    pub async fn start(
+        config: Config,
+        sockets: Sockets,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Result<Self, AppError> {
+        let certificates = Certificates::load(&config.edge.certificates)?;
+        let ring = keyring(&config)?;
+        let metrics = Arc::new(Metrics::new());
+        let settings = config::store_with_secrets(&config.store)?;
+        let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
+        let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
+        let desk = Arc::new(desk(&config, &stores, ring.clone(), audit.clone(), clock.clone(), rng.clone()));
+        let houses = houses(&config).await?;
+        let gate = Arc::new(Gate {
+            desk: desk.clone(),
+            houses: houses.iter().map(|house| (host_of(&house.hall.site), house.clone())).collect(),
+            pages: Pages::new()?,
+            assertions: Assertions::default(),
+            metrics: metrics.clone(),
+            config: config.edge.clone(),
+        });
+        let admin = Arc::new(administrator(&config, &stores, ring, audit.clone(), clock.clone(), rng.clone()));
+        let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;
+        let readiness = Arc::new(Readiness::new(vec![probe(Part::State), probe(Part::Database)]));
+        let (stop, stopping) = watch::channel(false);
+        let address = |listener: &TcpListener| listener.local_addr().map_err(AppError::Signals);
+        let https = address(&sockets.https)?;
+        let http = sockets.http.as_ref().map(address).transpose()?;
+        let monitor_address = sockets.monitor.as_ref().map(address).transpose()?;
+
+        let socket = AdminSocket::bind(&config.admin.socket, rng.as_ref())
+            .await
+            .map_err(|cause| AppError::Socket { path: config.admin.socket.clone(), cause })?;
+        let mut serving = vec![tokio::spawn(socket.serve(admin, stopping.clone()))];
+        if let Some(listener) = sockets.monitor {
+            let monitor = Arc::new(Monitor { metrics: metrics.clone(), readiness: readiness.clone() });
+            serving.push(tokio::spawn(admin::listener::serve(listener, monitor, stopping.clone())));
+        }
+        if let Some(listener) = sockets.http {
+            let authorities = Arc::new(houses.iter().map(|house| house.authority.clone()).collect());
+            serving.push(tokio::spawn(listener::serve_http(listener, authorities, stopping.clone())));
+        }
+        let tls = server_config(certificates.clone());
+        let edge = config.edge.clone();
+        serving.push(tokio::spawn(listener::serve_https(
+            sockets.https,
+            tls,
+            Gateway(gate),
+            edge.clone(),
+            stopping.clone(),
+        )));
+        let working = vec![
+            tokio::spawn(reap(desk, houses.clone())),
+            tokio::spawn(resolve_again(houses.clone())),
+            tokio::spawn(self_check(houses)),
+        ];
+        Ok(Self {
+            https,
+            http,
+            monitor: monitor_address,
+            stop,
+            readiness,
+            certificates,
+            edge,
+            serving,
+            working,
+            audit,
+            stores,
+        })
+    }
+
+    pub fn reload_certificates(&self) {
+        match self.certificates.reload(&self.edge.certificates) {
+            Ok(()) => tracing::info!("certificates were read again"),
+            Err(error) => tracing::error!(%error, "the certificates on disk cannot be used; the old ones stay"),
+        }
+    }
+
+    /// Stops accepting, lets requests in flight end, and writes down what is queued.
+    pub async fn stop(self) {
+        self.readiness.drain();
+        let _ = self.stop.send(true);
+        for task in self.serving {
+            let _ = task.await;
+        }
+        self.working.iter().for_each(JoinHandle::abort);
+        self.audit.flush().await;
+        self.stores.close().await;
+    }
+}
+
+fn keyring(config: &Config) -> Result<SharedKeyring, AppError> {
+    Ok(Arc::new(ArcSwap::from_pointee(admin::read_keyring(&config.keys.file)?)))
+}
+
+fn audit(config: &Config, stores: &Stores, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Audit, AppError> {
+    Audit::new(&config.audit, clock, Some(stores.audit.clone()), metrics).map_err(AppError::Audit)
+}
+
+fn administrator(
+    config: &Config,
+    stores: &Stores,
+    keyring: SharedKeyring,
+    audit: Audit,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+) -> Admin {
+    Admin {
+        accounts: stores.accounts.clone(),
+        enrolments: stores.enrolments.clone(),
+        sessions: stores.sessions.clone(),
+        ledger: stores.ledger.clone(),
+        keyring,
+        keys_file: config.keys.file.clone(),
+        audit,
+        clock,
+        rng,
+        enrolment_code_life: Duration::from_secs(config.mfa.help_desk_code_hours.saturating_mul(3600)),
+    }
+}
+
+fn desk(
+    config: &Config,
+    stores: &Stores,
+    ring: SharedKeyring,
+    audit: Audit,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+) -> Desk {
+    Desk {
+        accounts: stores.accounts.clone(),
+        enrolments: stores.enrolments.clone(),
+        sessions: stores.sessions.clone(),
+        flows: stores.flows.clone(),
+        ledger: stores.ledger.clone(),
+        throttle: Throttle::new(stores.counters.clone(), config.limits),
+        policy: Policy::new(&config.mfa),
+        ring,
+        audit: Arc::new(audit),
+        clock,
+        rng,
+        settings: Settings {
+            mfa: config.mfa.clone(),
+            sessions: config.sessions,
+            tokens: config.tokens.clone(),
+            strangers: config.chain.strangers_during_error,
+        },
+    }
+}
+
+async fn houses(config: &Config) -> Result<Vec<Arc<House>>, AppError> {
+    let mut houses = Vec::new();
+    for site in &config.sites {
+        houses.push(Arc::new(house(config, site).await?));
+    }
+    Ok(houses)
+}
+
+async fn house(config: &Config, site: &Site) -> Result<House, AppError> {
+    let url = &site.upstream.url;
+    let authority = site.public_url.authority();
+    let upstream = Upstream::new(
+        &url.to_string(),
+        &authority,
+        Duration::from_secs(config.edge.upstream_connect_seconds),
+        Duration::from_secs(config.edge.upstream_read_seconds),
+    )
+    .map_err(|cause| AppError::Upstream { site: site.name.to_string(), cause })?;
+    let lms: Arc<dyn Lms> = Arc::new(Moodle::new(upstream.clone(), &site.public_url.to_string()));
+    let judge = match site.lms.judge {
+        JudgeSetting::Form => Judge::Form,
+        JudgeSetting::Sessionless => {
+            Judge::Sessionless(site.app.service.as_ref().map_or(APP_SERVICE.to_owned(), ToString::to_string))
+        }
+    };
+    let instances = config
+        .chain
+        .instances
+        .iter()
+        .filter(|instance| instance.enabled && instance.site == site.name)
+        .map(|instance| Instance {
+            name: instance.name.clone(),
+            source: Arc::new(LmsSource { lms: lms.clone(), judge: judge.clone() }),
+            deadline: LMS_DEADLINE,
+        })
+        .collect();
+    let address = resolve(url).await.map_err(|cause| AppError::Resolve {
+        site: site.name.to_string(),
+        host: url.host().to_owned(),
+        cause: cause.to_string(),
+    })?;
+    Ok(House {
+        upstream,
+        peer: ArcSwap::from_pointee(address),
+        upstream_tls: (url.scheme() == Scheme::Https).then(|| url.host().to_owned()),
+        rules: edge::gate::rules(site),
+        public_url: site.public_url.to_string(),
+        authority,
+        upstream_authority: url.authority(),
+        hall: Arc::new(Hall { site: site.clone(), lms, instances }),
+    })
+}
+
+async fn resolve(url: &Origin) -> io::Result<SocketAddr> {
+    let host = url.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let mut found = tokio::net::lookup_host((host, url.port())).await?;
+    found.next().ok_or_else(|| io::Error::other("no address"))
+}
+
+fn host_of(site: &Site) -> String {
+    site.public_url.host().to_owned()
+}
+
+/// Flows that ended by time: their LMS sessions are logged out.
+async fn reap(desk: Arc<Desk>, houses: Vec<Arc<House>>) {
+    let halls: HashMap<String, Arc<Hall>> =
+        houses.iter().map(|house| (house.name().to_string(), house.hall.clone())).collect();
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = flow::reap(&desk, &halls).await {
+            tracing::debug!(%error, "ended flows could not be looked for");
+        }
+    }
+}
+
+/// An LMS that moved is followed within half a minute (fault X19).
+async fn resolve_again(houses: Vec<Arc<House>>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(20));
+    loop {
+        ticks.tick().await;
+        for house in &houses {
+            match resolve(&house.hall.site.upstream.url).await {
+                Ok(address) => house.peer.store(Arc::new(address)),
+                Err(error) => tracing::warn!(site = %house.name(), %error, "the LMS's name does not resolve; its last address stays in use"),
+            }
+        }
+    }
+}
+
+/// Says in one line what is wrong with an LMS's own settings, once at start.
+async fn self_check(houses: Vec<Arc<House>>) {
+    for house in houses {
+        match house.hall.lms.self_check().await {
+            Ok(None) => tracing::info!(site = %house.name(), "the LMS answers and knows its public address"),
+            Ok(Some(problem)) => tracing::error!(site = %house.name(), "{problem}"),
+            Err(error) => tracing::warn!(site = %house.name(), %error, "the LMS does not answer yet"),
+        }
+    }
+}
+
+struct StoreProbe(Part, Stores, Arc<Metrics>);
+
+#[derive(Clone, Copy)]
+enum Part {
+    State,
+    Database,
+}
+
+#[async_trait]
+impl Probe for StoreProbe {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Part::State => "state",
+            Part::Database => "database",
+        }
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        let health = self.1.health().await;
+        let up = match self.0 {
+            Part::State => health.state,
+            Part::Database => health.database,
+        };
+        self.2.store_health(self.name(), up);
+        if up { Ok(()) } else { Err("does not answer".to_owned()) }
+    }
 }
