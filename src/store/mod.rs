@@ -159,17 +159,25 @@ impl Drop for Handle {
 }
 
 /// How a state backend is opened.
-type Open = for<'a> fn(&'a Config, Arc<dyn Clock>) -> BoxFuture<'a, Result<Arc<dyn Kv>, OpenStoreError>>;
+type Open = for<'a> fn(&'a Config, Arc<dyn Clock>, Arc<dyn Rng>) -> BoxFuture<'a, Result<Arc<dyn Kv>, OpenStoreError>>;
 
 /// The state backends, by what their `store.state` begins with.
 const STORES: &[(&str, Open)] = &[("embedded", open_embedded), ("redis", open_redis), ("rediss", open_redis)];
 
-fn open_embedded(config: &Config, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
+fn open_embedded(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    _rng: Arc<dyn Rng>,
+) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
     Box::pin(async move { Ok(Arc::new(embedded::Embedded::open(&config.directory, clock).await?) as Arc<dyn Kv>) })
 }
 
-fn open_redis(config: &Config, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
-    Box::pin(async move { Ok(Arc::new(redis::Redis::open(&config.state, clock)?) as Arc<dyn Kv>) })
+fn open_redis(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
+    Box::pin(async move { Ok(Arc::new(redis::Redis::open(&config.state, clock, rng)?) as Arc<dyn Kv>) })
 }
 
 /// Opens both stores and brings the database to this version's format.
@@ -184,7 +192,7 @@ pub async fn open(
         .iter()
         .find(|(name, _)| *name == scheme)
         .ok_or(OpenStoreError::Scheme { key: "store.state", expected: "embedded, redis:// or rediss://" })?;
-    let kv = open(config, clock.clone()).await?;
+    let kv = open(config, clock.clone(), rng.clone()).await?;
     let database = Database::open(&config.database).await?;
     let state = State { kv, ring, rng, clock };
     Ok(assemble(state, database, Duration::from_secs(config.grace_seconds)))
@@ -243,7 +251,7 @@ mod tests {
     };
 
     #[test]
-    fn i11_an_unknown_key_is_an_error_and_nothing_is_a_default() {
+    fn i11_an_unknown_key_is_an_error() {
         let config: Config = serde_yaml::from_str("{}").unwrap();
         assert_eq!((config.state.as_str(), config.grace_seconds), ("embedded", 30));
         let unknown = serde_yaml::from_str::<Config>("grace: 5").unwrap_err().to_string();

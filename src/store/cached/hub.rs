@@ -111,6 +111,9 @@ impl Hub {
 
     /// Acts on it here and tells the others.
     pub async fn invalidate(&self, notice: Notice) {
+        if matches!(&notice, Notice::Tokens(ids) if ids.is_empty()) {
+            return;
+        }
         self.apply(&notice);
         self.tell(notice).await;
     }
