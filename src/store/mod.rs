@@ -159,17 +159,25 @@ impl Drop for Handle {
 }
 
 /// How a state backend is opened.
-type Open = for<'a> fn(&'a Config, Arc<dyn Clock>) -> BoxFuture<'a, Result<Arc<dyn Kv>, OpenStoreError>>;
+type Open = for<'a> fn(&'a Config, Arc<dyn Clock>, Arc<dyn Rng>) -> BoxFuture<'a, Result<Arc<dyn Kv>, OpenStoreError>>;
 
 /// The state backends, by what their `store.state` begins with.
 const STORES: &[(&str, Open)] = &[("embedded", open_embedded), ("redis", open_redis), ("rediss", open_redis)];
 
-fn open_embedded(config: &Config, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
+fn open_embedded(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    _rng: Arc<dyn Rng>,
+) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
     Box::pin(async move { Ok(Arc::new(embedded::Embedded::open(&config.directory, clock).await?) as Arc<dyn Kv>) })
 }
 
-fn open_redis(config: &Config, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
-    Box::pin(async move { Ok(Arc::new(redis::Redis::open(&config.state, clock)?) as Arc<dyn Kv>) })
+fn open_redis(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+) -> BoxFuture<'_, Result<Arc<dyn Kv>, OpenStoreError>> {
+    Box::pin(async move { Ok(Arc::new(redis::Redis::open(&config.state, clock, rng)?) as Arc<dyn Kv>) })
 }
 
 /// Opens both stores and brings the database to this version's format.
@@ -184,7 +192,7 @@ pub async fn open(
         .iter()
         .find(|(name, _)| *name == scheme)
         .ok_or(OpenStoreError::Scheme { key: "store.state", expected: "embedded, redis:// or rediss://" })?;
-    let kv = open(config, clock.clone()).await?;
+    let kv = open(config, clock.clone(), rng.clone()).await?;
     let database = Database::open(&config.database).await?;
     let state = State { kv, ring, rng, clock };
     Ok(assemble(state, database, Duration::from_secs(config.grace_seconds)))
@@ -193,7 +201,7 @@ pub async fn open(
 fn assemble(state: State, database: Database, grace: Duration) -> Stores {
     let hub = Arc::new(Hub::new(state.clone(), grace));
     state.kv.listen(hub.clone());
-    let (touches, queue) = Touches::new();
+    let (touches, queue) = Touches::new(hub.written.clone());
     let sessions = StateSessions(state.clone());
     let ledger = SqlLedger(database.clone());
     let worker = tokio::spawn(cached::worker(queue, hub.clone(), sessions.clone(), ledger.clone()));
@@ -231,5 +239,44 @@ impl Stores {
         self.handle.worker.abort();
         self.handle.kv.close().await;
         self.handle.database.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        keys::Keyring,
+        types::{SystemClock, SystemRng, Timestamp},
+    };
+
+    #[test]
+    fn i11_an_unknown_key_is_an_error() {
+        let config: Config = serde_yaml::from_str("{}").unwrap();
+        assert_eq!((config.state.as_str(), config.grace_seconds), ("embedded", 30));
+        let unknown = serde_yaml::from_str::<Config>("grace: 5").unwrap_err().to_string();
+        assert!(unknown.contains("unknown field `grace`"), "{unknown}");
+    }
+
+    #[test]
+    fn i6_debug_shows_no_password() {
+        let state = "rediss://user:hunter2@redis:6380".to_owned();
+        let config = Config { database: "postgres://u:hunter2@db/v".into(), state, ..Config::default() };
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn a_store_of_an_unknown_kind_is_named_by_its_key() {
+        let dir = files::tests::Scratch::new();
+        let ring = Arc::new(arc_swap::ArcSwap::from_pointee(Keyring::generate(&SystemRng, Timestamp(0))));
+        for (state, database, key) in
+            [("memcached://x", "sqlite:x", "store.state"), ("embedded", "mysql://u:hunter2@x/y", "store.database")]
+        {
+            let directory = dir.path().to_owned();
+            let config = Config { state: state.into(), database: database.into(), directory, grace_seconds: 0 };
+            let refused = open(&config, ring.clone(), Arc::new(SystemClock), Arc::new(SystemRng)).await.err().unwrap();
+            let message = refused.to_string();
+            assert!(message.contains(key) && !message.contains("hunter2"), "{message}");
+        }
     }
 }

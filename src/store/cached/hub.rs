@@ -5,7 +5,10 @@
 //! one notice that means "forget everything" replaces it. Meanwhile the others are covered by the lease: when they
 //! cannot hear us because Redis is down for all, they stop trusting their caches on their own (design §7).
 
-use super::local::{CAPACITY, Local};
+use super::{
+    local::{CAPACITY, Local},
+    touch::Written,
+};
 use crate::{
     sessions::Session,
     store::{
@@ -18,7 +21,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -55,6 +58,7 @@ pub struct Hub {
     /// By surrogate digest and by file-key digest.
     pub tokens: Local<TokenRecord>,
     pub files: Local<TokenRecord>,
+    pub written: Arc<Written>,
     outbox: Mutex<VecDeque<Notice>>,
     grace: Duration,
 }
@@ -79,6 +83,7 @@ impl Hub {
             sessions: Local::new(CAPACITY),
             tokens: Local::new(CAPACITY),
             files: Local::new(CAPACITY),
+            written: Arc::default(),
             outbox: Mutex::default(),
             grace,
         }
@@ -106,6 +111,9 @@ impl Hub {
 
     /// Acts on it here and tells the others.
     pub async fn invalidate(&self, notice: Notice) {
+        if matches!(&notice, Notice::Tokens(ids) if ids.is_empty()) {
+            return;
+        }
         self.apply(&notice);
         self.tell(notice).await;
     }
@@ -142,12 +150,21 @@ impl Hub {
         self.state.kv.publish(&sealed).await
     }
 
+    /// Notes use of a remembered session.
+    pub fn used(&self, key: &SessionKey, at: Timestamp) {
+        self.sessions.update(key.as_str(), |session| {
+            (at > session.last_used).then(|| Session { last_used: at, ..session.clone() })
+        });
+    }
+
     fn apply(&self, notice: &Notice) {
         match notice {
             Notice::Session(key) => self.sessions.forget(key.as_str()),
-            Notice::Touched(key, at) => self.sessions.update(key.as_str(), |session| {
-                (*at > session.last_used).then(|| Session { last_used: *at, ..session.clone() })
-            }),
+            Notice::Touched(key, at) => {
+                // In this order: a fill that misses the second line sees the first (`CachedSessions::fetch`).
+                self.written.raise(key.as_str(), *at);
+                self.used(key, *at);
+            }
             Notice::Account(account) => {
                 self.sessions.forget_where(|session| session.account() == Some(account));
                 self.tokens.forget_where(|token| token.account == *account);

@@ -61,7 +61,7 @@ impl LedgerStore for CachedLedger {
 
     async fn touch(&self, id: &TokenId, at: Timestamp) -> Result<(), Unavailable> {
         // Records are remembered by digest; the list's `last_used` is all that this feeds, to the minute.
-        self.touches.token(id, at.minus(super::touch::EVERY), at);
+        self.touches.token(id, at);
         Ok(())
     }
 

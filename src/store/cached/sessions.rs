@@ -59,26 +59,18 @@ impl SessionStore for CachedSessions {
     }
 
     async fn touch(&self, key: &SessionKey, at: Timestamp) -> Result<(), Unavailable> {
-        // Nearly every request stops here, with a shared lock only.
-        match self.hub.sessions.get(key.as_str()) {
-            Some((session, _)) if Touches::matters(session.last_used, at) => {}
-            _ => return Ok(()),
-        }
-        let mut known = None;
-        self.hub.sessions.update(key.as_str(), |session| {
-            Touches::matters(session.last_used, at).then(|| {
-                known = Some(session.last_used);
-                Session { last_used: at, ..session.clone() }
-            })
-        });
-        if let Some(known) = known {
-            self.touches.session(key, known, at);
-        }
+        let known = match self.hub.sessions.get(key.as_str()) {
+            Some((session, _)) if Touches::matters(session.last_used, at) => Some(session.last_used),
+            Some(_) => return Ok(()), // nearly every request stops here, with a shared lock only
+            None => None,
+        };
+        self.hub.used(key, at);
+        self.touches.session(key, known, at);
         Ok(())
     }
 
     async fn remove(&self, key: &SessionKey) -> Result<bool, Unavailable> {
-        self.touches.forget(key.as_str());
+        self.hub.written.forget(key.as_str());
         // Here first, so that it is gone on this node even if the store does not answer.
         self.hub.sessions.forget(key.as_str());
         let removed = self.inner.remove(key).await?;
@@ -122,6 +114,10 @@ impl CachedSessions {
         self.freshen(std::slice::from_mut(&mut session));
         let session = Arc::new(session);
         local.fill(ticket, key.as_str(), session.clone(), confirmed);
+        // A notice of use that came while we read found nothing remembered to note it on.
+        if let Some(at) = self.hub.written.get(key.as_str()) {
+            self.hub.used(key, at);
+        }
         Ok(Some(session))
     }
 
@@ -139,9 +135,9 @@ impl CachedSessions {
     /// The store's `last_used` may be a minute behind what this node saw.
     fn freshen(&self, sessions: &mut [Session]) {
         for session in sessions {
-            if let Some((known, _)) = self.hub.sessions.get(session.key.as_str()) {
-                session.last_used = session.last_used.max(known.last_used);
-            }
+            let known = self.hub.sessions.get(session.key.as_str()).map(|(known, _)| known.last_used);
+            let noted = self.hub.written.get(session.key.as_str());
+            session.last_used = session.last_used.max(known.max(noted).unwrap_or_default());
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// How often use is written through per entry. An entry that is re-read from the store may be this much behind.
-pub(super) const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_secs(60);
 /// Use closer together than this is not worth a new copy of the record.
 const GRAIN: Duration = Duration::from_secs(1);
 const QUEUE: usize = 4_096;
@@ -31,17 +31,39 @@ pub(in crate::store) enum Touch {
     Drained(oneshot::Sender<()>),
 }
 
+/// Up to when use of an entry is known to be in the store, or on its way there, from whichever node.
+#[derive(Default)]
+pub(in crate::store) struct Written(DashMap<String, Timestamp>);
+
+impl Written {
+    pub fn get(&self, name: &str) -> Option<Timestamp> {
+        self.0.get(name).map(|at| *at)
+    }
+
+    pub fn raise(&self, name: &str, at: Timestamp) {
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
+        }
+        let mut known = self.0.entry(name.to_owned()).or_insert(at);
+        *known = at.max(*known);
+    }
+
+    pub fn forget(&self, name: &str) {
+        self.0.remove(name);
+    }
+}
+
 /// The sending side.
 #[derive(Clone)]
 pub(in crate::store) struct Touches {
     queue: mpsc::Sender<Touch>,
-    written: Arc<DashMap<String, Timestamp>>,
+    written: Arc<Written>,
 }
 
 impl Touches {
-    pub fn new() -> (Self, mpsc::Receiver<Touch>) {
+    pub fn new(written: Arc<Written>) -> (Self, mpsc::Receiver<Touch>) {
         let (queue, receiver) = mpsc::channel(QUEUE);
-        (Self { queue, written: Arc::default() }, receiver)
+        (Self { queue, written }, receiver)
     }
 
     /// Whether `at` is enough later than `last` to be noted at all.
@@ -49,38 +71,29 @@ impl Touches {
         at.since(last) >= GRAIN
     }
 
-    pub fn session(&self, key: &SessionKey, known: Timestamp, at: Timestamp) {
+    /// `known` is what the store has at least; `None` where this node does not know the session.
+    pub fn session(&self, key: &SessionKey, known: Option<Timestamp>, at: Timestamp) {
         self.send(key.as_str(), known, at, || Touch::Session(key.clone(), at));
     }
 
-    pub fn token(&self, id: &TokenId, known: Timestamp, at: Timestamp) {
-        self.send(id.as_str(), known, at, || Touch::Token(id.clone(), at));
+    pub fn token(&self, id: &TokenId, at: Timestamp) {
+        self.send(id.as_str(), None, at, || Touch::Token(id.clone(), at));
     }
 
-    /// `known` is what the store has at least, if we never wrote this entry ourselves.
-    fn send(&self, name: &str, known: Timestamp, at: Timestamp, touch: impl FnOnce() -> Touch) {
-        let last = self.written.get(name).map_or(known, |written| *written);
-        if at.since(last) < EVERY {
+    fn send(&self, name: &str, known: Option<Timestamp>, at: Timestamp, touch: impl FnOnce() -> Touch) {
+        let written = self.written.get(name);
+        if let Some(last) = written.or(known)
+            && at.since(last) < EVERY
+        {
             // Remembered, or the entry's own rising `last_used` would put the write off for ever.
-            if !self.written.contains_key(name) {
-                self.remember(name, known);
+            if written.is_none() {
+                self.written.raise(name, last);
             }
             return;
         }
         if self.queue.try_send(touch()).is_ok() {
-            self.remember(name, at);
+            self.written.raise(name, at);
         }
-    }
-
-    fn remember(&self, name: &str, at: Timestamp) {
-        if self.written.len() >= REMEMBERED {
-            self.written.clear();
-        }
-        self.written.insert(name.to_owned(), at);
-    }
-
-    pub fn forget(&self, name: &str) {
-        self.written.remove(name);
     }
 
     /// Waits until what was queued so far is written.

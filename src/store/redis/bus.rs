@@ -11,7 +11,7 @@
 use super::{link::Link, scripts::Scripts};
 use crate::{
     store::kv::Listener,
-    types::{Rng, RngExt, SystemRng, Unavailable},
+    types::{Rng, RngExt, Unavailable},
 };
 use ::redis::Client;
 use futures_util::StreamExt;
@@ -44,6 +44,7 @@ pub(super) struct Bus {
     scripts: Arc<Scripts>,
     channel: String,
     node: String,
+    rng: Arc<dyn Rng>,
     epoch: Instant,
     /// Milliseconds after `epoch` of the latest own heartbeat that came back, plus one; 0 = none did.
     heard: AtomicU64,
@@ -53,7 +54,7 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    pub fn new(link: Arc<Link>, client: Client, scripts: Arc<Scripts>) -> Self {
+    pub fn new(link: Arc<Link>, client: Client, scripts: Arc<Scripts>, rng: Arc<dyn Rng>) -> Self {
         // Channels do not know databases; two installations on one server keep apart by this.
         let channel = format!("vestibule:notices:{}", client.get_connection_info().redis_settings().db());
         Self {
@@ -61,7 +62,8 @@ impl Bus {
             client,
             scripts,
             channel,
-            node: (&SystemRng as &dyn Rng).hex(8),
+            node: rng.hex(8),
+            rng,
             epoch: Instant::now(),
             heard: AtomicU64::new(0),
             sent: Mutex::default(),
@@ -109,7 +111,7 @@ impl Bus {
             }
         }
         let mut invocation = self.scripts.heartbeat.key(MARKER);
-        let marker = (&SystemRng as &dyn Rng).hex(8);
+        let marker = self.rng.hex(8);
         invocation.arg(0).arg(&self.channel).arg(format!("beat {} {number}", self.node)).arg(marker);
         let mut connection = self.link.connection();
         // The link itself says in the log when Redis goes and comes.

@@ -11,7 +11,7 @@ mod ops;
 mod scripts;
 
 use super::OpenStoreError;
-use crate::types::{Clock, Timestamp};
+use crate::types::{Clock, Rng, Timestamp};
 use bus::Bus;
 use link::Link;
 use scripts::Scripts;
@@ -29,11 +29,11 @@ pub(super) struct Redis {
 
 impl Redis {
     /// Does not wait for Redis: a node may start while it is away, and says so in its health.
-    pub fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenStoreError> {
+    pub fn open(url: &str, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Result<Self, OpenStoreError> {
         let client = client(url)?;
         let scripts = Arc::new(Scripts::new());
         let link = Arc::new(Link::new(client.clone()).map_err(OpenStoreError::state)?);
-        let bus = Arc::new(Bus::new(link.clone(), client, scripts.clone()));
+        let bus = Arc::new(Bus::new(link.clone(), client, scripts.clone(), rng));
         Ok(Self { link, bus, scripts, clock })
     }
 

@@ -2,11 +2,14 @@
 
 use super::{Site, eventually, healthy, lives, remembered};
 use crate::servers::{Postgres, Redis};
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use vestibule::{
     accounts::State,
-    store::contract::winners,
-    types::{Clock, Timestamp},
+    store::{Config, contract::winners, open},
+    types::{Clock, SystemRng, Timestamp},
 };
 
 /// No call may wait longer than this on a frozen Redis: its 250 ms and what two busy cores add.
@@ -19,6 +22,7 @@ async fn x1_redis_killed_proven_sessions_go_on_for_the_grace_and_everything_else
     let site = Site::new(&redis.url(), None);
     let stores = site.node().await;
     let (session, stranger) = (site.signed_in(&stores).await, site.samples().session(None));
+    remembered(&redis, &stores, &session).await;
     redis.kill();
     let killed = Instant::now();
     while killed.elapsed() < Duration::from_secs(2) {
@@ -52,6 +56,7 @@ async fn x2_redis_frozen_no_call_waits_longer_than_its_time_out() {
     let site = Site::new(&redis.url(), None);
     let stores = site.node().await;
     let session = site.signed_in(&stores).await;
+    remembered(&redis, &stores, &session).await;
     redis.pause();
     let paused = Instant::now();
     let (mut longest, mut calls) = (Duration::ZERO, 0);
@@ -177,6 +182,7 @@ async fn a_database_that_is_away_stops_sign_ins_and_not_what_is_proven() {
     let site = Site::new(&redis.url(), Some(&postgres.url()));
     let stores = site.node().await;
     let session = site.signed_in(&stores).await;
+    remembered(&redis, &stores, &session).await;
     postgres.kill();
     assert!(lives(&stores, &session).await);
     let start = Instant::now();
@@ -193,6 +199,7 @@ async fn a_database_that_is_frozen_is_waited_for_at_most_5_s() {
     let site = Site::new(&redis.url(), Some(&postgres.url()));
     let stores = site.node().await;
     let session = site.signed_in(&stores).await;
+    remembered(&redis, &stores, &session).await;
     postgres.pause();
     let start = Instant::now();
     let asked = futures_util::future::join_all((0..30).map(|_| stores.accounts.account(session.account().unwrap())));
@@ -236,4 +243,22 @@ async fn x28_without_a_lease_every_request_asks_the_store() {
     assert!(!lives(&nodes[1], &suspended).await, "at once");
     redis.cli(&["ACL", "SETUSER", "default", "allchannels"]);
     eventually("the lease is back", BACK_WITHIN, async || healthy(&nodes[1]).await).await;
+}
+
+#[tokio::test]
+async fn x27_a_revocation_that_could_not_be_told_is_told_as_soon_as_it_can_be() {
+    let redis = Redis::start();
+    let site = Site::new(&redis.url(), None);
+    let hearing = site.node().await;
+    redis.cli(&["ACL", "SETUSER", "mute", "on", ">secret", "~*", "resetchannels", "+@all"]);
+    let state = redis.url().replace("redis://", "redis://mute:secret@");
+    let mute = Config { state, ..site.config.clone() };
+    let mute = open(&mute, site.ring.clone(), site.clock.clone(), Arc::new(SystemRng)).await.unwrap();
+    let session = site.signed_in(&hearing).await;
+    remembered(&redis, &hearing, &session).await;
+    let epoch = mute.accounts.raise_epoch(session.account().unwrap()).await.unwrap();
+    assert_eq!(epoch, Some(1), "the database took it");
+    redis.cli(&["ACL", "SETUSER", "mute", "allchannels"]);
+    let within = Duration::from_secs(1);
+    eventually("the notice arrives", within, async || !lives(&hearing, &session).await).await;
 }
