@@ -135,7 +135,8 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
     let ring = keyring(config)?;
-    let stores = store::open(&config::store_with_secrets(&config.store)?, ring.clone(), clock.clone(), rng.clone()).await?;
+    let stores =
+        store::open(&config::store_with_secrets(&config.store)?, ring.clone(), clock.clone(), rng.clone()).await?;
     let audit = audit(config, &stores, clock.clone(), Arc::new(Metrics::new()))?;
     Ok(administrator(config, &stores, ring, audit, clock, rng))
 }
@@ -377,7 +378,9 @@ async fn resolve_again(houses: Vec<Arc<House>>) {
         for house in &houses {
             match resolve(&house.hall.site.upstream.url).await {
                 Ok(address) => house.peer.store(Arc::new(address)),
-                Err(error) => tracing::warn!(site = %house.name(), %error, "the LMS's name does not resolve; its last address stays in use"),
+                Err(error) => {
+                    tracing::warn!(site = %house.name(), %error, "the LMS's name does not resolve; its last address stays in use")
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     audit::{Context, Event},
     flow::{Caller, Desk, Hall},
-    identity::{Assertions, Told, tell},
+    identity::{Assertions, Signer, Told, tell},
     keys,
     lms::{Authorization, Intent, moodle},
     outbound::Upstream,
@@ -76,6 +76,7 @@ pub enum Act {
 pub enum Reading {
     Own,
     SignIn,
+    ChangePassword,
     AppSignIn,
     AppCall,
     AppFile,
@@ -152,6 +153,9 @@ impl Gate {
             Intent::Reset | Intent::Confirm => self.open_page(house, incoming, Errand::OpensNoSession).await,
             Intent::Asset => Ok(forward(house, incoming, Standing::Bare, Errand::Pass, &[])?),
             Intent::SignOut => self.page(house, incoming, Errand::SignOut).await,
+            Intent::Page if posts && incoming.target.path.script() == Some(moodle::CHANGE_PASSWORD) => {
+                Ok(Act::ReadBody(Reading::ChangePassword, form))
+            }
             Intent::Page => self.page(house, incoming, Errand::Pass).await,
             Intent::AppSignIn => Ok(Act::ReadBody(Reading::AppSignIn, form)),
             Intent::AppCall => Ok(Act::ReadBody(Reading::AppCall, self.config.rest_body_bytes)),
@@ -320,7 +324,12 @@ impl Gate {
     }
 
     /// A password reset at the LMS that passed here: everything issued before it is dead (design §2 "Leavers").
-    pub async fn password_was_reset(&self, house: &House, incoming: &Incoming, user: LmsUserId) -> Result<(), Unavailable> {
+    pub async fn password_was_reset(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        user: LmsUserId,
+    ) -> Result<(), Unavailable> {
         let Some(account) = self.desk.accounts.bound_account(house.name(), user).await? else { return Ok(()) };
         self.desk.accounts.raise_epoch(&account).await?;
         self.desk.sessions.remove_account(&account).await?;
@@ -350,8 +359,8 @@ impl Gate {
         let names = &house.hall.site.headers;
         let (ring, now) = (self.desk.ring.load(), self.desk.clock.now());
         let mut headers = tell(told, names);
-        let assertion =
-            self.assertions.of(holder, told, house.name(), &house.public_url, &ring, self.desk.rng.as_ref(), now);
+        let (site, issuer, rng) = (house.name(), house.public_url.as_str(), self.desk.rng.as_ref());
+        let assertion = self.assertions.of(holder, told, &Signer { site, issuer, ring: &ring, rng, now });
         headers.extend(assertion.map(|value| (names.assertion.clone(), value)));
         headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect()
     }

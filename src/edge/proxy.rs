@@ -300,9 +300,12 @@ impl Gateway {
                 reply::set(answer.headers_mut(), header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
                 answer
             }
-            Reading::Own | Reading::SignIn | Reading::Ajax | Reading::AjaxOpen | Reading::LtiReturn => {
-                self.0.refuse(incoming, status)
-            }
+            Reading::Own
+            | Reading::SignIn
+            | Reading::ChangePassword
+            | Reading::Ajax
+            | Reading::AjaxOpen
+            | Reading::LtiReturn => self.0.refuse(incoming, status),
         }
     }
 
@@ -332,6 +335,10 @@ impl Gateway {
                 Ok([forward.cookies.clone(), set_cookies].concat())
             }
             (Ruling::HalfOver { stray }, Standing::Session { session, .. }) => {
+                if forward.errand == Errand::OpensNoSession {
+                    let _ = gate.half_is_over(house, session, Vec::new()).await;
+                    self.opened_elsewhere(forward, incoming, response).await?;
+                }
                 if forward.errand == Errand::SignOut {
                     // The new cookie is the anonymous one that Moodle's logout always sets.
                     let signed_out = flow::sign_out(&gate.desk, &house.hall, &gate.caller(incoming), session).await;
@@ -381,9 +388,7 @@ impl Gateway {
         let sets = crate::outbound::set_cookies(&response.headers);
         let sessions: Vec<_> = sets
             .into_iter()
-            .filter(|(name, _)| {
-                crate::lms::moodle::cookie_class(name) == crate::lms::moodle::CookieClass::Session
-            })
+            .filter(|(name, _)| crate::lms::moodle::cookie_class(name) == crate::lms::moodle::CookieClass::Session)
             .collect();
         let posted = incoming.method == Method::POST;
         let confirming = incoming.target.path.script() == Some("login/confirm.php");
@@ -398,7 +403,9 @@ impl Gateway {
                 }
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened"),
+            Err(error) => {
+                tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened")
+            }
         }
         house.hall.log_out_later(sessions);
         let mut answer = reply::see_other("/login/index.php");
@@ -459,6 +466,7 @@ impl Gate {
         Ok(Act::Reply(match reading {
             Reading::Own => self.own_post(house, incoming, body).await,
             Reading::SignIn => self.sign_in(house, incoming, body).await?,
+            Reading::ChangePassword => self.change_password(house, incoming, body).await?,
             Reading::AppSignIn => self.app_sign_in(house, incoming, body).await,
             Reading::AppCall => self.app_call(house, incoming, body).await?,
             Reading::AppFile => return self.app_file(house, incoming, body).await,
@@ -478,6 +486,10 @@ async fn read_body(
 ) -> Result<std::result::Result<Bytes, u16>> {
     if incoming.method != Method::POST || limit == 0 {
         return Ok(Ok(Bytes::new()));
+    }
+    // Nothing that is read here may be compressed: PHP would see other bytes than we do (attack H1).
+    if incoming.headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(Err(415));
     }
     let announced = incoming.header(header::CONTENT_LENGTH).and_then(|n| n.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {

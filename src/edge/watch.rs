@@ -164,8 +164,7 @@ mod tests {
             now: Timestamp(0),
         };
         let log_user = log_user.map(str::to_owned);
-        let issued =
-            sessions::issue_guest(LmsUserId(1), log_user, visit, &sessions::Config::default(), &SystemRng);
+        let issued = sessions::issue_guest(LmsUserId(1), log_user, visit, &sessions::Config::default(), &SystemRng);
         let half = issued.session.lms.clone().unwrap();
         Standing::Session {
             session: Arc::new(issued.session),

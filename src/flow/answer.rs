@@ -35,7 +35,9 @@ pub enum Asked {
 pub enum Answered {
     /// Ask again, and say why.
     Again(Problem),
-    Locked { minutes: u32 },
+    Locked {
+        minutes: u32,
+    },
     Ended(EndedWhy),
     /// The next thing is asked.
     Next(Stage),
@@ -105,7 +107,9 @@ pub async fn answer(
 pub(super) enum Checked {
     Right(Fact),
     Problem(Problem),
-    Locked { minutes: u32 },
+    Locked {
+        minutes: u32,
+    },
     /// The flow has had its wrong answers.
     FlowOver,
     /// The account changed under the flow.
@@ -221,13 +225,7 @@ fn complete(kind: FactorKind, code: &str) -> bool {
 }
 
 /// A right answer: is it enough now? If so the flow is taken, which exactly one caller can.
-async fn advance(
-    desk: &Desk,
-    hall: &Hall,
-    caller: &Caller,
-    mut flow: Flow,
-    fact: Fact,
-) -> Result<Answered, FlowError> {
+async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact: Fact) -> Result<Answered, FlowError> {
     flow.facts.push(fact);
     match decide(desk, &flow).await? {
         Some(Decision::Satisfied(satisfied)) => {
@@ -348,8 +346,7 @@ pub async fn confirm_device(
     if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
         return Ok(Answered::Ended(EndedWhy::Expired));
     }
-    let event =
-        Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
+    let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
     desk.record(hall, caller, event);
     next(desk, flow).await
 }

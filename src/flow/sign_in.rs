@@ -65,14 +65,14 @@ pub async fn sign_in(
         Judged::Refused(Some(answer)) => Ok(SignIn::Refused(answer)),
         Judged::Refused(None) => refuse(hall, caller, &canonical).await,
         Judged::Authenticated(proof) if proof.stated().user.id == hall.lms.guest() => {
-            guest(desk, hall, caller, proof, wanted).await
+            guest(desk, hall, caller, *proof, wanted).await
         }
-        Judged::Authenticated(proof) => proceed(desk, hall, caller, proof, &canonical, wanted).await,
+        Judged::Authenticated(proof) => proceed(desk, hall, caller, *proof, &canonical, wanted).await,
     }
 }
 
 pub(super) enum Judged {
-    Authenticated(Authenticated),
+    Authenticated(Box<Authenticated>),
     Refused(Option<Box<Answer>>),
 }
 
@@ -134,8 +134,7 @@ async fn guest(
         return refuse(hall, caller, "guest").await;
     }
     let visit = desk.visit(hall, caller);
-    let issued =
-        sessions::issue_guest(hall.lms.guest(), log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
+    let issued = sessions::issue_guest(hall.lms.guest(), log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
     desk.sessions.put(&issued.session).await?;
     end_earlier(desk, hall, caller).await?;
     desk.record(hall, caller, Event::GuestSignedIn);
@@ -165,11 +164,7 @@ async fn proceed(
         }
         Resolution::Denied(reason) => {
             hall.give_back(held);
-            desk.record(
-                hall,
-                caller,
-                Event::SignInDenied { door: Door::Browser, name: canonical.to_owned(), reason },
-            );
+            desk.record(hall, caller, Event::SignInDenied { door: Door::Browser, name: canonical.to_owned(), reason });
             return refuse(hall, caller, canonical).await;
         }
         Resolution::Later => {
@@ -254,11 +249,7 @@ pub(super) async fn finish(
     let amr = satisfied.amr().to_string();
     if let Basis::Stage { rule, stage } = satisfied.basis() {
         let (rule, stage) = (rule.clone(), stage.as_str());
-        desk.record(
-            hall,
-            caller,
-            Event::LetThrough { account: account.clone(), door: Door::Browser, rule, stage },
-        );
+        desk.record(hall, caller, Event::LetThrough { account: account.clone(), door: Door::Browser, rule, stage });
     }
     let visit = desk.visit(hall, caller);
     let mut issued = sessions::issue(satisfied, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());

@@ -30,7 +30,10 @@ pub struct FactorSlot {
 pub enum Leave<T> {
     Given(T),
     /// Too many were wrong; the rest of the time it stays refused.
-    Refused { rest: Duration, limit: &'static str },
+    Refused {
+        rest: Duration,
+        limit: &'static str,
+    },
 }
 
 impl Throttle {
@@ -79,7 +82,12 @@ impl Throttle {
     }
 
     /// For one answer within a flow. `factor` is a factor's name, or another secret that can be guessed at.
-    pub async fn factor(&self, account: &AccountId, factor: &str, flow: &str) -> Result<Leave<FactorSlot>, Unavailable> {
+    pub async fn factor(
+        &self,
+        account: &AccountId,
+        factor: &str,
+        flow: &str,
+    ) -> Result<Leave<FactorSlot>, Unavailable> {
         let factor_key = format!("factor/{account}/{factor}");
         if self.counters.value(&lock(&factor_key)).await? > 0 {
             return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });

@@ -57,7 +57,10 @@ pub struct LoginForm {
 /// How the LMS judged a password.
 #[derive(Debug)]
 pub enum Judgement {
-    Accepted { user: LmsUser, held: Held },
+    Accepted {
+        user: LmsUser,
+        held: Held,
+    },
     /// The LMS's own answer, to be shown unchanged; its cookies are those of an anonymous session of ours.
     Refused(Box<Answer>),
 }

@@ -277,7 +277,13 @@ impl Browser {
     }
 
     /// Signs in with a code. The clock has moved since the last one was used.
-    pub async fn sign_in_with(&mut self, world: &World, username: &str, password: &str, device: &Authenticator) -> Answer {
+    pub async fn sign_in_with(
+        &mut self,
+        world: &World,
+        username: &str,
+        password: &str,
+        device: &Authenticator,
+    ) -> Answer {
         let answer = self.sign_in(username, password).await;
         assert_eq!(answer.location(), "/vestibule/challenge", "{}", answer.text());
         self.answer(&device.code(world.clock.now())).await
@@ -344,7 +350,8 @@ impl MoodleApp {
         *request.uri_mut() = path.parse().expect("a target");
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.authority.parse().expect("a host"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (Linux; Android 14) MoodleMobile 5.2.0"));
+        headers
+            .insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (Linux; Android 14) MoodleMobile 5.2.0"));
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, content_type.parse().expect("a type"));
         }

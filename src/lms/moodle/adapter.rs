@@ -85,8 +85,13 @@ impl Moodle {
     /// The site's public configuration, as the mobile app asks for it.
     async fn public_config(&self) -> Result<serde_json::Value, LmsError> {
         let call = r#"[{"index":0,"methodname":"tool_mobile_get_public_config","args":{}}]"#;
-        self.fetch_json("/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config", &[], call, super::own_address())
-            .await
+        self.fetch_json(
+            "/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config",
+            &[],
+            call,
+            super::own_address(),
+        )
+        .await
     }
 }
 
@@ -142,7 +147,8 @@ impl Lms for Moodle {
 
     async fn self_check(&self) -> Result<Option<String>, LmsError> {
         let probe = encode_form(&[("service", APP_SERVICE)]);
-        let answer = self.fetch(Method::POST, "/login/token.php", &[], Some(probe), super::own_address(), 1 << 20).await?;
+        let answer =
+            self.fetch(Method::POST, "/login/token.php", &[], Some(probe), super::own_address(), 1 << 20).await?;
         let code = serde_json::from_slice::<serde_json::Value>(&answer.body)
             .ok()
             .and_then(|json| json.get("errorcode").and_then(|c| c.as_str()).map(str::to_owned));
@@ -172,9 +178,8 @@ impl Lms for Moodle {
 impl Moodle {
     fn check_wwwroot(&self, config: serde_json::Value) -> Option<String> {
         let said = config.pointer("/0/data/httpswwwroot").and_then(|v| v.as_str()).unwrap_or_default();
-        (said != self.public_url).then(|| {
-            format!("Moodle's wwwroot is '{said}': set $CFG->wwwroot = '{}', the public URL", self.public_url)
-        })
+        (said != self.public_url)
+            .then(|| format!("Moodle's wwwroot is '{said}': set $CFG->wwwroot = '{}', the public URL", self.public_url))
     }
 }
 

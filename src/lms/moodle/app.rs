@@ -34,19 +34,27 @@ impl Moodle {
             // A service without site_info: the form, on a session that is ended at once, says who it is.
             None => self.owner_by_form(username, password, client).await?,
         };
-        let held =
-            Held::Token { service: service.to_owned(), token: token.expose().clone(), private_token, log_user };
+        let held = Held::Token { service: service.to_owned(), token: token.expose().clone(), private_token, log_user };
         Ok(Judgement::Accepted { user, held })
     }
 
-    pub(super) async fn owner_of(&self, token: &Secret<String>, client: ClientAddr) -> Result<Option<LmsUser>, LmsError> {
+    pub(super) async fn owner_of(
+        &self,
+        token: &Secret<String>,
+        client: ClientAddr,
+    ) -> Result<Option<LmsUser>, LmsError> {
         let info = self.call(token, "core_webservice_get_site_info", &[], client, None).await?;
         let Some(id) = info.get("userid").and_then(Value::as_u64) else { return Ok(None) };
         let text = |key: &str| info.get(key).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
         Ok(Some(LmsUser { id: LmsUserId(id), username: text("username"), name: text("fullname") }))
     }
 
-    async fn owner_by_form(&self, username: &str, password: &Password, client: ClientAddr) -> Result<LmsUser, LmsError> {
+    async fn owner_by_form(
+        &self,
+        username: &str,
+        password: &Password,
+        client: ClientAddr,
+    ) -> Result<LmsUser, LmsError> {
         let form = LoginForm { username: username.to_owned(), password: password.clone(), others: Vec::new() };
         match Box::pin(self.form_sign_in(&form, client)).await? {
             Judgement::Accepted { user, held: Held::Session { cookies, .. } } => {
@@ -54,7 +62,8 @@ impl Moodle {
                 Ok(user)
             }
             Judgement::Accepted { .. } | Judgement::Refused(_) => Err(LmsError::Unsuitable(
-                "the LMS issued a token but does not say whose: add core_webservice_get_site_info to the service".into(),
+                "the LMS issued a token but does not say whose: add core_webservice_get_site_info to the service"
+                    .into(),
             )),
         }
     }

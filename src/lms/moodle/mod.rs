@@ -21,6 +21,15 @@ pub use routes::classify;
 
 use adapter::own_address;
 
+/// Where somebody with a session changes their password (entry 18).
+pub const CHANGE_PASSWORD: &str = "login/change_password.php";
+
+/// Whether an answer to its POST shows the form again: the password was not changed. The field is structure, the
+/// wording beside it is the theme's.
+pub fn shows_password_form(page: &str) -> bool {
+    page.contains("name=\"newpassword1\"")
+}
+
 /// The official app's web service.
 pub const APP_SERVICE: &str = "moodle_mobile_app";
 

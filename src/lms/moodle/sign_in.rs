@@ -108,7 +108,11 @@ impl Moodle {
 
     /// `core_session_time_remaining` (Moodle 3.7+) names the session's own user, also while a password change is
     /// forced; it needs the sesskey of any page of that session. The login page itself is such a page.
-    pub(super) async fn who_is(&self, cookies: &[(String, String)], client: ClientAddr) -> Result<Option<LmsUserId>, LmsError> {
+    pub(super) async fn who_is(
+        &self,
+        cookies: &[(String, String)],
+        client: ClientAddr,
+    ) -> Result<Option<LmsUserId>, LmsError> {
         let Some(sesskey) = self.sesskey(cookies, client).await? else { return Ok(None) };
         let target = format!("/lib/ajax/service.php?sesskey={sesskey}&info=core_session_time_remaining");
         let call = r#"[{"index":0,"methodname":"core_session_time_remaining","args":{}}]"#;
@@ -148,7 +152,9 @@ impl Moodle {
             LoginForm { username: canonical.to_owned(), password: Password::new(String::new()), others: Vec::new() };
         let answer = self.post_form(&cookies, Some("refused"), &form, client).await?;
         if self.rotated(&cookies, &answer) {
-            return Err(LmsError::Unsuitable("the LMS accepted an empty password; it must not be used as a source".into()));
+            return Err(LmsError::Unsuitable(
+                "the LMS accepted an empty password; it must not be used as a source".into(),
+            ));
         }
         let jar = merge(&cookies, &answer.cookies());
         Ok(with_cookies(answer, &jar))
