@@ -100,17 +100,21 @@ impl Throttle {
             day: format!("factor/{account}/day"),
             flow: format!("factor/flow/{flow}"),
         };
-        let day = self.counters.add(&slot.day, 1, DAY).await?;
-        if day.value > i64::from(self.config.wrong_factors_per_day) {
-            return Ok(Leave::Refused { rest: day.resets_in, limit: "wrong_factors_per_day" });
-        }
-        let count = self.counters.add(&slot.generation, 1, DAY).await?;
-        if count.value > i64::from(self.config.wrong_factors_before_lock) {
-            return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });
-        }
+        // A flow that has had its answers takes nothing from its account: posting to it again locks nobody out.
         let in_flow = self.counters.add(&slot.flow, 1, DAY).await?;
         if in_flow.value > i64::from(self.config.wrong_factors_per_flow) {
             return Ok(Leave::Refused { rest: Duration::ZERO, limit: "wrong_factors_per_flow" });
+        }
+        let count = self.counters.add(&slot.generation, 1, DAY).await?;
+        if count.value > i64::from(self.config.wrong_factors_before_lock) {
+            self.counters.add(&slot.generation, -1, DAY).await?;
+            return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });
+        }
+        let day = self.counters.add(&slot.day, 1, DAY).await?;
+        if day.value > i64::from(self.config.wrong_factors_per_day) {
+            self.counters.add(&slot.day, -1, DAY).await?;
+            self.counters.add(&slot.generation, -1, DAY).await?;
+            return Ok(Leave::Refused { rest: day.resets_in, limit: "wrong_factors_per_day" });
         }
         Ok(Leave::Given(slot))
     }
