@@ -392,7 +392,8 @@ pub fn own_headers(
     cookies: &[(String, String)],
 ) -> Result<Vec<(String, Vec<u8>)>, BadRequest> {
     let mut headers = forwarded_headers(&incoming.headers, &house.rules)?;
-    headers.retain(|(name, _)| !matches!(name.as_str(), "host" | "content-length" | "transfer-encoding"));
+    headers
+        .retain(|(name, _)| !matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "x-request-id"));
     let mut say = |name: &str, value: String| headers.push((name.to_owned(), value.into_bytes()));
     say("host", house.authority.clone());
     say("x-forwarded-for", incoming.client.to_string());

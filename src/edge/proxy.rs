@@ -25,9 +25,17 @@ use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a client may take for a body that is read here, as a whole.
-const BODY_LIMIT: Duration = Duration::from_secs(60);
+/// How long a client may take for a body that is read here, as a whole: 16 MiB over a slow phone's uplink.
+const BODY_LIMIT: Duration = Duration::from_secs(120);
+
+/// What all bodies that are being read may fill together, in KiB. A token may stand last in its body, so strangers
+/// are read before they are known; beyond this they wait, and then are told to come back (design R10).
+static BODY_ROOM: Semaphore = Semaphore::const_new(512 * 1024);
+const ROOM_WAIT: Duration = Duration::from_secs(5);
+/// Taken at a time: a form fits into one.
+const ROOM_STEP_KIB: u32 = 64;
 
 #[derive(Clone)]
 pub struct Gateway(pub Arc<Gate>);
@@ -263,7 +271,7 @@ impl Gateway {
         let act = match act {
             Ok(Act::ReadBody(reading, limit)) => match read_body(session, &incoming, limit).await? {
                 Ok(body) => gate.read(&house, &incoming, reading, &body).await,
-                Err(status) => Ok(Act::Reply(self.too_large(&incoming, reading, status))),
+                Err(status) => Ok(Act::Reply(self.unread(&incoming, reading, status))),
             },
             Ok(Act::Upload) => self.upload(session, &house, &incoming).await.map(Act::Reply),
             act => act,
@@ -293,8 +301,9 @@ impl Gateway {
         rescue::json(bad.status, id)
     }
 
-    fn too_large(&self, incoming: &Incoming, reading: Reading, status: u16) -> Reply {
-        match reading {
+    /// A body that was not read to its end.
+    fn unread(&self, incoming: &Incoming, reading: Reading, status: u16) -> Reply {
+        let answer = match reading {
             Reading::AppSignIn | Reading::AppCall | Reading::AppFile | Reading::AppUploadForm => {
                 let mut answer = rescue::json(status, &incoming.id);
                 reply::set(answer.headers_mut(), header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
@@ -306,7 +315,8 @@ impl Gateway {
             | Reading::Ajax
             | Reading::AjaxOpen
             | Reading::LtiReturn => self.0.refuse(incoming, status),
-        }
+        };
+        rescue::with_retry(answer, status)
     }
 
     fn error_answer(&self, ctx: &Ctx, code: u16) -> Reply {
@@ -499,18 +509,28 @@ async fn read_body(
         session.as_downstream_mut().write_continue_response().await?;
     }
     let mut body = BytesMut::new();
+    // By what has really come, so that nobody reserves room with an announcement.
+    let mut room: Vec<SemaphorePermit<'static>> = Vec::new();
+    let mut held = 0;
     let read = async {
         while let Some(chunk) = session.as_downstream_mut().read_request_body().await? {
             if body.len() + chunk.len() > limit {
-                return Ok(false);
+                return Ok(Some(413));
             }
             body.extend_from_slice(&chunk);
+            if body.len() > held {
+                let Ok(Ok(more)) = tokio::time::timeout(ROOM_WAIT, BODY_ROOM.acquire_many(ROOM_STEP_KIB)).await else {
+                    return Ok(Some(503));
+                };
+                room.push(more);
+                held += ROOM_STEP_KIB as usize * 1024;
+            }
         }
-        Ok::<bool, Box<Error>>(true)
+        Ok::<Option<u16>, Box<Error>>(None)
     };
     match tokio::time::timeout(BODY_LIMIT, read).await {
-        Ok(Ok(true)) => Ok(Ok(body.freeze())),
-        Ok(Ok(false)) => Ok(Err(413)),
+        Ok(Ok(None)) => Ok(Ok(body.freeze())),
+        Ok(Ok(Some(status))) => Ok(Err(status)),
         Ok(Err(error)) => Err(error),
         Err(_) => Ok(Err(408)),
     }
