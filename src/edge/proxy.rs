@@ -34,6 +34,8 @@ const BODY_LIMIT: Duration = Duration::from_secs(120);
 /// are read before they are known; beyond this they wait, and then are told to come back (design R10).
 static BODY_ROOM: Semaphore = Semaphore::const_new(512 * 1024);
 const ROOM_WAIT: Duration = Duration::from_secs(5);
+/// Given back when the request is over.
+type Room = Vec<SemaphorePermit<'static>>;
 /// Taken at a time: a form fits into one.
 const ROOM_STEP_KIB: u32 = 64;
 
@@ -270,7 +272,7 @@ impl Gateway {
         let act = gate.admit(&house, &incoming).await;
         let act = match act {
             Ok(Act::ReadBody(reading, limit)) => match read_body(session, &incoming, limit).await? {
-                Ok(body) => gate.read(&house, &incoming, reading, &body).await,
+                Ok((body, _room)) => gate.read(&house, &incoming, reading, &body).await,
                 Err(status) => Ok(Act::Reply(self.unread(&incoming, reading, status))),
             },
             Ok(Act::Upload) => self.upload(session, &house, &incoming).await.map(Act::Reply),
@@ -493,9 +495,9 @@ async fn read_body(
     session: &mut Session,
     incoming: &Incoming,
     limit: usize,
-) -> Result<std::result::Result<Bytes, u16>> {
+) -> Result<std::result::Result<(Bytes, Room), u16>> {
     if incoming.method != Method::POST || limit == 0 {
-        return Ok(Ok(Bytes::new()));
+        return Ok(Ok((Bytes::new(), Room::new())));
     }
     // Nothing that is read here may be compressed: PHP would see other bytes than we do (attack H1).
     if incoming.headers.contains_key(header::CONTENT_ENCODING) {
@@ -510,7 +512,7 @@ async fn read_body(
     }
     let mut body = BytesMut::new();
     // By what has really come, so that nobody reserves room with an announcement.
-    let mut room: Vec<SemaphorePermit<'static>> = Vec::new();
+    let mut room = Room::new();
     let mut held = 0;
     let read = async {
         while let Some(chunk) = session.as_downstream_mut().read_request_body().await? {
@@ -529,7 +531,7 @@ async fn read_body(
         Ok::<Option<u16>, Box<Error>>(None)
     };
     match tokio::time::timeout(BODY_LIMIT, read).await {
-        Ok(Ok(None)) => Ok(Ok(body.freeze())),
+        Ok(Ok(None)) => Ok(Ok((body.freeze(), room))),
         Ok(Ok(Some(status))) => Ok(Err(status)),
         Ok(Err(error)) => Err(error),
         Err(_) => Ok(Err(408)),
