@@ -34,6 +34,7 @@ impl Incoming {
             }
             scan_head(raw)?;
         }
+        hygiene::count_fields(head.headers.len())?;
         if matches!(head.method, Method::TRACE | Method::CONNECT) {
             return Err(BadRequest::with_status(405, "method"));
         }

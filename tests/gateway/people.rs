@@ -84,6 +84,18 @@ pub async fn raw(world: &World, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
+/// The same for a request after which the gateway must close: panics where it does not.
+pub async fn raw_until_closed(world: &World, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = tls(world.address, "localhost", &[b"http/1.1"]).await;
+    // Where the gateway has refused before the end, the rest cannot be written.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    // A cut connection has ended too.
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "the connection stayed open after {}", String::from_utf8_lossy(&answer));
+    answer
+}
+
 /// The status of the first answer in raw bytes; 0 if there is none.
 pub fn status_of(answer: &[u8]) -> u16 {
     let text = String::from_utf8_lossy(answer);

@@ -141,6 +141,13 @@ pub fn prepare(config: &Config) {
 }
 
 pub async fn start(config: Config, https: TcpListener, clock: Arc<dyn Clock>) -> App {
-    let sockets = Sockets { https, http: None, monitor: None };
+    // Wherever the other two listen, it is on a free port.
+    let http = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let monitor = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let sockets = Sockets {
+        https,
+        http: config.edge.http.is_some().then_some(http),
+        monitor: config.admin.listen.is_some().then_some(monitor),
+    };
     App::start(config, sockets, clock, Arc::new(SystemRng)).await.expect("the gateway starts")
 }

@@ -26,15 +26,18 @@ pub fn scan_head(raw: &[u8]) -> Result<(), BadRequest> {
             break;
         }
         fields += 1;
-        if fields > MAX_FIELDS {
-            return Err(BadRequest::with_status(431, "too many header fields"));
-        }
+        count_fields(fields)?;
         framing.field(line)?;
     }
     if !lines.0.is_empty() {
         return Err(BadRequest::new("bytes after the head"));
     }
     framing.judge(version)
+}
+
+/// A14, for either protocol.
+pub fn count_fields(fields: usize) -> Result<(), BadRequest> {
+    if fields > MAX_FIELDS { Err(BadRequest::with_status(431, "too many header fields")) } else { Ok(()) }
 }
 
 /// Lines that end in CRLF and hold no other CR, LF or NUL.

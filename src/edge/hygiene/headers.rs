@@ -44,6 +44,8 @@ const DROPPED: &[&str] = &[
     // what they ask for (A10, A11)
     "x-original-url", "x-original-uri", "x-original-host", "x-rewrite-url", "x-http-method-override", "x-http-method",
     "x-method-override", "x-http-host-override", "x-host-override",
+    // the name a request has in both logs
+    "x-request-id",
     // httpoxy (B7): becomes HTTP_PROXY, which libraries take for the outgoing proxy
     "proxy",
     // always written anew, or nobody's business but ours
