@@ -106,6 +106,10 @@ fn signed_in(visit: &mut Visit, user: u64) -> Reply {
         return html::page(visit, "Confirm your account", &content);
     }
     visit.sign_in(user);
+    if visit.site.settings.expiry_page {
+        let content = "<div class=\"card\"><p>Your password will expire in 3 days.</p></div>";
+        return html::page(visit, "Password", content);
+    }
     if account.must_change {
         return Reply::see_other(visit.www("/login/change_password.php"));
     }

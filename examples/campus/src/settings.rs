@@ -12,6 +12,8 @@ pub struct Settings {
     pub type_of_login: u8,
     /// `false` models an LMS that keeps its session id across sign-in (attack J14).
     pub rotate_at_sign_in: bool,
+    /// The ldap plugin's warning that a password will expire: a sign-in that ends in a page, not a redirect.
+    pub expiry_page: bool,
     /// `authloginviaemail`.
     pub auth_login_via_email: bool,
     /// `limitconcurrentlogins`; 0 = no limit.
@@ -73,6 +75,7 @@ impl Default for Settings {
             header_log_user: 0,
             type_of_login: 1,
             rotate_at_sign_in: true,
+            expiry_page: false,
             auth_login_via_email: false,
             limit_concurrent_logins: 0,
             session_timeout_secs: 28_800,
