@@ -5,5 +5,7 @@ mod pages;
 mod people;
 mod servers;
 mod store;
+mod token_door;
 mod webdriver;
+mod wire;
 mod world;
