@@ -6,6 +6,7 @@ mod people;
 mod servers;
 mod store;
 mod token_door;
+mod token_modes;
 mod token_verify;
 mod webdriver;
 mod wire;

@@ -10,7 +10,10 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpStream;
-use vestibule::config::Config;
+use vestibule::{
+    config::Config,
+    types::{SiteName, SourceId},
+};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const REST: &str = "/webservice/rest/server.php?moodlewsrestformat=json";
@@ -117,4 +120,30 @@ pub fn multipart(boundary: &str, fields: &[(&str, &str)], files: &[(&str, &str, 
     }
     body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     body
+}
+
+/// A second site of the same gateway, in front of the same LMS.
+pub fn second_site(config: &mut Config) -> String {
+    let mut site = config.sites[0].clone();
+    site.name = SiteName::new("other");
+    site.public_url = site.public_url.to_string().replace("localhost", "other.localhost").parse().expect("an origin");
+    let url = site.public_url.to_string();
+    let mut instance = config.chain.instances[0].clone();
+    (instance.name, instance.site) = (SourceId::new("other-lms"), site.name.clone());
+    config.sites.push(site);
+    config.chain.instances.push(instance);
+    url
+}
+
+/// Like [`ask`], at the second site.
+pub async fn ask_other(world: &World, method: &str, target: &str, body: impl Into<Bytes>) -> Answer {
+    let authority = world.url.trim_start_matches("https://").replace("localhost", "other.localhost");
+    let io = TokioIo::new(people::tls(world.address, "other.localhost", &[b"http/1.1"]).await);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.expect("HTTP/1.1");
+    tokio::spawn(connection);
+    let headers = [("content-type", FORM)];
+    let request = request(&authority, method, target, &headers, body.into()).map(Full::new);
+    let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();
+    let body = body.collect().await.expect("a whole answer").to_bytes();
+    Answer { status: head.status, version: head.version, headers: head.headers, body }
 }
