@@ -93,7 +93,7 @@ pub async fn answer(
     }
     match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
-        Checked::Problem(problem) => Ok(Answered::Again(problem)),
+        Checked::Problem { problem, .. } => Ok(Answered::Again(problem)),
         Checked::Locked { minutes } => Ok(Answered::Locked { minutes }),
         Checked::FlowOver => {
             drop_flow(desk, hall, id).await?;
@@ -106,13 +106,17 @@ pub async fn answer(
 /// How a code was judged.
 pub(super) enum Checked {
     Right(Fact),
-    Problem(Problem),
+    /// And so many answers are left in this flow.
+    Problem {
+        problem: Problem,
+        left: u32,
+    },
     Locked {
         minutes: u32,
     },
     /// The flow has had its wrong answers.
     FlowOver,
-    /// The account changed under the flow.
+    /// The account changed under the flow, or others are answering it at this moment.
     Gone,
 }
 
@@ -132,15 +136,16 @@ pub(super) async fn check(
     let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
     match desk.policy.decide(resolved, &enrolments, flow.facts.clone(), place) {
         Decision::Challenge(_, factors) if factors.contains(&kind) => {}
-        Decision::Challenge(..) => return Ok(Checked::Problem(Problem::Incomplete)),
+        Decision::Challenge(..) => return uncounted(desk, flow, Problem::Incomplete).await,
         Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(Checked::Gone),
     }
     if !complete(kind, code) {
-        return Ok(Checked::Problem(Problem::Incomplete));
+        return uncounted(desk, flow, Problem::Incomplete).await;
     }
     let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
         Leave::Given(slot) => slot,
-        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Checked::FlowOver),
+        // The last wrong answer ends a flow. Here others are being looked at, and one of them may be right.
+        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Checked::Gone),
         Leave::Refused { rest, limit } => {
             desk.record(hall, caller, refused(limit));
             return Ok(Checked::Locked { minutes: minutes(rest) });
@@ -160,7 +165,7 @@ pub(super) async fn check(
         Judged::Used => {
             desk.record(hall, caller, refused("already used"));
             desk.throttle.factor_not_wrong(slot).await?;
-            Ok(Checked::Problem(Problem::AlreadyUsed))
+            uncounted(desk, flow, Problem::AlreadyUsed).await
         }
         Judged::Wrong => {
             desk.record(hall, caller, refused("wrong"));
@@ -172,8 +177,12 @@ pub(super) async fn check(
 async fn wrong(desk: &Desk, slot: FactorSlot) -> Result<Checked, FlowError> {
     match desk.throttle.factor_wrong(slot).await? {
         0 => Ok(Checked::FlowOver),
-        _ => Ok(Checked::Problem(Problem::WrongCode)),
+        left => Ok(Checked::Problem { problem: Problem::WrongCode, left }),
     }
+}
+
+async fn uncounted(desk: &Desk, flow: &Flow, problem: Problem) -> Result<Checked, FlowError> {
+    Ok(Checked::Problem { problem, left: desk.throttle.factor_left(flow.id.expose()).await? })
 }
 
 enum Judged {
@@ -281,10 +290,7 @@ pub async fn confirm_help_desk(
     let account = flow.pending.account.clone();
     let slot = match desk.throttle.factor(&account, "help_desk", flow.id.expose()).await? {
         Leave::Given(slot) => slot,
-        Leave::Refused { limit: "wrong_factors_per_flow", .. } => {
-            drop_flow(desk, hall, id).await?;
-            return Ok(Answered::Ended(EndedWhy::TooManyAttempts));
-        }
+        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Answered::Ended(EndedWhy::Expired)),
         Leave::Refused { rest, .. } => return Ok(Answered::Locked { minutes: minutes(rest) }),
     };
     let Some(Decision::Enrol(resolved, _, rule)) = decide(desk, &flow).await? else {

@@ -43,7 +43,7 @@ pub enum AppAnswer {
     /// A factor is due and none is enrolled yet.
     EnrolmentDue,
     WrongCode {
-        attempts_left: bool,
+        attempts_left: u32,
         problem: Problem,
     },
     Locked {
@@ -140,11 +140,11 @@ pub async fn verify(
     let Some(mut flow) = load(desk, hall, id, Door::App).await? else { return Ok(AppAnswer::FlowOver) };
     let fact = match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => fact,
-        Checked::Problem(problem) => return Ok(AppAnswer::WrongCode { attempts_left: true, problem }),
+        Checked::Problem { problem, left } => return Ok(AppAnswer::WrongCode { attempts_left: left, problem }),
         Checked::Locked { minutes } => return Ok(AppAnswer::Locked { minutes }),
         Checked::FlowOver => {
             drop_flow(desk, hall, id).await?;
-            return Ok(AppAnswer::WrongCode { attempts_left: false, problem: Problem::WrongCode });
+            return Ok(AppAnswer::WrongCode { attempts_left: 0, problem: Problem::WrongCode });
         }
         Checked::Gone => return Ok(AppAnswer::FlowOver),
     };

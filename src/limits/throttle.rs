@@ -62,6 +62,8 @@ impl Throttle {
         }
         let count = self.counters.add(&slot.account, 1, window).await?;
         if count.value > i64::from(self.config.wrong_passwords_per_account) {
+            // Nothing was looked at: a crowd of right passwords must not leave its account shut.
+            self.counters.add(&slot.account, -1, window).await?;
             return refused(count.resets_in);
         }
         Ok(Leave::Given(slot))
@@ -98,23 +100,23 @@ impl Throttle {
             generation: format!("{factor_key}/wrong/{generation}"),
             factor: factor_key,
             day: format!("factor/{account}/day"),
-            flow: format!("factor/flow/{flow}"),
+            flow: flow_key(flow),
         };
-        // A flow that has had its answers takes nothing from its account: posting to it again locks nobody out.
-        let in_flow = self.counters.add(&slot.flow, 1, DAY).await?;
-        if in_flow.value > i64::from(self.config.wrong_factors_per_flow) {
-            return Ok(Leave::Refused { rest: Duration::ZERO, limit: "wrong_factors_per_flow" });
-        }
-        let count = self.counters.add(&slot.generation, 1, DAY).await?;
-        if count.value > i64::from(self.config.wrong_factors_before_lock) {
-            self.counters.add(&slot.generation, -1, DAY).await?;
-            return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });
-        }
-        let day = self.counters.add(&slot.day, 1, DAY).await?;
-        if day.value > i64::from(self.config.wrong_factors_per_day) {
-            self.counters.add(&slot.day, -1, DAY).await?;
-            self.counters.add(&slot.generation, -1, DAY).await?;
-            return Ok(Leave::Refused { rest: day.resets_in, limit: "wrong_factors_per_day" });
+        let limits = [
+            (&slot.flow, self.config.wrong_factors_per_flow, "wrong_factors_per_flow"),
+            (&slot.day, self.config.wrong_factors_per_day, "wrong_factors_per_day"),
+            (&slot.generation, self.config.wrong_factors_before_lock, "wrong_factors_before_lock"),
+        ];
+        for (taken, (key, most, limit)) in limits.into_iter().enumerate() {
+            let count = self.counters.add(key, 1, DAY).await?;
+            if count.value > i64::from(most) {
+                // Nothing was looked at, so nothing stays counted (attack F1: one code sent fifty times).
+                for (key, ..) in &limits[..=taken] {
+                    self.counters.add(key, -1, DAY).await?;
+                }
+                let locked = key == &slot.generation;
+                return Ok(Leave::Refused { rest: if locked { self.config.lock() } else { count.resets_in }, limit });
+            }
         }
         Ok(Leave::Given(slot))
     }
@@ -139,9 +141,22 @@ impl Throttle {
             self.counters.add(&lock(&slot.factor), 1, self.config.lock()).await?;
             self.counters.add(&format!("{}/locks", slot.factor), 1, DAY).await?;
         }
-        let used = self.counters.value(&slot.flow).await?;
+        self.left(&slot.flow).await
+    }
+
+    /// How many answers a flow has left.
+    pub async fn factor_left(&self, flow: &str) -> Result<u32, Unavailable> {
+        self.left(&flow_key(flow)).await
+    }
+
+    async fn left(&self, flow_key: &str) -> Result<u32, Unavailable> {
+        let used = self.counters.value(flow_key).await?;
         Ok(u32::try_from(i64::from(self.config.wrong_factors_per_flow).saturating_sub(used)).unwrap_or(0))
     }
+}
+
+fn flow_key(flow: &str) -> String {
+    format!("factor/flow/{flow}")
 }
 
 fn lock(key: &str) -> String {
@@ -241,6 +256,38 @@ mod tests {
             }
         }
         assert_eq!(looked_at, 10);
+    }
+
+    #[tokio::test]
+    async fn f1_what_was_not_looked_at_is_not_counted() {
+        let throttle = throttle();
+        let account = AccountId::new("a");
+        let leave = async || throttle.factor(&account, "totp", "flow").await.unwrap();
+        let mut slots = Vec::new();
+        for _ in 0..50 {
+            match leave().await {
+                Leave::Given(slot) => slots.push(slot),
+                Leave::Refused { limit, .. } => assert_eq!(limit, "wrong_factors_per_flow"),
+            }
+        }
+        assert_eq!((slots.len(), throttle.factor_left("flow").await.unwrap()), (5, 0));
+        for slot in slots {
+            throttle.factor_not_wrong(slot).await.unwrap();
+        }
+        assert_eq!(throttle.factor_left("flow").await.unwrap(), 5);
+        let client = ClientAddr::new([192, 0, 2, 1].into());
+        let site = SiteName::new("campus");
+        let mut slots = Vec::new();
+        for _ in 0..50 {
+            if let Leave::Given(slot) = throttle.password(&site, "alice", client).await.unwrap() {
+                slots.push(slot);
+            }
+        }
+        assert_eq!(slots.len(), 10);
+        for slot in slots {
+            throttle.password_not_wrong(slot).await.unwrap();
+        }
+        assert!(matches!(throttle.password(&site, "alice", client).await.unwrap(), Leave::Given(_)));
     }
 
     #[tokio::test]
