@@ -39,6 +39,9 @@ type Room = Vec<SemaphorePermit<'static>>;
 /// Taken at a time: a form fits into one.
 const ROOM_STEP_KIB: u32 = 64;
 
+/// 100, 102 and 103 before one answer. More is a peer that never comes to the point (attack C9).
+const INTERIM_LIMIT: u32 = 16;
+
 #[derive(Clone)]
 pub struct Gateway(pub Arc<Gate>);
 
@@ -51,6 +54,8 @@ pub struct Ctx {
     forward: Option<Box<Forward>>,
     /// Written instead of what the LMS answered.
     instead: Option<Reply>,
+    /// Interim answers (1xx) of the LMS's so far.
+    interim: u32,
     status: u16,
 }
 
@@ -66,6 +71,7 @@ impl ProxyHttp for Gateway {
             incoming: None,
             forward: None,
             instead: None,
+            interim: 0,
             status: 0,
         }
     }
@@ -76,6 +82,8 @@ impl ProxyHttp for Gateway {
         }
         session.set_read_timeout(Some(Duration::from_secs(60)));
         session.set_write_timeout(Some(Duration::from_secs(60)));
+        // Interim answers are between the LMS and us; a client that expects one gets ours.
+        session.set_ignore_info_resp(true);
         Ok(())
     }
 
@@ -138,8 +146,14 @@ impl ProxyHttp for Gateway {
     }
 
     async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
-        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(());
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Unasked for, it would turn this connection into a tunnel past the gate (attack C6).
+            let asked = ctx.forward.as_ref().is_some_and(|forward| forward.websocket) && session.is_upgrade_req();
+            if !asked {
+                return Err(Error::explain(ErrorType::HTTPStatus(502), "a switch of protocols nobody asked for"));
+            }
+        } else if response.status.is_informational() {
+            return interim(response, ctx);
         }
         let watched = match (&ctx.forward, &ctx.incoming) {
             (Some(forward), Some(incoming)) => self.watch(forward, incoming, response).await,
@@ -281,6 +295,8 @@ impl Gateway {
         let answer = match act {
             Ok(Act::Reply(answer)) => Some(answer),
             Ok(Act::Forward(forward)) => {
+                // `Expect` is not sent on, so nobody else would ask the client for its body (attack C8).
+                continue_if_expected(session, &incoming).await?;
                 ctx.forward = Some(forward);
                 None
             }
@@ -490,6 +506,17 @@ impl Gate {
     }
 }
 
+/// An interim answer says nothing that the watch has not seen: no cookie, no name (design R2, R9).
+fn interim(response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+    ctx.interim += 1;
+    if ctx.interim > INTERIM_LIMIT {
+        return Err(Error::explain(ErrorType::HTTPStatus(502), "interim answers without end"));
+    }
+    let names: Vec<HeaderName> = response.headers.keys().cloned().collect();
+    names.iter().for_each(|name| drop(response.remove_header(name)));
+    Ok(())
+}
+
 /// The whole body, or the status that says why not. Only a POST's body means anything to the LMS's PHP.
 async fn read_body(
     session: &mut Session,
@@ -507,9 +534,7 @@ async fn read_body(
     if announced.is_some_and(|length| length > limit) {
         return Ok(Err(413));
     }
-    if incoming.headers.contains_key(header::EXPECT) {
-        session.as_downstream_mut().write_continue_response().await?;
-    }
+    continue_if_expected(session, incoming).await?;
     let mut body = BytesMut::new();
     // By what has really come, so that nobody reserves room with an announcement.
     let mut room = Room::new();
@@ -535,6 +560,13 @@ async fn read_body(
         Ok(Ok(Some(status))) => Ok(Err(status)),
         Ok(Err(error)) => Err(error),
         Err(_) => Ok(Err(408)),
+    }
+}
+
+async fn continue_if_expected(session: &mut Session, incoming: &Incoming) -> Result<()> {
+    match incoming.headers.contains_key(header::EXPECT) {
+        true => session.as_downstream_mut().write_continue_response().await,
+        false => Ok(()),
     }
 }
 

@@ -245,3 +245,16 @@ impl Bench {
         self.world.url.trim_start_matches("https://")
     }
 }
+
+/// The gateway in front of the demonstration LMS, with an origin that listens in.
+pub async fn tapped() -> (World, Origin) {
+    let origin = Origin::start(Plan::Silent).await;
+    let url = format!("http://{}", origin.address);
+    let world = World::with(|config| {
+        let lms = config.sites[0].upstream.url.authority().parse().expect("an address");
+        origin.plan(Plan::Lms(lms));
+        config.sites[0].upstream.url = url.parse().expect("an origin");
+    })
+    .await;
+    (world, origin)
+}

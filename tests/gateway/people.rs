@@ -59,14 +59,24 @@ impl ServerCertVerifier for AnyCertificate {
 
 /// A TLS connection with this SNI and these protocols.
 pub async fn tls(address: SocketAddr, sni: &str, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
-    let mut config = ClientConfig::builder()
+    try_tls(address, sni, alpn, rustls::ALL_VERSIONS).await.expect("a handshake")
+}
+
+/// The same in these versions of TLS; it may fail.
+pub async fn try_tls(
+    address: SocketAddr,
+    sni: &str,
+    alpn: &[&[u8]],
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut config = ClientConfig::builder_with_protocol_versions(versions)
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate))
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
-    let tcp = TcpStream::connect(address).await.expect("the gateway listens");
+    let tcp = TcpStream::connect(address).await?;
     let name = ServerName::try_from(sni.to_owned()).expect("a server name");
-    TlsConnector::from(Arc::new(config)).connect(name, tcp).await.expect("a handshake")
+    TlsConnector::from(Arc::new(config)).connect(name, tcp).await
 }
 
 /// Writes these bytes over TLS (HTTP/1.1) and reads until the gateway closes or is silent for a second.
@@ -92,7 +102,7 @@ pub async fn raw_until_closed(world: &World, bytes: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     // A cut connection has ended too.
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
-    assert!(read.is_ok(), "the connection stayed open after {}", String::from_utf8_lossy(&answer));
+    assert!(read.is_ok(), "the connection stayed open after {:?} -> {}", String::from_utf8_lossy(bytes), String::from_utf8_lossy(&answer));
     answer
 }
 
@@ -167,9 +177,14 @@ pub struct Browser {
 
 impl Browser {
     pub fn at(world: &World) -> Self {
+        Self::of(world.address, &world.url)
+    }
+
+    /// In front of any gateway.
+    pub fn of(address: SocketAddr, url: &str) -> Self {
         Self {
-            address: world.address,
-            url: world.url.clone(),
+            address,
+            url: url.to_owned(),
             cookies: BTreeMap::new(),
             speaks: Speaks::Http1,
             headers: Vec::new(),

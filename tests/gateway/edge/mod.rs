@@ -11,7 +11,7 @@ mod paths;
 mod redis;
 mod spoofing;
 mod streaming;
-mod timing;
+mod tls;
 
 use crate::{
     people::{raw_until_closed, status_of},
