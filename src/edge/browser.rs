@@ -21,7 +21,10 @@ use crate::{
         },
     },
     outbound::Answer,
-    sessions::{Session, cookie},
+    sessions::{
+        Session,
+        cookie::{self, Jar},
+    },
     types::{Door, Password},
 };
 use bytes::Bytes;
@@ -92,15 +95,15 @@ impl Gate {
         if let Some(lms) = &issued.session.lms {
             let key = keys::SealKey::new(lms.seal_key);
             for (name, value) in &lms_cookies {
-                sealed.extend(cookie::seal(self.desk.rng.as_ref(), &key, house.name(), name, value));
+                sealed.extend(cookie::seal(self.desk.rng.as_ref(), Jar::Session, &key, house.name(), name, value));
             }
         }
-        let names: Vec<String> = lms_cookies.iter().map(|(name, _)| cookie::sealed_name(name)).collect();
+        let names: Vec<String> = lms_cookies.iter().map(|(name, _)| Jar::Session.sealed_name(name)).collect();
         let resumed = lms_cookies.is_empty();
         let keep: Vec<&str> = std::iter::once(cookie::SESSION).chain(names.iter().map(String::as_str)).collect();
         let present = incoming.cookie_pairs().map(|(name, _)| name);
         // A resumed LMS session lives on in the cookies that the browser has.
-        let present = present.filter(|name| !(resumed && cookie::lms_name(name).is_some()));
+        let present = present.filter(|name| !(resumed && Jar::Session.holds(name)));
         reply::clear_cookies(&mut answer, present, &keep);
         reply::add_cookie(&mut answer, &cookie::set(cookie::SESSION, issued.id.expose()));
         sealed.iter().for_each(|line| reply::add_cookie(&mut answer, line));
@@ -152,7 +155,7 @@ impl Gate {
         calls: &Calls,
     ) -> Result<Reply, Refusal> {
         let Some(half) = session.lms.clone() else { return Ok(self.ajax_refusal(house, AjaxError::RequiresLogin)) };
-        let sent = cookie::open(incoming.cookie_pairs(), &keys::SealKey::new(half.seal_key), house.name());
+        let sent = cookie::open(incoming.cookie_pairs(), Jar::Session, &keys::SealKey::new(half.seal_key), house.name());
         let mut headers = own_headers(house, incoming, &sent)?;
         headers.extend(self.told(house, &session));
         let answer = match self.send_calls(house, incoming, &headers, calls).await {
