@@ -77,7 +77,7 @@ impl Gate {
                 cookies.iter().for_each(|line| reply::add_cookie(&mut answer, line));
                 answer
             }
-            Ruling::Withhold { named, stray } => self.withheld(house, incoming, None, named, stray),
+            Ruling::Withhold { named, stray } => self.withheld_from_nobody(house, incoming, named, stray),
             Ruling::HalfOver { stray } => {
                 house.hall.log_out_later(stray);
                 self.error(incoming, 502)
@@ -226,12 +226,19 @@ impl Gate {
         let ruling = rule(&Standing::Bare, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref());
         match ruling {
             Ruling::Pass { .. } => pass(answer, house, &[]),
-            Ruling::Withhold { named, stray } => self.withheld(house, incoming, None, named, stray),
+            Ruling::Withhold { named, stray } => self.withheld_from_nobody(house, incoming, named, stray),
             Ruling::HalfOver { stray } => {
                 house.hall.log_out_later(stray);
                 self.refuse(incoming, 502)
             }
         }
+    }
+
+    fn withheld_from_nobody(&self, house: &House, incoming: &Incoming, named: String, stray: Vec<(String, String)>) -> Reply {
+        house.hall.log_out_later(stray);
+        let reason = "anonymous answer names a user";
+        self.record(house, incoming, Event::IdentityWithheld { expected: None, named: Some(named), reason });
+        self.refuse(incoming, 502)
     }
 
     /// The LMS ended its half: with form sign-in our session is nothing without it, so it ends too.

@@ -6,7 +6,7 @@ use super::{
     step::{Flow, Stage},
 };
 use crate::{
-    accounts::{Resolution, resolve, resume},
+    accounts::{Resolution, resolve},
     audit::Event,
     chain::{self, Attempt, Authenticated, Credentials, End},
     keys,
@@ -269,7 +269,6 @@ pub(super) async fn finish(
         );
     }
     let visit = desk.visit(hall, caller);
-    let pending = satisfied.resolved().to_pending();
     let mut issued = sessions::issue(satisfied, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
     let resumed = resumable(desk, hall, caller, &issued).await;
     if let (Some(key), Some(lms)) = (resumed, issued.session.lms.as_mut()) {
@@ -278,13 +277,6 @@ pub(super) async fn finish(
     if let Err(error) = desk.sessions.put(&issued.session).await {
         hall.log_out_later(cookies);
         return Err(error.into());
-    }
-    // Whoever switches the account off raises its epoch and then sweeps its sessions. A session that is stored after
-    // the sweep finds the new epoch here (attack F13).
-    if !matches!(resume(desk.accounts.as_ref(), &pending).await, Ok(Some(_))) {
-        hall.log_out_later(cookies);
-        desk.sessions.remove(&issued.session.key).await?;
-        return Err(FlowError::SourceDown);
     }
     let lms_cookies = match resumed {
         // The earlier LMS session lives on in the browser's cookies; the one of the password check is over.
