@@ -22,7 +22,10 @@ use crate::{
         },
     },
     outbound::Answer,
-    sessions::{Identity, Session, Who, cookie},
+    sessions::{
+        Identity, Session, Who,
+        cookie::{self, Jar},
+    },
     types::{Door, Password},
 };
 use bytes::Bytes;
@@ -76,7 +79,7 @@ impl Gate {
                 cookies.iter().for_each(|line| reply::add_cookie(&mut answer, line));
                 answer
             }
-            Ruling::Withhold { named, stray } => self.withheld(house, incoming, None, named, stray),
+            Ruling::Withhold { named, stray } => self.withheld_from_nobody(house, incoming, named, stray),
             Ruling::HalfOver { stray } => {
                 house.hall.log_out_later(stray);
                 self.error(incoming, 502)
@@ -94,15 +97,15 @@ impl Gate {
         if let Some(lms) = &issued.session.lms {
             let key = keys::SealKey::new(lms.seal_key);
             for (name, value) in &lms_cookies {
-                sealed.extend(cookie::seal(self.desk.rng.as_ref(), &key, house.name(), name, value));
+                sealed.extend(cookie::seal(self.desk.rng.as_ref(), Jar::Session, &key, house.name(), name, value));
             }
         }
-        let names: Vec<String> = lms_cookies.iter().map(|(name, _)| cookie::sealed_name(name)).collect();
+        let names: Vec<String> = lms_cookies.iter().map(|(name, _)| Jar::Session.sealed_name(name)).collect();
         let resumed = lms_cookies.is_empty();
         let keep: Vec<&str> = std::iter::once(cookie::SESSION).chain(names.iter().map(String::as_str)).collect();
         let present = incoming.cookie_pairs().map(|(name, _)| name);
         // A resumed LMS session lives on in the cookies that the browser has.
-        let present = present.filter(|name| !(resumed && cookie::lms_name(name).is_some()));
+        let present = present.filter(|name| !(resumed && Jar::Session.holds(name)));
         reply::clear_cookies(&mut answer, present, &keep);
         reply::add_cookie(&mut answer, &cookie::set(cookie::SESSION, issued.id.expose()));
         sealed.iter().for_each(|line| reply::add_cookie(&mut answer, line));
@@ -208,7 +211,7 @@ impl Gate {
         body: Bytes,
     ) -> Result<Relayed, Refusal> {
         let Some(half) = session.lms.clone() else { return Ok(Relayed::HalfOver) };
-        let sent = cookie::open(incoming.cookie_pairs(), &keys::SealKey::new(half.seal_key), house.name());
+        let sent = cookie::open(incoming.cookie_pairs(), Jar::Session, &keys::SealKey::new(half.seal_key), house.name());
         let mut headers = own_headers(house, incoming, &sent)?;
         headers.extend(self.told(house, session));
         let answer = match self.relay(house, Method::POST, target, &headers, content_type, body).await {
@@ -257,12 +260,25 @@ impl Gate {
         let ruling = rule(&Standing::Bare, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref());
         match ruling {
             Ruling::Pass { .. } => pass(answer, house, &[]),
-            Ruling::Withhold { named, stray } => self.withheld(house, incoming, None, named, stray),
+            Ruling::Withhold { named, stray } => self.withheld_from_nobody(house, incoming, named, stray),
             Ruling::HalfOver { stray } => {
                 house.hall.log_out_later(stray);
                 self.refuse(incoming, 502)
             }
         }
+    }
+
+    fn withheld_from_nobody(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        named: String,
+        stray: Vec<(String, String)>,
+    ) -> Reply {
+        house.hall.log_out_later(stray);
+        let reason = "anonymous answer names a user";
+        self.record(house, incoming, Event::IdentityWithheld { expected: None, named: Some(named), reason });
+        self.refuse(incoming, 502)
     }
 
     /// The LMS ended its half: with form sign-in our session is nothing without it, so it ends too.

@@ -19,7 +19,10 @@ use crate::{
     lms::{Authorization, Intent, moodle},
     outbound::Upstream,
     pages::{Frame, Pages, View},
-    sessions::{Session, Who, cookie},
+    sessions::{
+        Session, Who,
+        cookie::{self, Jar},
+    },
     telemetry::Metrics,
     types::{Amr, BadRequest, Door, LmsUserId, SiteName, Unavailable},
 };
@@ -186,7 +189,7 @@ impl Gate {
             return self.signed_in(house, incoming, session, errand);
         }
         let (visit, cookies) = self.visit(house, incoming);
-        let sent = cookie::open(incoming.cookie_pairs(), &visit.key, house.name());
+        let sent = cookie::open(incoming.cookie_pairs(), Jar::Visit, &visit.key, house.name());
         let mut act = forward(house, incoming, Standing::Visitor { key: visit.key }, errand, &sent)?;
         if let Act::Forward(forward) = &mut act {
             forward.cookies = cookies;
@@ -204,7 +207,12 @@ impl Gate {
         let Some(half) = session.lms.clone() else {
             return Ok(Act::Reply(self.to_sign_in(house, incoming)));
         };
-        let sent = cookie::open(incoming.cookie_pairs(), &keys::SealKey::new(half.seal_key), house.name());
+        // Same-origin policy does not hold for websockets, and a sibling domain's page sends our cookie (attack H9).
+        if is_websocket(incoming) && !incoming.is_own_or_no_origin(&house.public_url) {
+            return Ok(Act::Reply(self.refuse(incoming, 403)));
+        }
+        let sent =
+            cookie::open(incoming.cookie_pairs(), Jar::Session, &keys::SealKey::new(half.seal_key), house.name());
         let told = self.told(house, &session);
         let standing = Standing::Session { session, half, sent: sent.clone() };
         let mut act = forward(house, incoming, standing, errand, &sent)?;

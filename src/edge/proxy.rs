@@ -353,15 +353,14 @@ impl Gateway {
         response: &ResponseHeader,
     ) -> std::result::Result<Vec<String>, Reply> {
         let (gate, house) = (&self.0, &forward.house);
+        // Before the ruling, which would withhold such an answer and not learn what it has changed.
+        if forward.errand == Errand::OpensNoSession {
+            self.opened_elsewhere(forward, incoming, response).await?;
+        }
         let rng = gate.desk.rng.as_ref();
         let ruling = rule(&forward.standing, response.status, &response.headers, house.name(), rng);
         match (ruling, &forward.standing) {
-            (Ruling::Pass { set_cookies }, _) => {
-                if forward.errand == Errand::OpensNoSession {
-                    self.opened_elsewhere(forward, incoming, response).await?;
-                }
-                Ok([forward.cookies.clone(), set_cookies].concat())
-            }
+            (Ruling::Pass { set_cookies }, _) => Ok([forward.cookies.clone(), set_cookies].concat()),
             (Ruling::HalfOver { stray }, Standing::Session { session, .. }) => {
                 if forward.errand == Errand::OpensNoSession {
                     let _ = gate.half_is_over(house, session, Vec::new()).await;
@@ -436,6 +435,12 @@ impl Gateway {
             }
         }
         house.hall.log_out_later(sessions);
+        // A guest's, or one that the LMS had forgotten: its LMS half is over.
+        if let Standing::Session { session, .. } = &forward.standing
+            && gate.half_is_over(house, session, Vec::new()).await.is_err()
+        {
+            return Err(rescue::with_retry(gate.refuse(incoming, 503), 503));
+        }
         let mut answer = reply::see_other("/login/index.php");
         reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[cookie::SESSION]);
         gate.metrics.sign_in(crate::types::Door::Browser, "reset");

@@ -95,11 +95,9 @@ pub async fn answer(
         Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
         Checked::Problem { problem, .. } => Ok(Answered::Again(problem)),
         Checked::Locked { minutes } => Ok(Answered::Locked { minutes }),
-        Checked::FlowOver => {
-            drop_flow(desk, hall, id).await?;
-            Ok(Answered::Ended(EndedWhy::TooManyAttempts))
-        }
-        Checked::Gone => Ok(Answered::Ended(EndedWhy::Expired)),
+        Checked::FlowOver => ended(desk, hall, id, EndedWhy::TooManyAttempts).await,
+        Checked::Full => Ok(Answered::Ended(EndedWhy::TooManyAttempts)),
+        Checked::Gone => ended(desk, hall, id, EndedWhy::Expired).await,
     }
 }
 
@@ -116,7 +114,9 @@ pub(super) enum Checked {
     },
     /// The flow has had its wrong answers.
     FlowOver,
-    /// The account changed under the flow, or others are answering it at this moment.
+    /// As many answers as may be wrong are being looked at right now. The flow stays: one of them may be right.
+    Full,
+    /// The account changed under the flow.
     Gone,
 }
 
@@ -144,8 +144,7 @@ pub(super) async fn check(
     }
     let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
         Leave::Given(slot) => slot,
-        // The last wrong answer ends a flow. Here others are being looked at, and one of them may be right.
-        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Checked::Gone),
+        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {
             desk.record(hall, caller, refused(limit));
             return Ok(Checked::Locked { minutes: minutes(rest) });
@@ -248,7 +247,7 @@ async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact
             flow.stage = Stage::Challenge;
             next(desk, flow).await
         }
-        Some(Decision::Enrol(..)) | None => Ok(Answered::Ended(EndedWhy::Expired)),
+        Some(Decision::Enrol(..)) | None => ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     }
 }
 
@@ -290,11 +289,13 @@ pub async fn confirm_help_desk(
     let account = flow.pending.account.clone();
     let slot = match desk.throttle.factor(&account, "help_desk", flow.id.expose()).await? {
         Leave::Given(slot) => slot,
-        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Answered::Ended(EndedWhy::Expired)),
+        Leave::Refused { limit: "wrong_factors_per_flow", .. } => {
+            return Ok(Answered::Ended(EndedWhy::TooManyAttempts));
+        }
         Leave::Refused { rest, .. } => return Ok(Answered::Locked { minutes: minutes(rest) }),
     };
     let Some(Decision::Enrol(resolved, _, rule)) = decide(desk, &flow).await? else {
-        return Ok(Answered::Ended(EndedWhy::Expired));
+        return ended(desk, hall, id, EndedWhy::Expired).await;
     };
     let digest = help_desk::enrolment_code_digest(&desk.ring(), &account, &canonical);
     if desk.enrolments.claim_enrolment_code(&account, &digest, desk.now()).await? {
@@ -305,10 +306,7 @@ pub async fn confirm_help_desk(
     let account = resolved.account().id.clone();
     desk.record(hall, caller, Event::EnrolmentCodeRefused { account });
     match wrong(desk, slot).await? {
-        Checked::FlowOver => {
-            drop_flow(desk, hall, id).await?;
-            Ok(Answered::Ended(EndedWhy::TooManyAttempts))
-        }
+        Checked::FlowOver => ended(desk, hall, id, EndedWhy::TooManyAttempts).await,
         _ => Ok(Answered::Again(Problem::WrongCode)),
     }
 }
@@ -337,7 +335,8 @@ pub async fn confirm_device(
     // device may have been enrolled in another browser (attack J3).
     let resolved = match decide(desk, &flow).await? {
         Some(Decision::Enrol(resolved, due, _)) if due == proof || proof == EnrolmentProof::ByHelpDesk => resolved,
-        Some(_) | None => return Ok(Answered::Ended(EndedWhy::Expired)),
+        Some(_) => return overtaken(desk, &flow).await,
+        None => return ended(desk, hall, id, EndedWhy::Expired).await,
     };
     let enrolment = enrolment(desk, hall, &resolved, &secret, step, proof, rule);
     let codes = recovery::generate(desk.rng.as_ref()).to_vec();
@@ -347,11 +346,11 @@ pub async fn confirm_device(
         .filter_map(|code| recovery::canonical(code))
         .map(|canonical| recovery::digest(&desk.ring(), account, &canonical))
         .collect();
+    if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
+        return overtaken(desk, &flow).await;
+    }
     flow.stage = Stage::Codes { codes };
     flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now() });
-    if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
-        return Ok(Answered::Ended(EndedWhy::Expired));
-    }
     let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
     desk.record(hall, caller, event);
     next(desk, flow).await
@@ -401,13 +400,28 @@ pub async fn keep_codes(desk: &Desk, hall: &Hall, caller: &Caller, id: &FlowId) 
             let wanted = Some(taken.wanted).filter(|w| !w.is_empty());
             Ok(Answered::SignedIn(Box::new(finish(desk, hall, caller, satisfied, taken.held, wanted).await?)))
         }
-        Some(Decision::Challenge(..) | Decision::Enrol(..)) | None => Ok(Answered::Ended(EndedWhy::Expired)),
+        Some(Decision::Challenge(..) | Decision::Enrol(..)) | None => ended(desk, hall, id, EndedWhy::Expired).await,
     }
 }
 
 /// The user's own end of it.
 pub async fn cancel(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<(), FlowError> {
     drop_flow(desk, hall, id).await
+}
+
+/// Somebody was faster: the same form sent twice, which goes on where the first has led, or another browser.
+async fn overtaken(desk: &Desk, flow: &Flow) -> Result<Answered, FlowError> {
+    match desk.flows.get(&flow.id).await? {
+        Some(current) if current.version != flow.version => Ok(Answered::Next(current.stage)),
+        // Not dropped: the first of two may be about to write its next stage. Its ten minutes end it.
+        Some(_) | None => Ok(Answered::Ended(EndedWhy::Expired)),
+    }
+}
+
+/// What was pending is over: the flow goes with it, and says why.
+async fn ended(desk: &Desk, hall: &Hall, id: &FlowId, why: EndedWhy) -> Result<Answered, FlowError> {
+    drop_flow(desk, hall, id).await?;
+    Ok(Answered::Ended(why))
 }
 
 /// A flow that ends without `Satisfied` takes its LMS session with it.

@@ -146,7 +146,7 @@ pub async fn verify(
             drop_flow(desk, hall, id).await?;
             return Ok(AppAnswer::WrongCode { attempts_left: 0, problem: Problem::WrongCode });
         }
-        Checked::Gone => return Ok(AppAnswer::FlowOver),
+        Checked::Full | Checked::Gone => return Ok(AppAnswer::FlowOver),
     };
     flow.facts.push(fact);
     match decide(desk, &flow).await? {

@@ -14,7 +14,8 @@ pub struct Throttle {
 
 /// Leave to look at one password.
 pub struct PasswordSlot {
-    account: String,
+    /// `None` for the LMS's guest, whose password everybody knows.
+    account: Option<String>,
     address: String,
 }
 
@@ -48,37 +49,54 @@ impl Throttle {
         canonical: &str,
         client: ClientAddr,
     ) -> Result<Leave<PasswordSlot>, Unavailable> {
-        let slot = PasswordSlot {
-            account: format!("password/account/{site}/{canonical}"),
-            address: format!("password/address/{}", client.bucket()),
+        let account = format!("password/account/{site}/{canonical}");
+        let slot = match self.address(client).await? {
+            Leave::Given(address) => PasswordSlot { account: Some(account.clone()), address },
+            Leave::Refused { rest, limit } => return Ok(Leave::Refused { rest, limit }),
         };
         let window = self.config.window();
-        if self.counters.value(&slot.address).await? >= i64::from(self.config.wrong_passwords_per_address) {
-            return Ok(Leave::Refused { rest: window, limit: "wrong_passwords_per_address" });
-        }
         let refused = |rest| Ok(Leave::Refused { rest, limit: "wrong_passwords_per_account" });
-        if self.counters.value(&lock(&slot.account)).await? > 0 {
+        if self.counters.value(&lock(&account)).await? > 0 {
             return refused(window);
         }
-        let count = self.counters.add(&slot.account, 1, window).await?;
+        let count = self.counters.add(&account, 1, window).await?;
         if count.value > i64::from(self.config.wrong_passwords_per_account) {
-            // Nothing was looked at: a crowd of right passwords must not leave its account shut.
-            self.counters.add(&slot.account, -1, window).await?;
+            // Not looked at, hence not counted: the slots of right passwords in flight come back by themselves.
+            self.counters.add(&account, -1, window).await?;
             return refused(count.resets_in);
         }
         Ok(Leave::Given(slot))
     }
 
+    /// For the LMS's guest, who is everybody: a class that presses the button at once is not somebody guessing.
+    pub async fn guest(&self, client: ClientAddr) -> Result<Leave<PasswordSlot>, Unavailable> {
+        Ok(match self.address(client).await? {
+            Leave::Given(address) => Leave::Given(PasswordSlot { account: None, address }),
+            Leave::Refused { rest, limit } => Leave::Refused { rest, limit },
+        })
+    }
+
+    /// The address's counter, unless it is full.
+    async fn address(&self, client: ClientAddr) -> Result<Leave<String>, Unavailable> {
+        let address = format!("password/address/{}", client.bucket());
+        if self.counters.value(&address).await? >= i64::from(self.config.wrong_passwords_per_address) {
+            return Ok(Leave::Refused { rest: self.config.window(), limit: "wrong_passwords_per_address" });
+        }
+        Ok(Leave::Given(address))
+    }
+
     /// A right password, or one nobody could judge: never counts.
     pub async fn password_not_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
-        self.counters.add(&slot.account, -1, self.config.window()).await.map(|_| ())
+        let Some(account) = slot.account else { return Ok(()) };
+        self.counters.add(&account, -1, self.config.window()).await.map(|_| ())
     }
 
     pub async fn password_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
         let window = self.config.window();
         self.counters.add(&slot.address, 1, window).await?;
-        if self.counters.value(&slot.account).await? >= i64::from(self.config.wrong_passwords_per_account) {
-            self.counters.add(&lock(&slot.account), 1, window).await?;
+        let Some(account) = slot.account else { return Ok(()) };
+        if self.counters.value(&account).await? >= i64::from(self.config.wrong_passwords_per_account) {
+            self.counters.add(&lock(&account), 1, window).await?;
         }
         Ok(())
     }
@@ -121,6 +139,13 @@ impl Throttle {
         Ok(Leave::Given(slot))
     }
 
+    async fn give_back(&self, keys: &[&str]) -> Result<(), Unavailable> {
+        for key in keys {
+            self.counters.add(key, -1, DAY).await?;
+        }
+        Ok(())
+    }
+
     /// A right answer resets the factor's counter; the day's keeps what was wrong before.
     pub async fn factor_right(&self, slot: FactorSlot) -> Result<(), Unavailable> {
         self.counters.clear(&slot.generation).await?;
@@ -129,34 +154,37 @@ impl Throttle {
 
     /// Neither right nor wrong, such as a code that was right once before: gives the slot back.
     pub async fn factor_not_wrong(&self, slot: FactorSlot) -> Result<(), Unavailable> {
-        for key in [&slot.generation, &slot.day, &slot.flow] {
-            self.counters.add(key, -1, DAY).await?;
-        }
-        Ok(())
+        self.give_back(&[&slot.generation, &slot.day, &slot.flow]).await
     }
 
-    /// Returns how many answers the flow has left.
+    /// Returns how many answers the flow has left. Only what was found wrong is subtracted: an answer in flight
+    /// beside it may be the right one.
     pub async fn factor_wrong(&self, slot: FactorSlot) -> Result<u32, Unavailable> {
         if self.counters.value(&slot.generation).await? >= i64::from(self.config.wrong_factors_before_lock) {
             self.counters.add(&lock(&slot.factor), 1, self.config.lock()).await?;
             self.counters.add(&format!("{}/locks", slot.factor), 1, DAY).await?;
         }
-        self.left(&slot.flow).await
+        let wrong = self.counters.add(&wrong_in(&slot.flow), 1, DAY).await?.value;
+        Ok(self.left(wrong))
     }
 
     /// How many answers a flow has left.
     pub async fn factor_left(&self, flow: &str) -> Result<u32, Unavailable> {
-        self.left(&flow_key(flow)).await
+        Ok(self.left(self.counters.value(&wrong_in(&flow_key(flow))).await?))
     }
 
-    async fn left(&self, flow_key: &str) -> Result<u32, Unavailable> {
-        let used = self.counters.value(flow_key).await?;
-        Ok(u32::try_from(i64::from(self.config.wrong_factors_per_flow).saturating_sub(used)).unwrap_or(0))
+    fn left(&self, wrong: i64) -> u32 {
+        u32::try_from(i64::from(self.config.wrong_factors_per_flow).saturating_sub(wrong)).unwrap_or(0)
     }
 }
 
 fn flow_key(flow: &str) -> String {
     format!("factor/flow/{flow}")
+}
+
+/// Answers of a flow that were found wrong, apart from those that are being looked at.
+fn wrong_in(flow: &str) -> String {
+    format!("{flow}/wrong")
 }
 
 fn lock(key: &str) -> String {
@@ -239,6 +267,30 @@ mod tests {
                 panic!("refused")
             };
             throttle.password_not_wrong(slot).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn f1_what_is_refused_unseen_is_not_counted() {
+        let throttle = throttle();
+        let account = AccountId::new("a");
+        let mut slots = Vec::new();
+        for _ in 0..50 {
+            if let Leave::Given(slot) = throttle.factor(&account, "totp", "f").await.unwrap() {
+                slots.push(slot);
+            }
+        }
+        assert_eq!(slots.len(), 5);
+        let right = slots.pop().unwrap();
+        for wrong in slots {
+            assert!(throttle.factor_wrong(wrong).await.unwrap() > 0, "the fifth may be the right one");
+        }
+        throttle.factor_right(right).await.unwrap();
+        for _ in 0..40 {
+            let Leave::Given(slot) = throttle.factor(&account, "totp", "next").await.unwrap() else {
+                panic!("refused")
+            };
+            throttle.factor_not_wrong(slot).await.unwrap();
         }
     }
 

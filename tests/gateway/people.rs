@@ -102,7 +102,12 @@ pub async fn raw_until_closed(world: &World, bytes: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     // A cut connection has ended too.
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
-    assert!(read.is_ok(), "the connection stayed open after {:?} -> {}", String::from_utf8_lossy(bytes), String::from_utf8_lossy(&answer));
+    assert!(
+        read.is_ok(),
+        "the connection stayed open after {:?} -> {}",
+        String::from_utf8_lossy(bytes),
+        String::from_utf8_lossy(&answer)
+    );
     answer
 }
 
@@ -182,13 +187,7 @@ impl Browser {
 
     /// In front of any gateway.
     pub fn of(address: SocketAddr, url: &str) -> Self {
-        Self {
-            address,
-            url: url.to_owned(),
-            cookies: BTreeMap::new(),
-            speaks: Speaks::Http1,
-            headers: Vec::new(),
-        }
+        Self { address, url: url.to_owned(), cookies: BTreeMap::new(), speaks: Speaks::Http1, headers: Vec::new() }
     }
 
     /// A top-level navigation.

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Settings {
     /// `headerloguser`: 0 off, 1 user id, 2 full name, 3 username.
     pub header_log_user: u8,
+    /// Whom every page names in `X-MOODLEUSER`, anonymous ones too: an LMS that signs in by what nobody else sees.
+    pub names_everybody: Option<String>,
     /// `typeoflogin` of the mobile plugin: 1 app, 2 browser, 3 embedded browser.
     pub type_of_login: u8,
     /// `false` models an LMS that keeps its session id across sign-in (attack J14).
@@ -73,6 +75,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             header_log_user: 0,
+            names_everybody: None,
             type_of_login: 1,
             rotate_at_sign_in: true,
             expiry_page: false,

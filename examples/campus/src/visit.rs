@@ -297,6 +297,9 @@ impl<'a> Visit<'a> {
     }
 
     fn logged_as(&self) -> Option<String> {
+        if let Some(name) = &self.site.settings.names_everybody {
+            return Some(name.clone());
+        }
         let mode = self.site.settings.header_log_user;
         let name = |user| self.site.accounts.get(user)?.logged_as(mode);
         if let Some(user) = self.acting {

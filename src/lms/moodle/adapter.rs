@@ -119,6 +119,13 @@ impl Lms for Moodle {
         self.token_sign_in(username, password, service, client).await
     }
 
+    fn can_open(&self, held: &Held) -> Result<(), LmsError> {
+        match held {
+            Held::Session { .. } | Held::Token { private_token: Some(_), .. } => Ok(()),
+            Held::Token { private_token: None, .. } => Err(super::app::no_private_token()),
+        }
+    }
+
     async fn open_session(&self, user: LmsUserId, held: &Held, client: ClientAddr) -> Result<Held, LmsError> {
         self.session_by_autologin(user, held, client).await
     }

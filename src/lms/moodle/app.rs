@@ -28,7 +28,7 @@ impl Moodle {
         };
         let token = Secret::new(token.to_owned());
         let private_token = json.get("privatetoken").and_then(Value::as_str).map(str::to_owned);
-        let log_user = answer.header(super::log_user_header()).map(str::to_owned);
+        let log_user = super::log_user(&answer.headers);
         let user = match self.owner_of(&token, client).await? {
             Some(user) => user,
             // A service without site_info: the form, on a session that is ended at once, says who it is.
@@ -77,11 +77,7 @@ impl Moodle {
         client: ClientAddr,
     ) -> Result<Held, LmsError> {
         let Held::Token { token, private_token: Some(private), .. } = held else {
-            return Err(LmsError::Unsuitable(
-                "lms.judge: sessionless needs the private token, which Moodle gives over https only and never to site \
-                 administrators"
-                    .into(),
-            ));
+            return Err(no_private_token());
         };
         let agent = HeaderValue::from_static("MoodleMobile (vestibule)");
         let token = Secret::new(token.clone());
@@ -98,7 +94,7 @@ impl Moodle {
         if self.who_is(&cookies, client).await? != Some(user) {
             return Err(LmsError::Unsuitable("autologin opened no session, or another user's".into()));
         }
-        let log_user = answer.header(super::log_user_header()).map(str::to_owned);
+        let log_user = super::log_user(&answer.headers);
         Ok(Held::Session { cookies, location: "/my/".into(), log_user })
     }
 
@@ -120,6 +116,14 @@ impl Moodle {
         let body = encode_form(&fields).into();
         json_of(&self.upstream.fetch(Method::POST, REST, headers, body, ANSWER_LIMIT).await?)
     }
+}
+
+pub(super) fn no_private_token() -> LmsError {
+    LmsError::Unsuitable(
+        "lms.judge: sessionless needs the private token, which Moodle gives over https only and never to site \
+         administrators"
+            .into(),
+    )
 }
 
 /// An error of token.php is a refusal in the LMS's own words, whatever its code; anything else cannot be judged.

@@ -38,6 +38,11 @@ pub fn log_user_header() -> http::HeaderName {
     http::HeaderName::from_static("x-moodleuser")
 }
 
+/// Whom an answer names. A full name (mode 2) may hold letters beyond ASCII; it is only ever compared.
+pub fn log_user(headers: &http::HeaderMap) -> Option<String> {
+    headers.get(log_user_header()).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
 fn is_session_cookie(name: &str) -> bool {
     cookie_class(name) == CookieClass::Session
 }

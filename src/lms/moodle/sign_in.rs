@@ -26,12 +26,16 @@ impl Moodle {
         let rotated = self.rotated(&cookies, &answer);
         let jar = merge(&cookies, &answer.cookies());
         match (answer.status, rotated) {
-            (StatusCode::SEE_OTHER | StatusCode::FOUND, true) => self.accepted(form, answer, jar, client).await,
+            (StatusCode::SEE_OTHER | StatusCode::FOUND, true) => {
+                let stated = test_session(&answer);
+                self.accepted(form, answer, jar, stated, client).await
+            }
             // Password-expiry pages authenticate with a 200 (Moodle's ldap plugin).
-            (StatusCode::OK, true) => self.accepted(form, answer, jar, client).await,
-            // An LMS that does not rotate: the session was never a browser's, so asking it is safe (attack J14).
+            (StatusCode::OK, true) => self.accepted(form, answer, jar, None, client).await,
+            // An LMS that does not rotate: a Location alone proves nothing, but the session was never a browser's,
+            // so asking it is safe (attack J14).
             (StatusCode::SEE_OTHER | StatusCode::FOUND, false) if test_session(&answer).is_some() => {
-                self.accepted(form, answer, jar, client).await
+                self.accepted(form, answer, jar, None, client).await
             }
             (StatusCode::SEE_OTHER | StatusCode::FOUND | StatusCode::OK | StatusCode::FORBIDDEN, false) => {
                 Ok(Judgement::Refused(Box::new(with_cookies(answer, &jar))))
@@ -71,14 +75,13 @@ impl Moodle {
         form: &LoginForm,
         answer: Answer,
         jar: Cookies,
+        stated: Option<LmsUserId>,
         client: ClientAddr,
     ) -> Result<Judgement, LmsError> {
-        let log_user = answer.header(super::log_user_header()).map(str::to_owned);
-        let rotated = answer.headers.contains_key(header::SET_COOKIE);
-        let stated = if rotated { test_session(&answer) } else { None };
+        let log_user = super::log_user(&answer.headers);
         let user = match stated {
             Some(id) => Some(id),
-            None => self.who_is(&jar, client).await?,
+            None => self.who_is(&jar, client).await.inspect_err(|_| self.log_out_later(jar.clone()))?,
         };
         let user = match user {
             Some(id) => LmsUser { id, username: self.stated_name(form, log_user.as_deref()), name: None },

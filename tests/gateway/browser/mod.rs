@@ -7,6 +7,7 @@ mod enrolment;
 mod guesses;
 mod guests;
 mod own_pages;
+mod races;
 mod screens;
 mod sessionless;
 mod sign_in;
