@@ -1,6 +1,8 @@
 //! Stories over real sockets: the real gateway, real stores, and a real browser where people are meant.
 
 mod browser_door;
+mod ledger_calls;
+mod ledger_files;
 mod pages;
 mod people;
 mod servers;
