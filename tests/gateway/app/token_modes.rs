@@ -2,7 +2,7 @@
 
 use crate::{
     people::MoodleApp,
-    token_verify::challenge,
+    app::token_verify::challenge,
     wire::{
         FORM, PASSWORD, SITE_INFO, ask, ask_other, assert_five_keys, enrolled, quiet_world, second_site,
     },

@@ -1,7 +1,7 @@
 //! Files and uploads under a surrogate, and files under a swapped key.
 
 use crate::{
-    ledger_calls::{raw_token, signed_in},
+    app::ledger_calls::{raw_token, signed_in},
     people::{self, MoodleApp, status_of},
     wire::{FORM, PASSWORD, SITE_INFO, ask, assert_five_keys, multipart, next_code},
     world::World,
