@@ -3,6 +3,7 @@
 mod app;
 mod browser_door;
 mod doors;
+mod operation;
 mod pages;
 mod people;
 mod servers;

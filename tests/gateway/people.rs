@@ -155,9 +155,13 @@ pub struct Browser {
 
 impl Browser {
     pub fn at(world: &World) -> Self {
+        Self::to(world.address, &world.url)
+    }
+
+    pub fn to(address: SocketAddr, url: &str) -> Self {
         Self {
-            address: world.address,
-            url: world.url.clone(),
+            address,
+            url: url.to_owned(),
             cookies: BTreeMap::new(),
             speaks: Speaks::Http1,
             headers: Vec::new(),
@@ -326,7 +330,11 @@ pub struct MoodleApp {
 
 impl MoodleApp {
     pub fn at(world: &World) -> Self {
-        Self { address: world.address, authority: world.url.trim_start_matches("https://").to_owned() }
+        Self::to(world.address, &world.url)
+    }
+
+    pub fn to(address: SocketAddr, url: &str) -> Self {
+        Self { address, authority: url.trim_start_matches("https://").to_owned() }
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
