@@ -3,7 +3,7 @@
 //! Every answer is HTTP 200 JSON with CORS `*` where the app would otherwise show nothing of it (`moodle-app.md` §1).
 
 use super::{
-    gate::{Act, Errand, Forward, Gate, House, Refusal, own_headers},
+    gate::{Act, Errand, Forward, Gate, House, Refusal, Sends, own_headers},
     relay::pass,
     reply::{self, Reply},
     request::Incoming,
@@ -345,6 +345,7 @@ impl Gate {
             target,
             headers,
             standing: token_standing(record),
+            sends: Sends::Nothing,
             errand: Errand::Pass,
             cookies: Vec::new(),
             websocket: false,

@@ -211,7 +211,8 @@ impl Gate {
         body: Bytes,
     ) -> Result<Relayed, Refusal> {
         let Some(half) = session.lms.clone() else { return Ok(Relayed::HalfOver) };
-        let sent = cookie::open(incoming.cookie_pairs(), Jar::Session, &keys::SealKey::new(half.seal_key), house.name());
+        let sent =
+            cookie::open(incoming.cookie_pairs(), Jar::Session, &keys::SealKey::new(half.seal_key), house.name());
         let mut headers = own_headers(house, incoming, &sent)?;
         headers.extend(self.told(house, session));
         let answer = match self.relay(house, Method::POST, target, &headers, content_type, body).await {

@@ -99,6 +99,14 @@ pub enum Errand {
     OpensNoSession,
 }
 
+/// What follows the head of a request that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sends {
+    TheClientsBody,
+    /// A body was there, and what it said stands in the target now: it goes on as a GET.
+    Nothing,
+}
+
 /// A request in the form in which it goes on.
 pub struct Forward {
     pub house: Arc<House>,
@@ -106,6 +114,7 @@ pub struct Forward {
     pub target: String,
     pub headers: Vec<(String, Vec<u8>)>,
     pub standing: Standing,
+    pub sends: Sends,
     pub errand: Errand,
     /// Sent along with the answer: a visitor's new pre-session.
     pub cookies: Vec<String>,
@@ -387,6 +396,7 @@ pub fn forward(
         target: incoming.target.forwarded(),
         headers: own_headers(house, incoming, cookies)?,
         standing,
+        sends: Sends::TheClientsBody,
         errand,
         cookies: Vec::new(),
         websocket: false,

@@ -2,7 +2,7 @@
 
 use super::{
     conn::Conn,
-    gate::{Act, Errand, Forward, Gate, House, Reading, Refusal},
+    gate::{Act, Errand, Forward, Gate, House, Reading, Refusal, Sends},
     hygiene::{BadRequest, drop_response_header},
     relay::rewrite_location,
     reply::{self, Reply},
@@ -129,12 +129,19 @@ impl ProxyHttp for Gateway {
         let Some(forward) = &ctx.forward else { return Err(Error::new(ErrorType::InternalError)) };
         // Written anew: nothing of the client's head survives but framing, which pingora has judged, and the pair
         // that asks for a websocket, which pingora's policy has let through.
+        let body = forward.sends == Sends::TheClientsBody;
+        let was_read = !body && request.method == Method::POST;
         let framing = |name: &HeaderName| {
-            matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING)
+            (body && matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING))
                 || (forward.websocket && matches!(*name, header::CONNECTION | header::UPGRADE))
         };
         let names: Vec<HeaderName> = request.headers.keys().filter(|name| !framing(name)).cloned().collect();
         names.iter().for_each(|name| drop(request.remove_header(name)));
+        if was_read {
+            request.set_method(Method::GET);
+            // Without it pingora would announce chunks that never come, because the client did send a body.
+            request.insert_header(header::CONTENT_LENGTH, "0")?;
+        }
         for (name, value) in &forward.headers {
             if matches!(name.as_str(), "connection" | "upgrade") {
                 continue;

@@ -358,7 +358,11 @@ pub struct MoodleApp {
 
 impl MoodleApp {
     pub fn at(world: &World) -> Self {
-        Self { address: world.address, authority: world.url.trim_start_matches("https://").to_owned() }
+        Self::to(world.address, &world.url)
+    }
+
+    pub fn to(address: SocketAddr, url: &str) -> Self {
+        Self { address, authority: url.trim_start_matches("https://").to_owned() }
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
