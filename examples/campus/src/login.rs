@@ -135,11 +135,7 @@ fn failed(visit: &mut Visit) -> Reply {
 
 /// The token of the session's form, made at first use.
 pub(crate) fn login_token(visit: &mut Visit) -> String {
-    visit
-        .session()
-        .login_token
-        .get_or_insert_with(|| random::alphanumeric(32))
-        .clone()
+    visit.session().login_token.get_or_insert_with(|| random::alphanumeric(32)).clone()
 }
 
 /// A validation uses the token up, right or wrong.
