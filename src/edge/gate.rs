@@ -145,15 +145,25 @@ impl Gate {
         house.ok_or(BadRequest::with_status(421, "no such site"))
     }
 
-    pub async fn admit(&self, house: &Arc<House>, incoming: &Incoming) -> Result<Act, Refusal> {
+    /// What a request wants; `None` is a page of our own.
+    pub fn wants(incoming: &Incoming) -> Result<Option<Intent>, BadRequest> {
+        if is_own(incoming.target.path.decoded()) {
+            return Ok(None);
+        }
+        moodle::classify(&incoming.target.path, incoming.target.query.as_deref()).map(Some)
+    }
+
+    pub async fn admit(
+        &self,
+        house: &Arc<House>,
+        incoming: &Incoming,
+        wants: Option<Intent>,
+    ) -> Result<Act, Refusal> {
         // A script on an LMS page could otherwise register one for the whole origin (attack J5).
         if incoming.headers.contains_key("service-worker") {
             return Ok(Act::Reply(self.error(incoming, 403)));
         }
-        if is_own(incoming.target.path.decoded()) {
-            return self.own(house, incoming).await;
-        }
-        let intent = moodle::classify(&incoming.target.path, incoming.target.query.as_deref())?;
+        let Some(intent) = wants else { return self.own(house, incoming).await };
         if incoming.method == Method::OPTIONS {
             return Ok(Act::Reply(options(intent)));
         }

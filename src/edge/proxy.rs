@@ -13,6 +13,7 @@ use super::{
 use crate::{
     audit::Event,
     flow,
+    lms::Intent,
     sessions::cookie,
     types::{RequestId, RngExt},
 };
@@ -50,6 +51,8 @@ pub struct Ctx {
     id: RequestId,
     since: std::time::Instant,
     site: Option<Arc<House>>,
+    /// For metrics.
+    intent: &'static str,
     incoming: Option<Incoming>,
     forward: Option<Box<Forward>>,
     /// Written instead of what the LMS answered.
@@ -68,6 +71,7 @@ impl ProxyHttp for Gateway {
             id: RequestId::new(self.0.desk.rng.hex(8)),
             since: std::time::Instant::now(),
             site: None,
+            intent: "refused",
             incoming: None,
             forward: None,
             instead: None,
@@ -259,7 +263,7 @@ impl ProxyHttp for Gateway {
             info.request_is_over();
         }
         let site = ctx.site.as_ref().map_or("-", |house| house.name().as_str());
-        self.0.metrics.request(site, if ctx.forward.is_some() { "forwarded" } else { "answered" }, ctx.status);
+        self.0.metrics.request(site, ctx.intent, ctx.status);
         // The path alone: queries carry tokens and passwords (attack H2).
         let path = ctx.incoming.as_ref().map_or("-", |incoming| loggable(incoming));
         tracing::info!(
@@ -290,7 +294,12 @@ impl Gateway {
             Err(bad) => return Ok(Some(self.bad(session, &ctx.id, bad))),
         };
         ctx.site = Some(house.clone());
-        let act = gate.admit(&house, &incoming).await;
+        let wants = match Gate::wants(&incoming) {
+            Ok(wants) => wants,
+            Err(bad) => return Ok(Some(self.bad(session, &ctx.id, bad))),
+        };
+        ctx.intent = wants.map_or("own", Intent::name);
+        let act = gate.admit(&house, &incoming, wants).await;
         let act = match act {
             Ok(Act::ReadBody(reading, limit)) => match read_body(session, &incoming, limit).await? {
                 Ok((body, _room)) => gate.read(&house, &incoming, reading, &body).await,
@@ -312,6 +321,7 @@ impl Gateway {
             Err(Refusal::Bad(bad)) => Some(self.bad(session, &ctx.id, bad)),
             Err(Refusal::Store(error)) => {
                 tracing::warn!(request_id = %ctx.id, %error, "a request could not be decided and was refused");
+                gate.metrics.store_error(error.store);
                 Some(rescue::with_retry(gate.refuse(&incoming, 503), 503))
             }
         };

@@ -22,7 +22,7 @@ pub fn with_retry(mut answer: Reply, status: u16) -> Reply {
 /// The status of a story that could not be told to its end.
 pub fn status(error: &FlowError) -> u16 {
     match error {
-        FlowError::Store(_) | FlowError::SourceDown => 503,
+        FlowError::Store(_) | FlowError::SourceDown | FlowError::Unrecorded => 503,
         FlowError::Lms(LmsError::Outbound(error)) => outbound_status(error),
         FlowError::Lms(LmsError::Unsuitable(_)) => 502,
         FlowError::Seal(_) => 500,

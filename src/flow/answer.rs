@@ -147,6 +147,7 @@ pub(super) async fn check(
         Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {
             desk.record(hall, caller, refused(limit));
+            desk.metrics.factor_answer(kind, "locked");
             return Ok(Checked::Locked { minutes: minutes(rest) });
         }
     };
@@ -155,6 +156,7 @@ pub(super) async fn check(
             desk.throttle.factor_right(slot).await?;
             let event = Event::FactorAccepted { account: account.clone(), factor: kind, door: flow.door };
             desk.record(hall, caller, event);
+            desk.metrics.factor_answer(kind, "accepted");
             if kind == FactorKind::Recovery && enrolments.recovery_left <= 4 {
                 let left = enrolments.recovery_left.saturating_sub(1);
                 desk.record(hall, caller, Event::RecoveryCodesLow { account: account.clone(), left });
@@ -163,11 +165,13 @@ pub(super) async fn check(
         }
         Judged::Used => {
             desk.record(hall, caller, refused("already used"));
+            desk.metrics.factor_answer(kind, "used");
             desk.throttle.factor_not_wrong(slot).await?;
             uncounted(desk, flow, Problem::AlreadyUsed).await
         }
         Judged::Wrong => {
             desk.record(hall, caller, refused("wrong"));
+            desk.metrics.factor_answer(kind, "wrong");
             wrong(desk, slot).await
         }
     }

@@ -172,6 +172,7 @@ async fn mint(
     satisfied: Satisfied,
     held: Held,
 ) -> Result<AppAnswer, FlowError> {
+    desk.must_record()?;
     let Held::Token { service, token, private_token, log_user } = held else { return Ok(AppAnswer::FlowOver) };
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();

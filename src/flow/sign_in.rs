@@ -140,6 +140,7 @@ async fn guest(
         hall.log_out_later(cookies);
         return refuse(hall, caller, "guest").await;
     }
+    desk.must_record().inspect_err(|_| hall.log_out_later(cookies.clone()))?;
     let visit = desk.visit(hall, caller);
     let issued = sessions::issue_guest(hall.lms.guest(), log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
     desk.sessions.put(&issued.session).await?;
@@ -247,6 +248,7 @@ pub(super) async fn finish(
     held: Held,
     wanted: Option<String>,
 ) -> Result<SignedIn, FlowError> {
+    desk.must_record().inspect_err(|_| hall.give_back(held.clone()))?;
     let user = satisfied.resolved().lms_user();
     let (held, by_form) = match held {
         held @ Held::Session { .. } => (held, true),
