@@ -151,8 +151,7 @@ pub async fn ask_other(world: &World, method: &str, target: &str, body: impl Int
 /// One act of administration by the gateway's Unix socket, as JSON. Panics where it is refused.
 pub async fn admin(world: &World, command: &str) -> serde_json::Value {
     let stream = tokio::net::UnixStream::connect(&world.config.admin.socket).await.expect("the socket");
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
     tokio::spawn(connection);
     let headers = [("content-type", "application/json")];
     let request = request("localhost", "POST", "/v1/execute", &headers, Bytes::from(command.to_owned()));

@@ -65,7 +65,8 @@ async fn r2_only_swapped_keys_open_tokenpluginfile() {
     let (world, token) = signed_in().await;
     let (raw, key) = (world.campus.account_of(3).unwrap().keys.files, key_of(&world, &token).await);
     // The LMS would open its own key, in the path and in the query.
-    for target in [format!("/tokenpluginfile.php/{raw}{FILE}"), format!("/tokenpluginfile.php?token={raw}&file={FILE}")] {
+    for target in [format!("/tokenpluginfile.php/{raw}{FILE}"), format!("/tokenpluginfile.php?token={raw}&file={FILE}")]
+    {
         let own = crate::wire::straight(world.campus.addr(), "GET", &target, &[], "").await;
         assert_eq!(own.text(), CONTENT);
     }
@@ -169,7 +170,8 @@ async fn write(world: &World, head: &str, pieces: impl IntoIterator<Item = Vec<u
     let stream = people::tls(world.address, "localhost", &[b"http/1.1"]).await;
     let host = world.url.trim_start_matches("https://");
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let head = format!("{head} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {PARTS}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head =
+        format!("{head} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {PARTS}\r\nTransfer-Encoding: chunked\r\n\r\n");
     let pieces: Vec<Vec<u8>> = pieces.into_iter().collect();
     let writing = tokio::spawn(async move {
         // A refusal may close the connection in the middle of it.

@@ -1,11 +1,9 @@
 //! Who gets a token without a factor, and how long; and what the LMS itself refuses at its token endpoint.
 
 use crate::{
-    people::MoodleApp,
     app::token_verify::challenge,
-    wire::{
-        FORM, PASSWORD, SITE_INFO, ask, ask_other, assert_five_keys, enrolled, quiet_world, second_site,
-    },
+    people::MoodleApp,
+    wire::{FORM, PASSWORD, SITE_INFO, ask, ask_other, assert_five_keys, enrolled, quiet_world, second_site},
     world::World,
 };
 use tokio::{

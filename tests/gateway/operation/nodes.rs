@@ -8,7 +8,10 @@ use crate::{
     world::{self, Folder, World},
 };
 use campus::{Campus, Options};
-use std::{collections::BTreeSet, time::{Duration, Instant}};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use tokio::net::TcpListener;
 use vestibule::types::Clock;
 
