@@ -164,7 +164,14 @@ impl App {
         let settings = config::store_with_secrets(&config.store)?;
         let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
         let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
-        let desk = Arc::new(desk(&config, &stores, ring.clone(), (audit.clone(), metrics.clone()), clock.clone(), rng.clone()));
+        let desk = Arc::new(desk(
+            &config,
+            &stores,
+            ring.clone(),
+            (audit.clone(), metrics.clone()),
+            clock.clone(),
+            rng.clone(),
+        ));
         let houses = houses(&config).await?;
         let gate = Arc::new(Gate {
             desk: desk.clone(),

@@ -206,7 +206,14 @@ impl Admin {
             None => self.sessions.list(limit).await?,
         };
         sessions.sort_by_key(|session| std::cmp::Reverse(session.last_used));
-        Ok(Reply::Sessions(sessions.iter().take(limit).map(SessionRow::of).collect()))
+        let mut rows: Vec<SessionRow> = sessions.iter().take(limit).map(SessionRow::of).collect();
+        for row in &mut rows {
+            // A name that was only typed stands in the account, not in the session; a help desk knows people by it.
+            if let (None, Some(id)) = (&row.username, &row.account) {
+                row.username = self.accounts.account(&AccountId::new(id)).await?.and_then(|account| account.username);
+            }
+        }
+        Ok(Reply::Sessions(rows))
     }
 
     async fn revoke_sessions(&self, by: Operator, target: SessionTarget) -> Result<Reply, AdminError> {

@@ -185,5 +185,15 @@ mod tests {
     fn a_revocation_without_target_is_not_understood() {
         assert!(parse("vestibule session revoke").is_err());
         assert!(parse("vestibule session revoke abcdef --account bob").is_err());
+        assert!(parse("vestibule session revoke --acount bob").is_err());
+    }
+
+    #[test]
+    fn a_sessions_key_may_begin_with_a_hyphen() {
+        for key in ["-bcdef", "--cdef"] {
+            let Task::Manage(command) = parse(&format!("vestibule session revoke {key}")).unwrap() else { panic!() };
+            let target = SessionTarget { key: Some(key.into()), account: None };
+            assert_eq!(command, Command::Session(SessionCommand::Revoke(target)));
+        }
     }
 }

@@ -103,6 +103,7 @@ pub struct ListingOf {
 #[group(required = true, multiple = false)]
 pub struct SessionTarget {
     /// The beginning of its key as `session list` shows it, at least 6 characters
+    #[arg(allow_hyphen_values = true)] // base64url: one in 64 begins with it
     #[serde(default)]
     pub key: Option<String>,
     /// All sessions of this account (user name or id)

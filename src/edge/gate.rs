@@ -153,12 +153,7 @@ impl Gate {
         moodle::classify(&incoming.target.path, incoming.target.query.as_deref()).map(Some)
     }
 
-    pub async fn admit(
-        &self,
-        house: &Arc<House>,
-        incoming: &Incoming,
-        wants: Option<Intent>,
-    ) -> Result<Act, Refusal> {
+    pub async fn admit(&self, house: &Arc<House>, incoming: &Incoming, wants: Option<Intent>) -> Result<Act, Refusal> {
         // A script on an LMS page could otherwise register one for the whole origin (attack J5).
         if incoming.headers.contains_key("service-worker") {
             return Ok(Act::Reply(self.error(incoming, 403)));

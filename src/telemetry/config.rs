@@ -5,7 +5,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// A level, or `info,vestibule::edge=debug` (tracing-subscriber's EnvFilter).
+    /// A level, or `info,vestibule::edge=debug` (tracing-subscriber's EnvFilter). Libraries never say more than `info`.
     pub log: String,
     pub format: Format,
 }

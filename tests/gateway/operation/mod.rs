@@ -1,3 +1,7 @@
 //! The gateway as its operator has it: several nodes, the command line, what is told to the LMS, and what is written down.
 
+mod canary;
+mod command_line;
 mod nodes;
+mod program;
+mod told;
