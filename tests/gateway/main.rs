@@ -1,6 +1,7 @@
 //! Stories over real sockets: the real gateway, real stores, and a real browser where people are meant.
 
 mod browser_door;
+mod child;
 mod edge;
 mod origin;
 mod pages;

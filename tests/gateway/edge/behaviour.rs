@@ -96,7 +96,11 @@ async fn is_nobody(world: &World, browser: &mut Browser) {
     let calls = r#"[{"index":0,"methodname":"core_session_touch","args":{}}]"#;
     let answer = browser.fetch(Method::POST, "/lib/ajax/service.php", "application/json", calls).await;
     assert_eq!(answer.json()[0]["exception"]["errorcode"], "servicerequireslogin", "{}", answer.text());
-    let head = [("sec-fetch-mode", "websocket".to_owned()), ("connection", "Upgrade".to_owned()), ("upgrade", "websocket".to_owned())];
+    let head = [
+        ("sec-fetch-mode", "websocket".to_owned()),
+        ("connection", "Upgrade".to_owned()),
+        ("upgrade", "websocket".to_owned()),
+    ];
     assert_eq!(browser.send(Method::GET, "/local/campus/ws", &head, String::new()).await.status, 401);
     assert_eq!(world.campus.since(before).len(), 0, "the LMS stayed silent");
     let open = r#"[{"index":0,"methodname":"core_get_string","args":{"stringid":"ok"}}]"#;
@@ -123,7 +127,11 @@ async fn plain_http_redirects_to_our_own_host_and_serves_nothing() {
     let authority = world.url.trim_start_matches("https://");
     for (request, status, location) in [
         ("GET /my/?a=b%20c HTTP/1.1\r\nHost: localhost\r\n", 308, format!("https://{authority}/my/?a=b%20c")),
-        ("POST /login/index.php HTTP/1.1\r\nHost: LOCALHOST:80\r\nContent-Length: 0\r\n", 308, format!("https://{authority}/login/index.php")),
+        (
+            "POST /login/index.php HTTP/1.1\r\nHost: LOCALHOST:80\r\nContent-Length: 0\r\n",
+            308,
+            format!("https://{authority}/login/index.php"),
+        ),
         ("GET //evil.test/ HTTP/1.1\r\nHost: localhost\r\n", 308, format!("https://{authority}//evil.test/")),
         ("GET / HTTP/1.1\r\nHost: evil.test\r\n", 400, String::new()),
         ("GET / HTTP/1.1\r\nHost: localhost@evil.test\r\n", 400, String::new()),

@@ -7,6 +7,8 @@ mod framing;
 mod hosts;
 mod http2;
 mod pages;
+mod long;
+mod memory;
 mod paths;
 mod redis;
 mod spoofing;

@@ -55,9 +55,25 @@ async fn j5_j19_our_pages_are_given_to_top_level_navigations_alone() {
     let before = world.campus.mark();
     let origin = ("origin", world.url.clone());
     let form = ("content-type", "application/x-www-form-urlencoded".to_owned());
-    for (mode, dest) in [("cors", "empty"), ("no-cors", "image"), ("no-cors", "script"), ("navigate", "iframe"), ("navigate", "frame"), ("navigate", "embed"), ("navigate", "object"), ("same-origin", "empty")] {
-        let head = [("sec-fetch-mode", mode.to_owned()), ("sec-fetch-dest", dest.to_owned()), origin.clone(), form.clone()];
-        for path in ["/vestibule/enrol", "/vestibule/challenge", "/vestibule/recovery-codes", "/vestibule/recovery-codes.txt", "/vestibule/account"] {
+    for (mode, dest) in [
+        ("cors", "empty"),
+        ("no-cors", "image"),
+        ("no-cors", "script"),
+        ("navigate", "iframe"),
+        ("navigate", "frame"),
+        ("navigate", "embed"),
+        ("navigate", "object"),
+        ("same-origin", "empty"),
+    ] {
+        let head =
+            [("sec-fetch-mode", mode.to_owned()), ("sec-fetch-dest", dest.to_owned()), origin.clone(), form.clone()];
+        for path in [
+            "/vestibule/enrol",
+            "/vestibule/challenge",
+            "/vestibule/recovery-codes",
+            "/vestibule/recovery-codes.txt",
+            "/vestibule/account",
+        ] {
             let answer = browser.send(Method::GET, path, &head, String::new()).await;
             assert_eq!(answer.status, 403, "GET {path} as {mode} {dest}");
             assert!(!answer.text().contains(&csrf) && !answer.text().contains("otpauth"), "{}", answer.text());
@@ -69,7 +85,8 @@ async fn j5_j19_our_pages_are_given_to_top_level_navigations_alone() {
     }
     // A form of another site's, or of one that hides which.
     for origin in [Some("https://evil.test"), Some("null"), Some("http://localhost"), None] {
-        let mut head = vec![("sec-fetch-mode", "navigate".to_owned()), ("sec-fetch-dest", "document".to_owned()), form.clone()];
+        let mut head =
+            vec![("sec-fetch-mode", "navigate".to_owned()), ("sec-fetch-dest", "document".to_owned()), form.clone()];
         head.extend(origin.map(|origin| ("origin", origin.to_owned())));
         let answer = browser.send(Method::POST, "/vestibule/cancel", &head, format!("csrf={csrf}")).await;
         assert_eq!(answer.status, 403, "{origin:?}");
@@ -78,9 +95,22 @@ async fn j5_j19_our_pages_are_given_to_top_level_navigations_alone() {
     let head = [("sec-fetch-mode", "cors".to_owned())];
     let launch = "/admin/tool/mobile/launch.php?service=moodle_mobile_app&passport=1&confirmed=1";
     assert_eq!(browser.send(Method::GET, launch, &head, String::new()).await.status, 403);
-    for path in ["/theme/styles.php/x", "/local/campus/echo", "/vestibule/assets/page.js", "/pluginfile.php/1/core_admin/logo/0/1/x.js"] {
-        let head = [("service-worker", "script".to_owned()), ("sec-fetch-dest", "serviceworker".to_owned()), ("sec-fetch-mode", "same-origin".to_owned())];
-        assert_eq!(browser.send(Method::GET, path, &head, String::new()).await.status, 403, "{path} as a service worker");
+    for path in [
+        "/theme/styles.php/x",
+        "/local/campus/echo",
+        "/vestibule/assets/page.js",
+        "/pluginfile.php/1/core_admin/logo/0/1/x.js",
+    ] {
+        let head = [
+            ("service-worker", "script".to_owned()),
+            ("sec-fetch-dest", "serviceworker".to_owned()),
+            ("sec-fetch-mode", "same-origin".to_owned()),
+        ];
+        assert_eq!(
+            browser.send(Method::GET, path, &head, String::new()).await.status,
+            403,
+            "{path} as a service worker"
+        );
     }
     assert_eq!(world.campus.since(before).len(), 0, "the LMS stayed silent");
     assert_eq!(browser.get("/vestibule/enrol").await.status, 200, "and the flow is still there");

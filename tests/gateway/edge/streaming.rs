@@ -40,7 +40,8 @@ async fn an_upload_s_first_bytes_reach_the_lms_before_its_last_are_sent() {
     let (world, fields) = signed_in(|_| {}).await;
     let mark = world.campus.mark();
     let mut stream = tls(world.address, "localhost", &[b"http/1.1"]).await;
-    let head = format!("POST /local/campus/echo HTTP/1.1\r\n{fields}Connection: close\r\nContent-Length: 200000\r\n\r\n");
+    let head =
+        format!("POST /local/campus/echo HTTP/1.1\r\n{fields}Connection: close\r\nContent-Length: 200000\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&[b'a'; 1000]).await.unwrap();
     stream.flush().await.unwrap();
@@ -54,7 +55,9 @@ async fn an_upload_s_first_bytes_reach_the_lms_before_its_last_are_sent() {
 async fn c8_a_body_that_is_announced_is_asked_for_and_then_streams() {
     let (world, fields) = signed_in(|_| {}).await;
     let mut stream = tls(world.address, "localhost", &[b"http/1.1"]).await;
-    let head = format!("POST /local/campus/echo HTTP/1.1\r\n{fields}Connection: close\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let head = format!(
+        "POST /local/campus/echo HTTP/1.1\r\n{fields}Connection: close\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let interim = read_until(&mut stream, b"\r\n\r\n").await;
     assert!(interim.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&interim));
@@ -84,7 +87,9 @@ async fn a_slow_head_is_cut_and_a_slow_body_is_not() {
 
     for expect in ["", "Expect: 100-continue\r\n"] {
         let mut stream = tls(world.address, "localhost", &[b"http/1.1"]).await;
-        let head = format!("POST /local/campus/echo HTTP/1.1\r\n{fields}Connection: close\r\n{expect}Content-Length: 25\r\n\r\n");
+        let head = format!(
+            "POST /local/campus/echo HTTP/1.1\r\n{fields}Connection: close\r\n{expect}Content-Length: 25\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         if !expect.is_empty() {
             read_until(&mut stream, b"\r\n\r\n").await;
