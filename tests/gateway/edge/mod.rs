@@ -11,9 +11,11 @@ mod long;
 mod memory;
 mod paths;
 mod redis;
+mod relay;
 mod spoofing;
 mod streaming;
 mod tls;
+mod websocket;
 
 use crate::{
     people::{raw_until_closed, status_of},
