@@ -93,7 +93,9 @@ async fn without_redis(world: &World, browser: &Browser, seconds: u64) {
     let during = Duration::from_secs(seconds);
     let (load, refused) = tokio::join!(load(world, browser, during), newcomers(world, during));
     let (ok, slow) = (load.share(200), load.percentile(99));
-    println!("{} requests, {:.3} % 200, p99 {slow:?}, {refused} sign-ins refused", load.0.len(), ok * 100.0);
+    #[expect(clippy::print_stderr, reason = "a measurement is to be seen")]
+    let say = |text: String| eprintln!("{text}");
+    say(format!("{} requests, {:.3} % 200, p99 {slow:?}, {refused} sign-ins refused", load.0.len(), ok * 100.0));
     assert!(load.0.len() as u64 > PER_SECOND * seconds / 2, "{} requests are no load", load.0.len());
     assert!(ok >= 0.999, "{:.3} % of the signed-in traffic", ok * 100.0);
     assert!(slow < Duration::from_millis(400), "p99 {slow:?}");
