@@ -135,11 +135,8 @@ fn crate_uses(code: &str) -> Vec<String> {
 /// The order in which `lib.rs` names the modules.
 fn order() -> Vec<String> {
     let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
-    let modules = code(&lib)
-        .lines()
-        .filter_map(|line| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned()))
-        .collect();
-    modules
+    let code = code(&lib);
+    code.lines().filter_map(|line| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned())).collect()
 }
 
 #[test]

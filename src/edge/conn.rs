@@ -46,13 +46,24 @@ impl ConnInfo {
     }
 }
 
+/// What a request head may cost before it is one.
+#[derive(Clone, Copy)]
+pub struct HeadLimits {
+    pub time: Duration,
+    /// Pingora reads up to 1 MiB before anybody is asked (attack A14). A head that is only somewhat too large should
+    /// still get its 431, so this is more than what a request may have.
+    pub bytes: usize,
+}
+
 pub struct Conn {
     io: BufWriter<TlsStream<TcpStream>>,
     fd: i32,
     h2: bool,
     info: Arc<ConnInfo>,
-    head_limit: Duration,
+    limits: HeadLimits,
     head_deadline: Option<Pin<Box<Sleep>>>,
+    /// Of the head being read, so far.
+    head_bytes: usize,
     ssl: Arc<SslDigest>,
     socket: Arc<SocketDigest>,
     proxy: Arc<ProxyDigest>,
@@ -60,11 +71,7 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub fn new(
-        io: TlsStream<TcpStream>,
-        peer: SocketAddr,
-        head_limit: Duration,
-    ) -> Result<Self, pingora_error::BError> {
+    pub fn new(io: TlsStream<TcpStream>, peer: SocketAddr, limits: HeadLimits) -> Result<Self, pingora_error::BError> {
         let (tcp, tls) = io.get_ref();
         let fd = tcp.as_raw_fd();
         let version = match tls.protocol_version() {
@@ -85,8 +92,9 @@ impl Conn {
             fd,
             h2,
             info,
-            head_limit,
+            limits,
             head_deadline: None,
+            head_bytes: 0,
             ssl: Arc::new(SslDigest::new(cipher, version.to_owned(), None, None, vec![])),
             socket: Arc::new(socket),
             proxy: Arc::new(proxy),
@@ -107,11 +115,15 @@ impl AsyncRead for Conn {
         let before = buf.filled().len();
         let read = Pin::new(&mut me.io).poll_read(cx, buf);
         if !me.info.reading_head.load(Ordering::Relaxed) {
-            me.head_deadline = None;
+            (me.head_deadline, me.head_bytes) = (None, 0);
             return read;
         }
+        me.head_bytes += buf.filled().len() - before;
+        if me.head_bytes > me.limits.bytes {
+            return Poll::Ready(Err(io::Error::other("the request head is too large")));
+        }
         if buf.filled().len() > before && me.head_deadline.is_none() {
-            me.head_deadline = Some(Box::pin(tokio::time::sleep(me.head_limit)));
+            me.head_deadline = Some(Box::pin(tokio::time::sleep(me.limits.time)));
         }
         if read.is_pending()
             && let Some(deadline) = me.head_deadline.as_mut()

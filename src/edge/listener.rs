@@ -1,6 +1,10 @@
 //! The accept loops: HTTPS into pingora, plain HTTP into a redirect, and how both end.
 
-use super::{Config, conn::Conn, proxy::Gateway};
+use super::{
+    Config,
+    conn::{Conn, HeadLimits},
+    proxy::Gateway,
+};
 use http::{Response, StatusCode, header};
 use http_body_util::Empty;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -32,7 +36,10 @@ pub async fn serve_https(
     let proxy = Arc::new(http_proxy(gateway, &config));
     let acceptor = TlsAcceptor::from(tls);
     let places = Arc::new(Semaphore::new(config.max_connections));
-    let head_limit = Duration::from_secs(config.head_timeout_seconds);
+    let limits = HeadLimits {
+        time: Duration::from_secs(config.head_timeout_seconds),
+        bytes: config.max_head_bytes.saturating_mul(4),
+    };
     let mut connections = JoinSet::new();
     let mut stopping = stop.clone();
     loop {
@@ -46,7 +53,7 @@ pub async fn serve_https(
                     let _place = place;
                     let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(tcp)).await;
                     let Ok(Ok(stream)) = handshake else { return };
-                    if let Ok(conn) = Conn::new(stream, peer, head_limit) {
+                    if let Ok(conn) = Conn::new(stream, peer, limits) {
                         proxy.process_new(Box::new(conn), &stop).await;
                     }
                 });

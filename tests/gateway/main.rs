@@ -4,6 +4,7 @@ mod ajax;
 mod app;
 mod browser;
 mod browser_door;
+mod child;
 mod doors;
 mod edge;
 mod operation;

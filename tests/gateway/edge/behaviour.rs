@@ -18,7 +18,8 @@ async fn a_navigation_is_sent_to_sign_in_and_everything_else_is_told_in_json() {
     quiet(&world).await;
     let before = world.campus.mark();
     let html = ("accept", "text/html,*/*;q=0.8");
-    let cases: &[(Method, &[(&str, &str)], u16)] = &[
+    type Case<'a> = (Method, &'a [(&'a str, &'a str)], u16);
+    let cases: &[Case<'_>] = &[
         (Method::GET, &[("sec-fetch-mode", "navigate")], 303),
         (Method::POST, &[("sec-fetch-mode", "navigate"), html], 303),
         (Method::GET, &[("sec-fetch-mode", "cors"), html], 401),

@@ -96,6 +96,16 @@ async fn c7_a_body_longer_or_shorter_than_its_length_is_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c8_an_expectation_over_h2_changes_nothing() {
+    let bench = Bench::start().await;
+    let mut fields = request(b"POST", bench.host().as_bytes(), b"/theme/image.php/x");
+    fields.push((b"expect", b"100-continue"));
+    assert_eq!(frames::ask(bench.world.address, &fields, Some(b"hi")).await, Outcome::Status(200));
+    let (_, head) = &bench.origin.heads()[0];
+    assert!(!head.to_lowercase().contains("\r\nexpect:"), "{head}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn h10_streams_of_one_connection_share_no_identity() {
     let world = World::start().await;
     quiet(&world).await;

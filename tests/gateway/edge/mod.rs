@@ -7,11 +7,15 @@ mod framing;
 mod hosts;
 mod http2;
 mod pages;
+mod long;
+mod memory;
 mod paths;
 mod redis;
+mod relay;
 mod spoofing;
 mod streaming;
 mod tls;
+mod websocket;
 
 use crate::{
     people::{raw_until_closed, status_of},

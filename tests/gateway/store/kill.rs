@@ -51,11 +51,21 @@ async fn x5_child() {
 
 #[tokio::test]
 async fn x5_kill_9_keeps_what_was_committed() {
+    kill(20).await;
+}
+
+#[tokio::test]
+#[ignore = "minutes; tests/faults/kill.sh runs it"]
+async fn x5_two_hundred_kills() {
+    kill(200).await;
+}
+
+async fn kill(rounds: i64) {
     let directory = Scratch::new("x5");
     let ring = Keyring::generate(&SystemRng, Timestamp(0));
     std::fs::write(directory.path().join("keys"), ring.to_text().expose()).unwrap();
     let (mut counted, mut claimed) = (0, Vec::new());
-    for round in 0..20 {
+    for round in 0..rounds {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "store::kill::x5_child", "--ignored", "--nocapture", "--test-threads", "1"])
             .env("VESTIBULE_X5", directory.path())
@@ -82,7 +92,7 @@ async fn x5_kill_9_keeps_what_was_committed() {
     }
     let stores = stores_in(directory.path()).await;
     let value = stores.counters.value("failures").await.unwrap();
-    assert!(value >= counted && counted >= 20, "committed {counted}, found {value}");
+    assert!(value >= counted && counted >= rounds.min(20), "committed {counted}, found {value}");
     for (account, code) in claimed {
         let account = AccountId::new(account);
         assert!(!stores.enrolments.claim_recovery(&account, &code, Timestamp(1)).await.unwrap(), "used stays used");
