@@ -92,7 +92,9 @@ impl Throttle {
         let window = self.config.window();
         self.counters.add(&slot.address, 1, window).await?;
         let Some(account) = slot.account else { return Ok(()) };
-        if self.counters.value(&account).await? >= i64::from(self.config.wrong_passwords_per_account) {
+        // Of what was found wrong: the counter of slots also holds what is in flight, and what is about to be refused.
+        let wrong = self.counters.add(&wrong(&account), 1, window).await?.value;
+        if wrong >= i64::from(self.config.wrong_passwords_per_account) {
             self.counters.add(&lock(&account), 1, window).await?;
         }
         Ok(())
@@ -141,6 +143,7 @@ impl Throttle {
     /// A right answer resets the factor's counter; the day's keeps what was wrong before.
     pub async fn factor_right(&self, slot: FactorSlot) -> Result<(), Unavailable> {
         self.counters.clear(&slot.generation).await?;
+        self.counters.clear(&wrong(&slot.generation)).await?;
         self.counters.add(&slot.day, -1, DAY).await.map(|_| ())
     }
 
@@ -152,13 +155,19 @@ impl Throttle {
     /// Returns how many answers the flow has left. Only what was found wrong is subtracted: an answer in flight
     /// beside it may be the right one.
     pub async fn factor_wrong(&self, slot: FactorSlot) -> Result<u32, Unavailable> {
-        if self.counters.value(&slot.generation).await? >= i64::from(self.config.wrong_factors_before_lock) {
+        let of_factor = self.counters.add(&wrong(&slot.generation), 1, DAY).await?.value;
+        if of_factor >= i64::from(self.config.wrong_factors_before_lock) {
             self.counters.add(&lock(&slot.factor), 1, self.config.lock()).await?;
             self.counters.add(&format!("{}/locks", slot.factor), 1, DAY).await?;
         }
-        let wrong = self.counters.add(&format!("{}/wrong", slot.flow), 1, DAY).await?.value;
-        Ok(u32::try_from(i64::from(self.config.wrong_factors_per_flow).saturating_sub(wrong)).unwrap_or(0))
+        let in_flow = self.counters.add(&wrong(&slot.flow), 1, DAY).await?.value;
+        Ok(u32::try_from(i64::from(self.config.wrong_factors_per_flow).saturating_sub(in_flow)).unwrap_or(0))
     }
+}
+
+/// What was looked at and found wrong.
+fn wrong(key: &str) -> String {
+    format!("{key}/found-wrong")
 }
 
 fn lock(key: &str) -> String {

@@ -113,14 +113,17 @@ async fn d4_two_cookies_of_our_name_are_none_and_too_many_are_a_clean_refusal() 
     let (browser, _) = signed_in(&world, "student1").await;
     let host = world.url.trim_start_matches("https://");
     let get = async |cookies: &str| {
-        let request =
-            format!("GET {COURSE} HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\nConnection: close\r\nCookie: {cookies}\r\n\r\n");
+        let request = format!(
+            "GET {COURSE} HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\nConnection: close\r\nCookie: {cookies}\r\n\r\n"
+        );
         String::from_utf8_lossy(&raw(&world, request.as_bytes()).await).into_owned()
     };
     let (session, sealed) = (&browser.cookies[SESSION], &browser.cookies[SEALED]);
     let own = format!("{SESSION}={session}; {SEALED}={sealed}");
     assert_eq!(status_of(get(&own).await.as_bytes()), 200);
-    for tossed in [format!("{SESSION}=tossed; {own}"), format!("{own}; {SESSION}=tossed"), format!("{own}; {SESSION}={session}")] {
+    for tossed in
+        [format!("{SESSION}=tossed; {own}"), format!("{own}; {SESSION}=tossed"), format!("{own}; {SESSION}={session}")]
+    {
         let answer = get(&tossed).await;
         assert!(answer.starts_with("HTTP/1.1 303") && answer.contains("/login/index.php"), "{answer}");
     }
@@ -166,7 +169,8 @@ async fn d9_the_form_of_one_sign_in_does_not_answer_for_another() {
     assert_eq!(answer.location(), "/vestibule/challenge");
     let now = world.clock.now();
     for code in [first.code(now), second.code(now)] {
-        let answer = browser.post("/vestibule/challenge", &[("csrf", &stale), ("factor", "totp"), ("code", &code)]).await;
+        let answer =
+            browser.post("/vestibule/challenge", &[("csrf", &stale), ("factor", "totp"), ("code", &code)]).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(!browser.cookies.contains_key(SESSION));
     }

@@ -21,7 +21,8 @@ async fn post_raw(world: &World, browser: &mut Browser, content_type: &str, body
 async fn h1_credentials_are_read_as_php_reads_them() {
     let world = World::start().await;
     let boundary = "multipart/form-data; boundary=B";
-    let part = |name: &str, value: &str| format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let part =
+        |name: &str, value: &str| format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     let multipart = [part("username", "nobody"), part("username", "student1"), part("password", PASSWORD)].concat();
     for (what, kind, body) in [
         ("the last of two counts", FORM, "username=nobody&username=student1&password=x&password=Stud.1234".to_owned()),

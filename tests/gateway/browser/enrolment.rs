@@ -139,7 +139,11 @@ async fn after_a_reset_only_the_help_desk_opens_an_enrolment() {
     reset_factors(&world, "student1").await;
     assert!(!is_in(&mut browser).await);
     let mut again = Browser::at(&world);
-    assert_eq!(again.sign_in("student1", PASSWORD).await.location(), "/vestibule/help-desk", "though the window is open");
+    assert_eq!(
+        again.sign_in("student1", PASSWORD).await.location(),
+        "/vestibule/help-desk",
+        "though the window is open"
+    );
     let code = help_desk_code(&world, "student1").await;
     let (_, device) = by_help_desk(&world, "student1", &code).await;
     world.advance(Duration::from_secs(60));

@@ -167,8 +167,12 @@ async fn f6_a_recovery_code_is_good_once_however_it_is_typed() {
     let world = World::start().await;
     let mut browser = Browser::at(&world);
     let (_, codes) = browser.enrol(&world, "student1", PASSWORD).await;
-    let forms: [fn(&str) -> String; 4] =
-        [str::to_owned, str::to_uppercase, |code| code.replace('-', ""), |code| format!("  {} ", code.replace('-', " "))];
+    let forms: [fn(&str) -> String; 4] = [
+        str::to_owned,
+        str::to_uppercase,
+        |code| code.replace('-', ""),
+        |code| format!("  {} ", code.replace('-', " ")),
+    ];
     for (code, form) in codes.iter().zip(forms) {
         let mut browser = challenged(&world, "student1").await;
         recover(&mut browser, &form(code)).await;

@@ -58,7 +58,13 @@ async fn d7_j5_an_answer_from_elsewhere_is_refused() {
         ("a frame", vec![("origin", own), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]),
         ("an embed", vec![("origin", own), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "embed")]),
     ] {
-        for path in ["/vestibule/challenge", "/vestibule/enrol", "/vestibule/help-desk", "/vestibule/recovery-codes", "/vestibule/cancel"] {
+        for path in [
+            "/vestibule/challenge",
+            "/vestibule/enrol",
+            "/vestibule/help-desk",
+            "/vestibule/recovery-codes",
+            "/vestibule/cancel",
+        ] {
             let answer = send(&mut browser, Method::POST, path, &head, &body).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{what} {path}");
         }
@@ -118,7 +124,12 @@ async fn j5_no_service_worker_is_registered_on_this_origin() {
     let world = World::start().await;
     let (mut browser, _) = signed_in(&world, "student1").await;
     let mark = world.campus.mark();
-    for path in ["/pluginfile.php/19/mod_resource/content/0/sw.js", "/local/campus/echo", "/lib/javascript.php/1/sw.js", "/vestibule/assets/x.js"] {
+    for path in [
+        "/pluginfile.php/19/mod_resource/content/0/sw.js",
+        "/local/campus/echo",
+        "/lib/javascript.php/1/sw.js",
+        "/vestibule/assets/x.js",
+    ] {
         let head = [("service-worker", "script"), ("sec-fetch-dest", "serviceworker")];
         assert_eq!(send(&mut browser, Method::GET, path, &head, "").await.status, StatusCode::FORBIDDEN, "{path}");
     }
@@ -137,7 +148,8 @@ async fn get_changes_nothing_and_other_methods_are_refused() {
     assert!(answer.status == StatusCode::OK && !answer.text().contains(&code), "nor is it put into the page");
     assert_eq!(browser.get(&format!("/vestibule/cancel?{query}")).await.status, StatusCode::NOT_FOUND);
     for method in [Method::PUT, Method::DELETE, Method::PATCH] {
-        let answer = send(&mut browser, method, &format!("/vestibule/challenge?{query}"), &[("origin", &world.url)], "").await;
+        let answer =
+            send(&mut browser, method, &format!("/vestibule/challenge?{query}"), &[("origin", &world.url)], "").await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     }
     let answer = send(&mut browser, Method::HEAD, "/vestibule/challenge", &[], "").await;

@@ -64,7 +64,8 @@ async fn story(name: &str, device: Device, scripts: Scripts) {
     shot("3-codes").await;
     press(&screen, "a[href$='.txt']").await;
     let file = screen.downloads().join("recovery-codes.txt");
-    until("the codes are saved", async || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&codes[9]))).await;
+    until("the codes are saved", async || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&codes[9])))
+        .await;
     press(&screen, "form button[type=submit]").await;
     screen.wait_for("#region-main", LOAD).await;
     assert_eq!(screen.url().await, format!("{}{COURSE}", world.url), "where they wanted to go");

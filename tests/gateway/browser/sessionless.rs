@@ -64,7 +64,12 @@ async fn an_administrator_gets_an_honest_error_because_moodle_gives_them_no_priv
     let world = sessionless().await;
     let mut browser = Browser::at(&world);
     let answer = browser.sign_in("admin", "Admin.1234").await;
-    assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "before a device is enrolled for nothing: {}", answer.location());
+    assert_eq!(
+        answer.status,
+        StatusCode::BAD_GATEWAY,
+        "before a device is enrolled for nothing: {}",
+        answer.location()
+    );
     assert!(!browser.cookies.contains_key(SESSION) && !browser.cookies.contains_key(FLOW));
     assert_eq!(world.campus.live_sessions(2), 0);
 }

@@ -98,7 +98,14 @@ async fn r9_an_anonymous_answer_that_names_somebody_is_withheld() {
         browser.get("/login/forgot_password.php").await,
         browser.post("/login/index.php", &wrong).await,
         ajax(&mut browser, "core_get_string").await,
-        browser.fetch(Method::POST, "/lib/ajax/service-nologin.php", "application/json", "[{\"index\":0,\"methodname\":\"core_get_string\",\"args\":{}}]").await,
+        browser
+            .fetch(
+                Method::POST,
+                "/lib/ajax/service-nologin.php",
+                "application/json",
+                "[{\"index\":0,\"methodname\":\"core_get_string\",\"args\":{}}]",
+            )
+            .await,
     ];
     for (n, answer) in answers.iter().enumerate() {
         assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{n}: {}", answer.text());
