@@ -3,6 +3,7 @@
 //! record, a `close_notify` on every end, and the name the client asked for.
 
 use async_trait::async_trait;
+use futures_util::task::AtomicWaker;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
     UniqueIDType, raw_connect::ProxyDigest, tls::SslDigest,
@@ -35,9 +36,22 @@ pub struct ConnInfo {
     /// HTTP/1 only: whether the next bytes belong to a request head. The proxy clears it when the head was read and
     /// sets it again when the request is over.
     reading_head: AtomicBool,
+    cut: AtomicBool,
+    reader: AtomicWaker,
 }
 
 impl ConnInfo {
+    /// Ends the connection from outside its own task: for a websocket whose session is over (attack D10).
+    pub fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        self.reader.wake();
+    }
+    fn check(&self) -> io::Result<()> {
+        match self.cut.load(Ordering::SeqCst) {
+            true => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session of this connection has ended")),
+            false => Ok(()),
+        }
+    }
     pub fn head_was_read(&self) {
         self.reading_head.store(false, Ordering::Relaxed);
     }
@@ -80,8 +94,13 @@ impl Conn {
         };
         let cipher = tls.negotiated_cipher_suite().map_or(String::new(), |suite| format!("{:?}", suite.suite()));
         let h2 = tls.alpn_protocol() == Some(b"h2");
-        let info =
-            Arc::new(ConnInfo { peer, sni: tls.server_name().map(str::to_owned), reading_head: AtomicBool::new(!h2) });
+        let info = Arc::new(ConnInfo {
+            peer,
+            sni: tls.server_name().map(str::to_owned),
+            reading_head: AtomicBool::new(!h2),
+            cut: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+        });
         let socket = SocketDigest::from_raw_fd(fd);
         let _ = socket.peer_addr.set(Some(peer.into()));
         // The digest is pingora's way to hand a connection's data to its requests; the header in it is unused.
@@ -114,6 +133,10 @@ impl AsyncRead for Conn {
         let me = &mut *self;
         let before = buf.filled().len();
         let read = Pin::new(&mut me.io).poll_read(cx, buf);
+        if read.is_pending() {
+            me.info.reader.register(cx.waker());
+        }
+        me.info.check()?;
         if !me.info.reading_head.load(Ordering::Relaxed) {
             (me.head_deadline, me.head_bytes) = (None, 0);
             return read;
@@ -137,6 +160,7 @@ impl AsyncRead for Conn {
 
 impl AsyncWrite for Conn {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.info.check()?;
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -150,6 +174,7 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.info.check()?;
         Pin::new(&mut self.io).poll_write_vectored(cx, slices)
     }
     fn is_write_vectored(&self) -> bool {

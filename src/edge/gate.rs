@@ -24,7 +24,7 @@ use crate::{
         cookie::{self, Jar},
     },
     telemetry::Metrics,
-    types::{Amr, BadRequest, Door, LmsUserId, SiteName, Unavailable},
+    types::{Amr, BadRequest, Door, LmsUserId, SessionKey, SiteName, Unavailable},
 };
 use arc_swap::ArcSwap;
 use http::{HeaderName, Method, header};
@@ -241,7 +241,17 @@ impl Gate {
     pub async fn session(&self, house: &House, incoming: &Incoming) -> Result<Option<Arc<Session>>, Unavailable> {
         let Some(id) = incoming.cookie(cookie::SESSION) else { return Ok(None) };
         let key = keys::session_key(id);
-        let Some(session) = self.desk.sessions.get(&key).await? else { return Ok(None) };
+        let session = self.live(house, &key).await?;
+        if session.is_some() {
+            // The store writes it down at most once a minute, in the background; a failure there costs nobody a request.
+            let _ = self.desk.sessions.touch(&key, self.desk.clock.now()).await;
+        }
+        Ok(session)
+    }
+
+    /// The same without noting use: an open websocket on which nobody says anything keeps no session alive.
+    pub async fn live(&self, house: &House, key: &SessionKey) -> Result<Option<Arc<Session>>, Unavailable> {
+        let Some(session) = self.desk.sessions.get(key).await? else { return Ok(None) };
         let now = self.desk.clock.now();
         let settings = &self.desk.settings.sessions;
         let enough = match &session.who {
@@ -251,8 +261,6 @@ impl Gate {
         if session.site != *house.name() || !settings.alive(&session, now) || !enough {
             return Ok(None);
         }
-        // The store writes it down at most once a minute, in the background; a failure there costs nobody a request.
-        let _ = self.desk.sessions.touch(&key, now).await;
         Ok(Some(session))
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audit::Event,
-    flow,
+    flow, keys,
     lms::Intent,
     sessions::cookie,
     types::{RequestId, RngExt},
@@ -42,6 +42,9 @@ const ROOM_STEP_KIB: u32 = 64;
 
 /// 100, 102 and 103 before one answer. More is a peer that never comes to the point (attack C9).
 const INTERIM_LIMIT: u32 = 16;
+
+/// How often an open websocket's session is looked at; a local lookup.
+const GUARD_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 pub struct Gateway(pub Arc<Gate>);
@@ -178,6 +181,9 @@ impl ProxyHttp for Gateway {
             }
         };
         let upgraded = session.was_upgraded() || response.status == StatusCode::SWITCHING_PROTOCOLS;
+        if upgraded && let (Some(forward), Some(incoming)) = (&ctx.forward, &ctx.incoming) {
+            self.guard(session, &forward.house, incoming);
+        }
         let keep = |name: &HeaderName| upgraded && matches!(*name, header::CONNECTION | header::UPGRADE);
         let dropped: Vec<HeaderName> = response
             .headers
@@ -469,6 +475,25 @@ impl Gateway {
         reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[]);
         reply::set(answer.headers_mut(), HeaderName::from_static("clear-site-data"), "\"cache\"");
         answer
+    }
+
+    /// A websocket ends within half a second of its session, also where the LMS does all the talking. The task ends
+    /// with the connection, of which it holds nothing.
+    fn guard(&self, session: &Session, house: &Arc<House>, incoming: &Incoming) {
+        let Some(key) = incoming.cookie(cookie::SESSION).map(keys::session_key) else { return };
+        let Some(conn) = Conn::info(session.digest()).as_ref().map(Arc::downgrade) else { return };
+        let (gate, house) = (self.0.clone(), house.clone());
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(GUARD_EVERY);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(conn) = conn.upgrade() else { return };
+                if !matches!(gate.live(&house, &key).await, Ok(Some(_))) {
+                    return conn.cut();
+                }
+            }
+        });
     }
 
     fn add_hsts(&self, mut set: impl FnMut(HeaderName, String) -> Result<()>) -> Result<()> {

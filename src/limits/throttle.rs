@@ -95,7 +95,9 @@ impl Throttle {
         let window = self.config.window();
         self.counters.add(&slot.address, 1, window).await?;
         let Some(account) = slot.account else { return Ok(()) };
-        if self.counters.value(&account).await? >= i64::from(self.config.wrong_passwords_per_account) {
+        // Of what was found wrong: the counter of slots also holds what is in flight, and what is about to be refused.
+        let wrong = self.counters.add(&wrong(&account), 1, window).await?.value;
+        if wrong >= i64::from(self.config.wrong_passwords_per_account) {
             self.counters.add(&lock(&account), 1, window).await?;
         }
         Ok(())
@@ -129,9 +131,8 @@ impl Throttle {
             let count = self.counters.add(key, 1, DAY).await?;
             if count.value > i64::from(most) {
                 // Nothing was looked at, so nothing stays counted (attack F1: one code sent fifty times).
-                for (key, ..) in &limits[..=taken] {
-                    self.counters.add(key, -1, DAY).await?;
-                }
+                let keys: Vec<&str> = limits[..=taken].iter().map(|(key, ..)| key.as_str()).collect();
+                self.give_back(&keys).await?;
                 let locked = key == &slot.generation;
                 return Ok(Leave::Refused { rest: if locked { self.config.lock() } else { count.resets_in }, limit });
             }
@@ -149,6 +150,7 @@ impl Throttle {
     /// A right answer resets the factor's counter; the day's keeps what was wrong before.
     pub async fn factor_right(&self, slot: FactorSlot) -> Result<(), Unavailable> {
         self.counters.clear(&slot.generation).await?;
+        self.counters.clear(&wrong(&slot.generation)).await?;
         self.counters.add(&slot.day, -1, DAY).await.map(|_| ())
     }
 
@@ -160,17 +162,18 @@ impl Throttle {
     /// Returns how many answers the flow has left. Only what was found wrong is subtracted: an answer in flight
     /// beside it may be the right one.
     pub async fn factor_wrong(&self, slot: FactorSlot) -> Result<u32, Unavailable> {
-        if self.counters.value(&slot.generation).await? >= i64::from(self.config.wrong_factors_before_lock) {
+        let of_factor = self.counters.add(&wrong(&slot.generation), 1, DAY).await?.value;
+        if of_factor >= i64::from(self.config.wrong_factors_before_lock) {
             self.counters.add(&lock(&slot.factor), 1, self.config.lock()).await?;
             self.counters.add(&format!("{}/locks", slot.factor), 1, DAY).await?;
         }
-        let wrong = self.counters.add(&wrong_in(&slot.flow), 1, DAY).await?.value;
-        Ok(self.left(wrong))
+        let in_flow = self.counters.add(&wrong(&slot.flow), 1, DAY).await?.value;
+        Ok(self.left(in_flow))
     }
 
     /// How many answers a flow has left.
     pub async fn factor_left(&self, flow: &str) -> Result<u32, Unavailable> {
-        Ok(self.left(self.counters.value(&wrong_in(&flow_key(flow))).await?))
+        Ok(self.left(self.counters.value(&wrong(&flow_key(flow))).await?))
     }
 
     fn left(&self, wrong: i64) -> u32 {
@@ -182,9 +185,9 @@ fn flow_key(flow: &str) -> String {
     format!("factor/flow/{flow}")
 }
 
-/// Answers of a flow that were found wrong, apart from those that are being looked at.
-fn wrong_in(flow: &str) -> String {
-    format!("{flow}/wrong")
+/// What was looked at and found wrong.
+fn wrong(key: &str) -> String {
+    format!("{key}/found-wrong")
 }
 
 fn lock(key: &str) -> String {

@@ -6,6 +6,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 type Socket = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
 
+/// An LMS as far away as a real one. Pingora 0.9.1 takes an upgrade that is answered before it has noted the end of the
+/// request's empty body (on loopback, one in twenty) for a request that is over, and closes it.
+async fn start() -> World {
+    let world = World::start().await;
+    world.campus.settings(|s| s.slow = Some(Duration::from_millis(5)));
+    world
+}
+
 /// Asks for a websocket with these cookies; returns the answer's head and the open connection.
 async fn open(world: &World, browser: &Browser, origin: Option<&str>) -> (String, Socket) {
     let host = world.url.trim_start_matches("https://");
@@ -44,7 +52,7 @@ async fn say(socket: &mut Socket, text: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_passes_under_a_session() {
-    let world = World::start().await;
+    let world = start().await;
     let (browser, _) = signed_in(&world, "student1").await;
     let (head, mut socket) = open(&world, &browser, Some(&world.url)).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -55,7 +63,7 @@ async fn a_websocket_passes_under_a_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h9_without_a_live_session_there_is_no_websocket() {
-    let world = World::start().await;
+    let world = start().await;
     let (browser, _) = signed_in(&world, "student1").await;
     let pending = challenged(&world, "student1").await;
     let mark = world.campus.mark();
@@ -75,10 +83,27 @@ async fn h9_without_a_live_session_there_is_no_websocket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d10_a_websocket_ends_at_the_next_message_after_its_session() {
-    let world = World::start().await;
+    let world = start().await;
     let (browser, _) = signed_in(&world, "student1").await;
-    let (_, mut socket) = open(&world, &browser, Some(&world.url)).await;
-    assert!(say(&mut socket, "before").await.is_some());
+    let (head, mut socket) = open(&world, &browser, Some(&world.url)).await;
+    assert!(say(&mut socket, "before").await.is_some(), "{head}");
     disable(&world, "student1").await;
     assert_eq!(say(&mut socket, "after").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d10_a_websocket_ends_by_itself_within_a_second_of_its_session() {
+    let world = start().await;
+    for idle in [false, true] {
+        let (browser, _) = signed_in(&world, if idle { "student1" } else { "student2" }).await;
+        let (head, mut socket) = open(&world, &browser, Some(&world.url)).await;
+        assert!(say(&mut socket, "before").await.is_some(), "{head}");
+        match idle {
+            true => world.advance(Duration::from_secs(2 * 3600)),
+            false => disable(&world, "student2").await,
+        }
+        // Nobody says anything; the connection ends all the same.
+        let end = tokio::time::timeout(Duration::from_secs(2), socket.read_u8()).await;
+        assert!(matches!(end, Ok(Err(_))), "{end:?}");
+    }
 }

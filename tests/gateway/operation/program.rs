@@ -129,7 +129,7 @@ telemetry: {{ log: "{log}" }}
     }
 
     pub fn browser(&self) -> Browser {
-        Browser::to(self.address, &self.url)
+        Browser::of(self.address, &self.url)
     }
     pub fn app(&self) -> MoodleApp {
         MoodleApp::to(self.address, &self.url)
