@@ -6,7 +6,7 @@ use crate::{
     audit::{Audit, Target},
     keys::{Keyring, Sealed},
     mfa::{
-        enrolment::{EnrolmentStore, Enrolments, TotpEnrolment},
+        enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
     },
     sessions::{Identity, Session, SessionStore, Who},
@@ -116,7 +116,7 @@ impl EnrolmentStore for Memory {
     async fn claim_step(&self, _: &str, _: i64) -> Result<bool, Unavailable> {
         unreachable!("administration answers no factor")
     }
-    async fn claim_recovery(&self, _: &AccountId, _: &str, _: Timestamp) -> Result<bool, Unavailable> {
+    async fn claim_recovery(&self, _: &AccountId, _: &str, _: Timestamp) -> Result<Claim, Unavailable> {
         unreachable!("administration answers no factor")
     }
     async fn claim_enrolment_code(&self, _: &AccountId, _: &str, _: Timestamp) -> Result<bool, Unavailable> {

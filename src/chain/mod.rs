@@ -18,5 +18,5 @@ pub mod sources;
 mod verdict;
 
 pub use config::{Config, SourceKind, Strangers};
-pub use run::{Authenticated, End, Instance, Outcome, Stated, run};
+pub use run::{Authenticated, End, Instance, Outcome, Stated, Why, run};
 pub use verdict::{Attempt, Credentials, PasswordSource, Proven, Verdict};

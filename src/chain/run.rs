@@ -62,9 +62,19 @@ pub enum End {
     Authenticated(Box<Authenticated>),
     /// `answer` is the LMS's own refusal, where it was asked. `unavailable`: some instance was in ERROR.
     Refused {
+        why: Why,
         answer: Option<Box<Answer>>,
         unavailable: bool,
     },
+}
+
+/// Why nobody was authenticated, as far as counting wrong passwords goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// No instance knew this name and password.
+    Declined,
+    /// An instance refused the person, whatever the password.
+    Denied,
 }
 
 /// The end, with each instance's verdict in order, for the audit.
@@ -89,7 +99,10 @@ pub async fn run(instances: &[Instance], attempt: &Attempt, clock: &dyn Clock) -
                 let proof = Authenticated { source, stated, held, at: clock.now(), after_error: unavailable };
                 return Outcome { end: End::Authenticated(Box::new(proof)), verdicts };
             }
-            Verdict::Denied(_) => return Outcome { end: End::Refused { answer: refusal, unavailable }, verdicts },
+            Verdict::Denied(_, answer) => {
+                let answer = answer.or(refusal);
+                return Outcome { end: End::Refused { why: Why::Denied, answer, unavailable }, verdicts };
+            }
             Verdict::Declined(answer) => refusal = answer.or(refusal),
             Verdict::Error(reason) => {
                 tracing::warn!(source = %instance.name, %reason, "a sign-in source cannot answer; the chain goes on without it");
@@ -97,7 +110,7 @@ pub async fn run(instances: &[Instance], attempt: &Attempt, clock: &dyn Clock) -
             }
         }
     }
-    Outcome { end: End::Refused { answer: refusal, unavailable }, verdicts }
+    Outcome { end: End::Refused { why: Why::Declined, answer: refusal, unavailable }, verdicts }
 }
 
 impl Outcome {
@@ -144,7 +157,7 @@ mod tests {
                     held: Held::Token { service: "s".into(), token: "t".into(), private_token: None, log_user: None },
                 })),
                 Says::Declined => Verdict::Declined(None),
-                Says::Denied => Verdict::Denied("suspended"),
+                Says::Denied => Verdict::Denied("suspended", None),
                 Says::Error => Verdict::Error("down".into()),
             }
         }

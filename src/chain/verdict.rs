@@ -52,8 +52,8 @@ pub enum Verdict {
     Ok(Box<Proven>),
     /// Unknown here, or wrong password; where the source is the LMS, with its own page to show.
     Declined(Option<Box<Answer>>),
-    /// May not sign in, even with the right password. The reason is for the audit.
-    Denied(&'static str),
+    /// May not sign in, even with the right password. The reason is for the audit; the answer is the LMS's own.
+    Denied(&'static str, Option<Box<Answer>>),
     /// Cannot say. The reason is for the operator.
     Error(String),
 }
@@ -64,7 +64,7 @@ impl Verdict {
         match self {
             Verdict::Ok(_) => "ok".into(),
             Verdict::Declined(_) => "declined".into(),
-            Verdict::Denied(reason) => format!("denied: {reason}"),
+            Verdict::Denied(reason, _) => format!("denied: {reason}"),
             Verdict::Error(reason) => format!("error: {reason}"),
         }
     }

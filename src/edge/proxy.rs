@@ -37,6 +37,9 @@ static BODY_ROOM: Semaphore = Semaphore::const_new(512 * 1024);
 const ROOM_WAIT: Duration = Duration::from_secs(5);
 /// Given back when the request is over.
 type Room = Vec<SemaphorePermit<'static>>;
+/// How long and how much an answered client may go on sending.
+const LINGER_TIME: Duration = Duration::from_secs(3);
+const LINGER_BYTES: usize = 64 << 20;
 /// Taken at a time: a form fits into one.
 const ROOM_STEP_KIB: u32 = 64;
 
@@ -525,8 +528,28 @@ impl Gateway {
         if !empty {
             session.write_response_body(Some(body), true).await?;
         }
+        linger(session).await;
         Ok(())
     }
+}
+
+/// Reads on for a moment what a client is still sending, or it would be reset before it has seen its answer, such as
+/// the app its 413. One that waits for `100 Continue` has nothing under way (attack C8).
+async fn linger(session: &mut Session) {
+    let downstream = session.as_downstream_mut();
+    if downstream.is_http2() || downstream.is_body_done() || downstream.get_header(header::EXPECT).is_some() {
+        return;
+    }
+    let drain = async {
+        let mut left = LINGER_BYTES;
+        while let Ok(Some(chunk)) = downstream.read_request_body().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER_TIME, drain).await;
 }
 
 impl Gate {

@@ -15,7 +15,7 @@ use crate::{
     keys::Sealed,
     limits::{FactorSlot, Leave},
     mfa::{
-        enrolment::{EnrolmentProof, Enrolments, TotpEnrolment},
+        enrolment::{Claim, EnrolmentProof, Enrolments, TotpEnrolment},
         factors::{recovery, totp},
         help_desk,
         policy::{Decision, Place, scores},
@@ -222,8 +222,11 @@ async fn judge(
         FactorKind::Recovery => {
             let Some(canonical) = recovery::canonical(code) else { return Ok(Judged::Wrong) };
             let digest = recovery::digest(&desk.ring(), &flow.pending.account, &canonical);
-            let claimed = desk.enrolments.claim_recovery(&flow.pending.account, &digest, desk.now()).await?;
-            Ok(if claimed { Judged::Right } else { Judged::Wrong })
+            Ok(match desk.enrolments.claim_recovery(&flow.pending.account, &digest, desk.now()).await? {
+                Claim::Won => Judged::Right,
+                Claim::Used => Judged::Used,
+                Claim::Unknown => Judged::Wrong,
+            })
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     accounts::{Resolution, resolve},
     audit::Event,
-    chain::{self, Attempt, Authenticated, Credentials, End},
+    chain::{self, Attempt, Authenticated, Credentials, End, Why},
     keys,
     limits::{Leave, PasswordSlot},
     lms::{Guest, Held, LoginForm},
@@ -108,11 +108,15 @@ pub(super) async fn judge(
             desk.throttle.password_not_wrong(slot).await?;
             Ok(Judged::Authenticated(proof))
         }
-        End::Refused { answer: None, unavailable: true } => {
+        End::Refused { why: Why::Declined, answer: None, unavailable: true } => {
             desk.throttle.password_not_wrong(slot).await?;
             Err(FlowError::SourceDown)
         }
-        End::Refused { answer, .. } => {
+        End::Refused { why: Why::Denied, answer, .. } => {
+            desk.throttle.password_not_wrong(slot).await?;
+            Ok(Judged::Refused(answer))
+        }
+        End::Refused { why: Why::Declined, answer, .. } => {
             desk.throttle.password_wrong(slot).await?;
             Ok(Judged::Refused(answer))
         }

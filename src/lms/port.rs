@@ -63,6 +63,8 @@ pub enum Judgement {
     },
     /// The LMS's own answer, to be shown unchanged; its cookies are those of an anonymous session of ours.
     Refused(Box<Answer>),
+    /// Refused for another reason than the password (the service, maintenance, the account's state).
+    Barred(Box<Answer>),
 }
 
 /// One site's LMS.

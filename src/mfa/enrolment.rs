@@ -64,6 +64,15 @@ impl Enrolments {
     }
 }
 
+/// What became of claiming something that counts once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Won,
+    /// It was right, and somebody had it before: the same code sent twice, not a guess.
+    Used,
+    Unknown,
+}
+
 /// Once means once, on all nodes: everything that must not count twice is a conditional update here (design R5).
 #[async_trait]
 pub trait EnrolmentStore: Send + Sync {
@@ -73,8 +82,8 @@ pub trait EnrolmentStore: Send + Sync {
     async fn enrol_first(&self, totp: &TotpEnrolment, recovery: &[String]) -> Result<bool, Unavailable>;
     /// True for exactly one caller per step: `last_step` moves to `step` only if it was below.
     async fn claim_step(&self, enrolment: &str, step: i64) -> Result<bool, Unavailable>;
-    /// True for exactly one caller per code.
-    async fn claim_recovery(&self, account: &AccountId, digest: &str, now: Timestamp) -> Result<bool, Unavailable>;
+    /// `Won` for exactly one caller per code.
+    async fn claim_recovery(&self, account: &AccountId, digest: &str, now: Timestamp) -> Result<Claim, Unavailable>;
     /// Removes all factors and marks the account so that only the help desk opens its next enrolment.
     async fn reset(&self, account: &AccountId) -> Result<(), Unavailable>;
     /// Replaces any earlier code of that account.

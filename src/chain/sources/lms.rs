@@ -57,6 +57,10 @@ impl PasswordSource for LmsSource {
                 (Credentials::Form(_), Judge::Sessionless(_)) => Verdict::Declined(None),
                 _ => Verdict::Declined(Some(answer)),
             },
+            Ok(Judgement::Barred(answer)) => match &attempt.credentials {
+                Credentials::Form(_) => Verdict::Denied("barred by the LMS", None),
+                Credentials::Token { .. } => Verdict::Denied("barred by the LMS", Some(answer)),
+            },
             Err(error) => Verdict::Error(error.to_string()),
         }
     }

@@ -12,6 +12,12 @@ use serde_json::Value;
 const ANSWER_LIMIT: usize = 4 << 20;
 const REST: &str = "/webservice/rest/server.php?moodlewsrestformat=json";
 
+/// token.php's answer.
+enum Asked {
+    Issued { token: Secret<String>, private_token: Option<String>, log_user: Option<String> },
+    Refused(Judgement),
+}
+
 impl Moodle {
     pub(super) async fn token_sign_in(
         &self,
@@ -20,15 +26,10 @@ impl Moodle {
         service: &str,
         client: ClientAddr,
     ) -> Result<Judgement, LmsError> {
-        let body = encode_form(&[("username", username), ("password", password.expose()), ("service", service)]);
-        let answer = self.fetch(Method::POST, "/login/token.php", &[], Some(body), client, ANSWER_LIMIT).await?;
-        let json = json_of(&answer)?;
-        let Some(token) = json.get("token").and_then(Value::as_str).filter(|t| is_token(t)) else {
-            return refused(answer, &json);
+        let (token, private_token, log_user) = match self.ask_token(username, password, service, client).await? {
+            Asked::Issued { token, private_token, log_user } => (token, private_token, log_user),
+            Asked::Refused(judgement) => return Ok(judgement),
         };
-        let token = Secret::new(token.to_owned());
-        let private_token = json.get("privatetoken").and_then(Value::as_str).map(str::to_owned);
-        let log_user = super::log_user(&answer.headers);
         let user = match self.owner_of(&token, client).await? {
             Some(user) => user,
             // A service without site_info: the form, on a session that is ended at once, says who it is.
@@ -36,6 +37,37 @@ impl Moodle {
         };
         let held = Held::Token { service: service.to_owned(), token: token.expose().clone(), private_token, log_user };
         Ok(Judgement::Accepted { user, held })
+    }
+
+    /// token.php alone, without asking whose token it gives.
+    async fn ask_token(
+        &self,
+        username: &str,
+        password: &Password,
+        service: &str,
+        client: ClientAddr,
+    ) -> Result<Asked, LmsError> {
+        let body = encode_form(&[("username", username), ("password", password.expose()), ("service", service)]);
+        let answer = self.fetch(Method::POST, "/login/token.php", &[], Some(body), client, ANSWER_LIMIT).await?;
+        let json = json_of(&answer)?;
+        let Some(token) = json.get("token").and_then(Value::as_str).filter(|t| is_token(t)) else {
+            return refused(answer, &json).map(Asked::Refused);
+        };
+        let token = Secret::new(token.to_owned());
+        let private_token = json.get("privatetoken").and_then(Value::as_str).map(str::to_owned);
+        Ok(Asked::Issued { token, private_token, log_user: super::log_user(&answer.headers) })
+    }
+
+    /// Who a password just proven belongs to, by a token of the app's own service.
+    pub(super) async fn owner_by_app_service(
+        &self,
+        form: &LoginForm,
+        client: ClientAddr,
+    ) -> Result<Option<LmsUser>, LmsError> {
+        match self.ask_token(&form.username, &form.password, super::APP_SERVICE, client).await? {
+            Asked::Issued { token, .. } => self.owner_of(&token, client).await,
+            Asked::Refused(_) => Ok(None),
+        }
     }
 
     pub(super) async fn owner_of(
@@ -56,12 +88,12 @@ impl Moodle {
         client: ClientAddr,
     ) -> Result<LmsUser, LmsError> {
         let form = LoginForm { username: username.to_owned(), password: password.clone(), others: Vec::new() };
-        match Box::pin(self.form_sign_in(&form, client)).await? {
+        match self.form_sign_in(&form, client).await? {
             Judgement::Accepted { user, held: Held::Session { cookies, .. } } => {
                 self.log_out_later(cookies);
                 Ok(user)
             }
-            Judgement::Accepted { .. } | Judgement::Refused(_) => Err(LmsError::Unsuitable(
+            Judgement::Accepted { .. } | Judgement::Refused(_) | Judgement::Barred(_) => Err(LmsError::Unsuitable(
                 "the LMS issued a token but does not say whose: add core_webservice_get_site_info to the service"
                     .into(),
             )),
@@ -135,7 +167,10 @@ fn refused(answer: Answer, json: &Value) -> Result<Judgement, LmsError> {
                 .into(),
         )),
         Some("sslonlyaccess") => Err(LmsError::Unsuitable("set $CFG->sslproxy = true in Moodle's config.php".into())),
-        Some(_) => Ok(Judgement::Refused(Box::new(answer))),
+        Some("invalidlogin") => Ok(Judgement::Refused(Box::new(answer))),
+        // The service, the account's state, maintenance: nothing was wrong with the password (design §2: a right one
+        // never counts).
+        Some(_) => Ok(Judgement::Barred(Box::new(answer))),
         None => Err(LmsError::Unsuitable("token.php answered neither a token nor an error".into())),
     }
 }

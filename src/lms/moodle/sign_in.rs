@@ -99,14 +99,13 @@ impl Moodle {
 
     /// Before Moodle 3.7 no session can say whose it is; token.php with the password just proven can.
     async fn owner_by_token(&self, form: &LoginForm, client: ClientAddr) -> Result<LmsUser, LmsError> {
-        match self.token_sign_in(&form.username, &form.password, super::APP_SERVICE, client).await {
-            Ok(Judgement::Accepted { user, .. }) => Ok(user),
-            Ok(Judgement::Refused(_)) | Err(_) => Err(LmsError::Unsuitable(
+        self.owner_by_app_service(form, client).await.ok().flatten().ok_or_else(|| {
+            LmsError::Unsuitable(
                 "the LMS accepted a password but cannot say whose session it opened: enable web services and the \
                  mobile app service (Site administration → Mobile app), or use Moodle 3.7 or later"
                     .into(),
-            )),
-        }
+            )
+        })
     }
 
     /// `core_session_time_remaining` (Moodle 3.7+) names the session's own user, also while a password change is

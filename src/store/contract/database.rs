@@ -4,7 +4,7 @@ use super::{HandClock, Samples, winners};
 use crate::{
     accounts::{Account, Binding, Created, State, Verified},
     keys::Sealed,
-    mfa::enrolment::TotpEnrolment,
+    mfa::enrolment::{Claim, TotpEnrolment},
     store::Stores,
     tokens::{TokenRecord, Unproven},
     types::{AccountId, Clock, FactorKind, LmsUserId, RngExt, SiteName, Subject, SystemRng, TokenId},
@@ -136,7 +136,7 @@ async fn f1_f6_claims_are_won_once(stores: &Stores, clock: &HandClock) {
     let (enrolments, claimed, digest, now) = (stores.enrolments.clone(), account.clone(), code.clone(), samples.now);
     let won = winners(move |_| {
         let (enrolments, account, digest) = (enrolments.clone(), claimed.clone(), digest.clone());
-        async move { enrolments.claim_recovery(&account, &digest, now).await.unwrap() }
+        async move { enrolments.claim_recovery(&account, &digest, now).await.unwrap() == Claim::Won }
     });
     assert_eq!(won.await, 1, "F6: one code, one use");
     let other = samples.stored_account(stores).await.id;
@@ -169,8 +169,9 @@ async fn enrolments_are_replaced_and_reset(stores: &Stores, clock: &HandClock) {
     assert_eq!(enrolled.kinds(), [FactorKind::Totp, FactorKind::Recovery]);
     let read = enrolled.totp.iter().find(|totp| totp.id == first.id).unwrap();
     assert_eq!((read.secret.as_text(), read.last_step, read.proof), ("sealed-secret", 10, first.proof));
-    assert!(!store.claim_recovery(&account, "r", samples.now).await.unwrap(), "F6: the old codes are dead");
-    assert!(store.claim_recovery(&account, "b", samples.now).await.unwrap());
+    let claim = async |code: &str| store.claim_recovery(&account, code, samples.now).await.unwrap();
+    assert_eq!(claim("r").await, Claim::Unknown, "F6: the old codes are dead");
+    assert_eq!((claim("b").await, claim("b").await), (Claim::Won, Claim::Used));
     assert_eq!(store.enrolments(&account).await.unwrap().recovery_left, 2);
 
     let soon = samples.now.plus(Duration::from_secs(60));

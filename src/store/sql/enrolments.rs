@@ -3,7 +3,7 @@
 use super::{Database, row::Columns, within};
 use crate::{
     keys::Sealed,
-    mfa::enrolment::{EnrolmentProof, EnrolmentStore, Enrolments, TotpEnrolment},
+    mfa::enrolment::{Claim, EnrolmentProof, EnrolmentStore, Enrolments, TotpEnrolment},
     types::{AccountId, SiteName, Timestamp, Unavailable},
 };
 use async_trait::async_trait;
@@ -58,13 +58,20 @@ impl EnrolmentStore for Database {
         Ok(within(query.execute(&self.write)).await?.rows_affected() == 1)
     }
 
-    async fn claim_recovery(&self, account: &AccountId, digest: &str, now: Timestamp) -> Result<bool, Unavailable> {
-        let query =
+    async fn claim_recovery(&self, account: &AccountId, digest: &str, now: Timestamp) -> Result<Claim, Unavailable> {
+        let claim =
             sqlx::query("UPDATE recovery_codes SET used = $3 WHERE account = $1 AND digest = $2 AND used IS NULL")
                 .bind(account.as_str())
                 .bind(digest)
                 .bind(now.0);
-        Ok(within(query.execute(&self.write)).await?.rows_affected() == 1)
+        if within(claim.execute(&self.write)).await?.rows_affected() == 1 {
+            return Ok(Claim::Won);
+        }
+        let known = sqlx::query_scalar("SELECT count(*) FROM recovery_codes WHERE account = $1 AND digest = $2")
+            .bind(account.as_str())
+            .bind(digest);
+        let known: i64 = within(known.fetch_one(&self.read)).await?;
+        Ok(if known > 0 { Claim::Used } else { Claim::Unknown })
     }
 
     async fn reset(&self, account: &AccountId) -> Result<(), Unavailable> {

@@ -10,6 +10,7 @@ use std::{
 };
 use vestibule::{
     keys::Keyring,
+    mfa::enrolment::Claim,
     store::{
         Config, Stores,
         contract::{HandClock, Samples},
@@ -44,7 +45,7 @@ async fn x5_child() {
     let mut line = std::io::stdout().lock();
     for code in codes {
         let count = stores.counters.add("failures", 1, Duration::from_secs(86_400)).await.unwrap().value;
-        assert!(stores.enrolments.claim_recovery(&account.id, &code, NOW).await.unwrap());
+        assert_eq!(stores.enrolments.claim_recovery(&account.id, &code, NOW).await.unwrap(), Claim::Won);
         writeln!(line, "did {count} {} {code}", account.id).unwrap();
     }
 }
@@ -95,7 +96,7 @@ async fn kill(rounds: i64) {
     assert!(value >= counted && counted >= rounds.min(20), "committed {counted}, found {value}");
     for (account, code) in claimed {
         let account = AccountId::new(account);
-        assert!(!stores.enrolments.claim_recovery(&account, &code, Timestamp(1)).await.unwrap(), "used stays used");
+        assert_eq!(stores.enrolments.claim_recovery(&account, &code, Timestamp(1)).await.unwrap(), Claim::Used);
     }
     for file in ["state.db", "vestibule.db"] {
         let url = format!("sqlite:{}", directory.path().join(file).display());
