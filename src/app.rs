@@ -47,7 +47,7 @@ const LMS_DEADLINE: Duration = Duration::from_secs(15);
 /// Why the gateway did not start. All of these are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    #[error("{address} is in use: choose another port at {key} in gateway.yaml ({cause})")]
+    #[error("{address} cannot be listened on: {}; {key} in gateway.yaml names it", told(cause))]
     Port { address: SocketAddr, key: &'static str, cause: io::Error },
     #[error("admin.socket {}: {cause}", path.display())]
     Socket { path: PathBuf, cause: io::Error },
@@ -69,6 +69,16 @@ pub enum AppError {
     Pages(#[from] crate::pages::PagesError),
     #[error("signals: {0}")]
     Signals(io::Error),
+}
+
+/// What to do about a port, in words.
+fn told(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use, choose another".to_owned(),
+        io::ErrorKind::PermissionDenied => "a port below 1024 needs CAP_NET_BIND_SERVICE, or choose another".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "no such address on this machine".to_owned(),
+        _ => cause.to_string(),
+    }
 }
 
 /// The listeners, bound before anything else is started, so that a busy port changes nothing.
@@ -135,7 +145,8 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
     let ring = keyring(config)?;
-    let stores = store::open(&config::store_with_secrets(&config.store)?, ring.clone(), clock.clone(), rng.clone()).await?;
+    let stores =
+        store::open(&config::store_with_secrets(&config.store)?, ring.clone(), clock.clone(), rng.clone()).await?;
     let audit = audit(config, &stores, clock.clone(), Arc::new(Metrics::new()))?;
     Ok(administrator(config, &stores, ring, audit, clock, rng))
 }
@@ -153,7 +164,14 @@ impl App {
         let settings = config::store_with_secrets(&config.store)?;
         let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
         let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
-        let desk = Arc::new(desk(&config, &stores, ring.clone(), audit.clone(), clock.clone(), rng.clone()));
+        let desk = Arc::new(desk(
+            &config,
+            &stores,
+            ring.clone(),
+            (audit.clone(), metrics.clone()),
+            clock.clone(),
+            rng.clone(),
+        ));
         let houses = houses(&config).await?;
         let gate = Arc::new(Gate {
             desk: desk.clone(),
@@ -267,7 +285,7 @@ fn desk(
     config: &Config,
     stores: &Stores,
     ring: SharedKeyring,
-    audit: Audit,
+    (audit, metrics): (Audit, Arc<Metrics>),
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Desk {
@@ -281,6 +299,7 @@ fn desk(
         policy: Policy::new(&config.mfa),
         ring,
         audit: Arc::new(audit),
+        metrics,
         clock,
         rng,
         settings: Settings {
@@ -377,7 +396,9 @@ async fn resolve_again(houses: Vec<Arc<House>>) {
         for house in &houses {
             match resolve(&house.hall.site.upstream.url).await {
                 Ok(address) => house.peer.store(Arc::new(address)),
-                Err(error) => tracing::warn!(site = %house.name(), %error, "the LMS's name does not resolve; its last address stays in use"),
+                Err(error) => {
+                    tracing::warn!(site = %house.name(), %error, "the LMS's name does not resolve; its last address stays in use")
+                }
             }
         }
     }

@@ -104,13 +104,8 @@ pub async fn resolve(
         true => store.account(&account.id).await?.unwrap_or(account),
         false => account,
     };
-    let resolved = Resolved {
-        account,
-        lms_user: user.id,
-        source: source.clone(),
-        subject: subject.clone(),
-        at: proof.at(),
-    };
+    let resolved =
+        Resolved { account, lms_user: user.id, source: source.clone(), subject: subject.clone(), at: proof.at() };
     Ok(if created { Resolution::Created(resolved) } else { Resolution::Known(resolved) })
 }
 

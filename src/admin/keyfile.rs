@@ -7,7 +7,7 @@ use crate::{
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -68,8 +68,19 @@ fn replace(path: &Path, text: &str, rng: &dyn Rng) -> io::Result<()> {
     name.push(format!(".{}.new", rng.hex(4)));
     let beside = PathBuf::from(name);
     write_new(&beside, text)?;
-    fs::rename(&beside, path).inspect_err(|_| drop(fs::remove_file(&beside)))?;
+    keep_owner(path, &beside)
+        .and_then(|()| fs::rename(&beside, path))
+        .inspect_err(|_| drop(fs::remove_file(&beside)))?;
     sync_folder(path)
+}
+
+/// Root may rotate while the gateway's own user is the one who has to read it at the next start.
+fn keep_owner(old: &Path, new: &Path) -> io::Result<()> {
+    let (was, is) = (fs::metadata(old)?, fs::metadata(new)?);
+    if (was.uid(), was.gid()) == (is.uid(), is.gid()) {
+        return Ok(());
+    }
+    chown(new, Some(was.uid()), Some(was.gid()))
 }
 
 /// Mode 0600 from the first moment, and only where nothing is yet (O_EXCL follows no link either).
@@ -129,6 +140,20 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         // A second node's operator, whose gateway still has the old ring, is stopped before a fork.
         assert!(matches!(rotate(&file, &old, &SystemRng, Timestamp(2)), Err(KeyfileError::Other { .. })));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_rotation_by_root_leaves_the_file_to_its_owner() {
+        let folder = folder("owner");
+        let file = folder.join("keys");
+        create(&file, &SystemRng, Timestamp(0)).unwrap();
+        // Only root can give a file away; for everybody else there is nothing to get wrong.
+        let given = chown(&file, Some(65534), Some(65534)).is_ok();
+        rotate(&file, &read(&file).unwrap(), &SystemRng, Timestamp(1)).unwrap();
+        let now = fs::metadata(&file).unwrap();
+        assert_eq!(now.permissions().mode() & 0o777, 0o600);
+        assert_eq!(now.uid() == 65534, given);
         fs::remove_dir_all(folder).unwrap();
     }
 

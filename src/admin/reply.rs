@@ -225,7 +225,7 @@ fn tokens(rows: &[TokenRow]) -> String {
 fn sheet(sheet: &AccountSheet) -> String {
     let mut text = String::new();
     let verified = if sheet.username_verified { "" } else { " (as typed, not stated by a source)" };
-    let enrols = if sheet.enrols_by_help_desk_only { "the help desk alone" } else { "as the rule says" };
+    let enrols = if sheet.enrols_by_help_desk_only { "by the help desk alone" } else { "as the rule says" };
     let rows = [
         ("account", sheet.account.id.clone()),
         ("user", format!("{}{verified}", or_dash(&sheet.account.username))),
@@ -236,7 +236,7 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("signs in by", dash_if_empty(&sheet.methods)),
         ("TOTP", dash_if_empty(&sheet.totp)),
         ("recovery", format!("{} codes left", sheet.recovery_codes_left)),
-        ("enrolment", format!("opened by {enrols}")),
+        ("enrolment", enrols.to_owned()),
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));

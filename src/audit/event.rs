@@ -24,7 +24,11 @@ pub enum Event {
         limit: &'static str,
     },
     /// The password was right and the account may not sign in all the same.
-    SignInDenied { door: Door, name: String, reason: &'static str },
+    SignInDenied {
+        door: Door,
+        name: String,
+        reason: &'static str,
+    },
     AccountCreated {
         account: AccountId,
         source: SourceId,
@@ -51,7 +55,9 @@ pub enum Event {
     EnrolmentCodeIssued {
         account: AccountId,
     },
-    EnrolmentCodeRefused { account: AccountId },
+    EnrolmentCodeRefused {
+        account: AccountId,
+    },
     RecoveryCodesLow {
         account: AccountId,
         left: u32,

@@ -59,9 +59,12 @@ impl Authenticated {
 
 /// How the walk ended.
 pub enum End {
-    Authenticated(Authenticated),
+    Authenticated(Box<Authenticated>),
     /// `answer` is the LMS's own refusal, where it was asked. `unavailable`: some instance was in ERROR.
-    Refused { answer: Option<Box<Answer>>, unavailable: bool },
+    Refused {
+        answer: Option<Box<Answer>>,
+        unavailable: bool,
+    },
 }
 
 /// The end, with each instance's verdict in order, for the audit.
@@ -84,7 +87,7 @@ pub async fn run(instances: &[Instance], attempt: &Attempt, clock: &dyn Clock) -
                 let stated = Stated { subject, user };
                 let source = instance.name.clone();
                 let proof = Authenticated { source, stated, held, at: clock.now(), after_error: unavailable };
-                return Outcome { end: End::Authenticated(proof), verdicts };
+                return Outcome { end: End::Authenticated(Box::new(proof)), verdicts };
             }
             Verdict::Denied(_) => return Outcome { end: End::Refused { answer: refusal, unavailable }, verdicts },
             Verdict::Declined(answer) => refusal = answer.or(refusal),

@@ -59,7 +59,7 @@ pub fn check(config: &Config, outside: &dyn Outside) -> Vec<Problem> {
             }
             Reference::File(_) => {}
         }
-        if let Err(error) = reference::resolve_with(text, &|name| outside.variable(name)) {
+        if let Err(error) = reference::resolve_with(text, outside) {
             found.push(Problem::error(
                 at("store").key(key),
                 error.to_string(),

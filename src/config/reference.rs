@@ -1,5 +1,6 @@
 //! Secrets by reference: `env:NAME` and `file:PATH` stand in gateway.yaml, the secret itself never does.
 
+use super::{Machine, Outside};
 use crate::{store, types::Secret};
 use std::path::{Path, PathBuf};
 
@@ -34,17 +35,17 @@ pub enum ReferenceError {
 
 /// The text behind a reference; of a file without the line end at its end.
 pub fn resolve(text: &str) -> Result<Secret<String>, ReferenceError> {
-    resolve_with(text, &|name| std::env::var(name).ok())
+    resolve_with(text, &Machine)
 }
 
-pub(super) fn resolve_with(
-    text: &str,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Secret<String>, ReferenceError> {
+pub(super) fn resolve_with(text: &str, outside: &dyn Outside) -> Result<Secret<String>, ReferenceError> {
     match Reference::of(text) {
         Reference::Inline(text) => Ok(Secret::new(text.to_owned())),
-        Reference::Env(name) => variable(name).map(Secret::new).ok_or_else(|| ReferenceError::Env(name.to_owned())),
-        Reference::File(path) => std::fs::read_to_string(path)
+        Reference::Env(name) => {
+            outside.variable(name).map(Secret::new).ok_or_else(|| ReferenceError::Env(name.to_owned()))
+        }
+        Reference::File(path) => outside
+            .read(path)
             .map(|text| Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
             .map_err(|error| ReferenceError::File { path: path.to_owned(), error }),
     }
@@ -72,6 +73,7 @@ pub fn holds_password(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     #[test]
     fn a_password_in_a_url_is_seen() {
@@ -82,12 +84,28 @@ mod tests {
         assert!(!holds_password("sqlite:data/vestibule.db"));
     }
 
+    /// One variable, one file.
+    struct Here;
+
+    impl Outside for Here {
+        fn variable(&self, name: &str) -> Option<String> {
+            (name == "URL").then(|| "redis://x".to_owned())
+        }
+        fn read(&self, path: &Path) -> io::Result<String> {
+            if path == Path::new("/url") { Ok("postgres://x\n".into()) } else { Err(io::ErrorKind::NotFound.into()) }
+        }
+        fn mode(&self, path: &Path) -> io::Result<u32> {
+            self.read(path).map(|_| 0o600)
+        }
+    }
+
     #[test]
     fn references_are_followed() {
-        let vars = |name: &str| (name == "URL").then(|| "redis://x".to_owned());
+        let vars = Here;
         assert_eq!(resolve_with("env:URL", &vars).unwrap().expose(), "redis://x");
         assert!(resolve_with("env:NONE", &vars).unwrap_err().to_string().contains("NONE"));
         assert!(resolve_with("file:/nonexistent/x", &vars).unwrap_err().to_string().contains("/nonexistent/x"));
+        assert_eq!(resolve_with("file:/url", &vars).unwrap().expose(), "postgres://x");
         assert_eq!(resolve_with("embedded", &vars).unwrap().expose(), "embedded");
     }
 }

@@ -3,7 +3,7 @@
 //! Every answer is HTTP 200 JSON with CORS `*` where the app would otherwise show nothing of it (`moodle-app.md` §1).
 
 use super::{
-    gate::{Act, Errand, Forward, Gate, House, Refusal, own_headers},
+    gate::{Act, Errand, Forward, Gate, House, Refusal, Sends, own_headers},
     relay::pass,
     reply::{self, Reply},
     request::Incoming,
@@ -18,8 +18,8 @@ use crate::{
         AppMfa,
         moodle::{
             ajax::SITE_INFO,
-            errors::{self, RestError, RestFormat},
             content_type::BodyType,
+            errors::{self, RestError, RestFormat},
             params::{BodyParams, Params},
             rest::rest_denied,
         },
@@ -139,10 +139,9 @@ impl Gate {
             Ok(AppAnswer::WrongCode { attempts_left, problem }) => {
                 let text = match problem {
                     Problem::AlreadyUsed => "This code was used before. Wait for the next one.",
-                    Problem::WrongCode
-                    | Problem::Incomplete
-                    | Problem::FormExpired
-                    | Problem::Unavailable => "Wrong code. Try again.",
+                    Problem::WrongCode | Problem::Incomplete | Problem::FormExpired | Problem::Unavailable => {
+                        "Wrong code. Try again."
+                    }
                 };
                 let mut body = five_object("mfawrongcode", text);
                 body["mfa"] = json!({ "attempts_left": attempts_left });
@@ -346,6 +345,7 @@ impl Gate {
             target,
             headers,
             standing: token_standing(record),
+            sends: Sends::Nothing,
             errand: Errand::Pass,
             cookies: Vec::new(),
             websocket: false,
@@ -370,9 +370,7 @@ impl Gate {
             Some(Unproven::AppSwitch) => house.hall.site.app.mfa == AppMfa::Off,
             Some(Unproven::Stage) => self.desk.policy.rule(house.name(), Door::App).stage != Stage::Required,
         };
-        record.site == *house.name()
-            && self.desk.settings.tokens.alive(record, self.desk.clock.now())
-            && reason_holds
+        record.site == *house.name() && self.desk.settings.tokens.alive(record, self.desk.clock.now()) && reason_holds
     }
 
     pub fn token_headers(
@@ -419,12 +417,7 @@ impl Gate {
         answer
     }
 
-    pub fn upstream_failed(
-        &self,
-        house: &House,
-        incoming: &Incoming,
-        error: &crate::outbound::OutboundError,
-    ) -> Reply {
+    pub fn upstream_failed(&self, house: &House, incoming: &Incoming, error: &crate::outbound::OutboundError) -> Reply {
         tracing::warn!(request_id = %incoming.id, site = %house.name(), %error, "the LMS could not be reached");
         self.metrics.upstream_error(house.name().as_str(), "relay");
         let mut answer = rescue::json(rescue::outbound_status(error), &incoming.id);

@@ -15,13 +15,17 @@ use crate::{
     lms::{
         LoginForm,
         moodle::{
+            self,
             ajax::Calls,
             errors::{AjaxError, Links, ajax_error},
             params::{BodyParams, Params, Value},
         },
     },
     outbound::Answer,
-    sessions::{Session, cookie},
+    sessions::{
+        Identity, Session, Who,
+        cookie::{self, Jar},
+    },
     types::{Door, Password},
 };
 use bytes::Bytes;
@@ -29,6 +33,7 @@ use http::{Method, header};
 use std::sync::Arc;
 
 const JSON: &str = "application/json; charset=utf-8";
+const AJAX: &str = "application/json";
 
 impl Gate {
     /// `POST /login/index.php`: read as PHP would, judged by us, never forwarded as it came (design §3).
@@ -74,7 +79,7 @@ impl Gate {
                 cookies.iter().for_each(|line| reply::add_cookie(&mut answer, line));
                 answer
             }
-            Ruling::Withhold { named, stray } => self.withheld(house, incoming, None, named, stray),
+            Ruling::Withhold { named, stray } => self.withheld_from_nobody(house, incoming, named, stray),
             Ruling::HalfOver { stray } => {
                 house.hall.log_out_later(stray);
                 self.error(incoming, 502)
@@ -92,15 +97,15 @@ impl Gate {
         if let Some(lms) = &issued.session.lms {
             let key = keys::SealKey::new(lms.seal_key);
             for (name, value) in &lms_cookies {
-                sealed.extend(cookie::seal(self.desk.rng.as_ref(), &key, house.name(), name, value));
+                sealed.extend(cookie::seal(self.desk.rng.as_ref(), Jar::Session, &key, house.name(), name, value));
             }
         }
-        let names: Vec<String> = lms_cookies.iter().map(|(name, _)| cookie::sealed_name(name)).collect();
+        let names: Vec<String> = lms_cookies.iter().map(|(name, _)| Jar::Session.sealed_name(name)).collect();
         let resumed = lms_cookies.is_empty();
         let keep: Vec<&str> = std::iter::once(cookie::SESSION).chain(names.iter().map(String::as_str)).collect();
         let present = incoming.cookie_pairs().map(|(name, _)| name);
         // A resumed LMS session lives on in the cookies that the browser has.
-        let present = present.filter(|name| !(resumed && cookie::lms_name(name).is_some()));
+        let present = present.filter(|name| !(resumed && Jar::Session.holds(name)));
         reply::clear_cookies(&mut answer, present, &keep);
         reply::add_cookie(&mut answer, &cookie::set(cookie::SESSION, issued.id.expose()));
         sealed.iter().for_each(|line| reply::add_cookie(&mut answer, line));
@@ -111,6 +116,40 @@ impl Gate {
         let status = rescue::status(error);
         tracing::warn!(request_id = %incoming.id, %error, "a sign-in could not be decided; nobody was signed in");
         rescue::with_retry(self.refuse(incoming, status), status)
+    }
+
+    /// A posted password change. Once the LMS has taken it, everything issued before it is dead but this session
+    /// (design §2 "Leavers", attack D10).
+    pub async fn change_password(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Result<Reply, Refusal> {
+        let Some(session) = self.session(house, incoming).await? else {
+            return Ok(self.to_sign_in(house, incoming));
+        };
+        let (target, body) = (incoming.target.forwarded(), body.clone());
+        let relayed = self.relay_signed_in(house, incoming, &session, &target, None, body).await?;
+        match relayed {
+            Relayed::Passed(answer, set_cookies) => {
+                if answer.status.is_success() && !moodle::shows_password_form(&answer.text()) {
+                    self.password_was_changed(house, incoming, &session).await?;
+                }
+                Ok(pass(answer, house, &set_cookies))
+            }
+            Relayed::HalfOver => Ok(self.to_sign_in(house, incoming)),
+            Relayed::Failed(answer) => Ok(answer),
+        }
+    }
+
+    /// This session goes on under the new epoch; it is where the new password was set.
+    async fn password_was_changed(&self, house: &House, incoming: &Incoming, session: &Session) -> Result<(), Refusal> {
+        let Who::Account(identity) = &session.who else { return Ok(()) };
+        let account = &identity.account;
+        let Some(epoch) = self.desk.accounts.raise_epoch(account).await? else { return Ok(()) };
+        self.desk.sessions.remove_account(account).await?;
+        self.desk.ledger.revoke_account(account, self.desk.clock.now()).await?;
+        let who = Who::Account(Identity { epoch, ..identity.clone() });
+        self.desk.sessions.put(&Session { who, ..session.clone() }).await?;
+        let event = Event::EpochRaised { account: account.clone(), reason: "password changed at the LMS" };
+        self.record(house, incoming, event);
+        Ok(())
     }
 
     /// `/lib/ajax/service.php`: under a session, or as nobody where each of its functions is open to everybody.
@@ -137,7 +176,8 @@ impl Gate {
 
     async fn ajax_as_nobody(&self, house: &House, incoming: &Incoming, calls: &Calls) -> Result<Reply, Refusal> {
         let headers = own_headers(house, incoming, &[])?;
-        let answer = self.send_calls(house, incoming, &headers, calls).await;
+        let (target, body) = (calls_target(incoming), calls.to_body().into());
+        let answer = self.relay(house, Method::POST, &target, &headers, Some(AJAX), body).await;
         Ok(match answer {
             Ok(answer) => self.pass_bare(house, incoming, answer),
             Err(error) => self.upstream_failed(house, incoming, &error),
@@ -151,52 +191,50 @@ impl Gate {
         session: Arc<Session>,
         calls: &Calls,
     ) -> Result<Reply, Refusal> {
-        let Some(half) = session.lms.clone() else { return Ok(self.ajax_refusal(house, AjaxError::RequiresLogin)) };
-        let sent = cookie::open(incoming.cookie_pairs(), &keys::SealKey::new(half.seal_key), house.name());
-        let mut headers = own_headers(house, incoming, &sent)?;
-        headers.extend(self.told(house, &session));
-        let answer = match self.send_calls(house, incoming, &headers, calls).await {
-            Ok(answer) => answer,
-            Err(error) => return Ok(self.upstream_failed(house, incoming, &error)),
-        };
-        let user = half.user;
-        let standing = Standing::Session { session: session.clone(), half, sent };
-        Ok(match rule(&standing, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref()) {
-            Ruling::Pass { set_cookies } => pass(answer, house, &set_cookies),
-            Ruling::HalfOver { stray } => {
-                self.half_is_over(house, &session, stray).await?;
-                self.ajax_refusal(house, AjaxError::RequiresLogin)
-            }
-            Ruling::Withhold { named, stray } => {
-                house.hall.log_out_later(stray);
-                let reason = "ajax answer names another user";
-                let event = Event::IdentityWithheld { expected: Some(user), named: Some(named), reason };
-                self.record(house, incoming, event);
-                self.half_is_over(house, &session, Vec::new()).await?;
-                self.ajax_refusal(house, AjaxError::RequiresLogin)
-            }
+        let target = calls_target(incoming);
+        let body = calls.to_body().into();
+        Ok(match self.relay_signed_in(house, incoming, &session, &target, Some(AJAX), body).await? {
+            Relayed::Passed(answer, set_cookies) => pass(answer, house, &set_cookies),
+            Relayed::HalfOver => self.ajax_refusal(house, AjaxError::RequiresLogin),
+            Relayed::Failed(answer) => answer,
         })
     }
 
-    async fn send_calls(
+    /// A POST under a session whose body was read here, and the watch over its answer (design R9).
+    async fn relay_signed_in(
         &self,
         house: &House,
         incoming: &Incoming,
-        headers: &[(String, Vec<u8>)],
-        calls: &Calls,
-    ) -> Result<Answer, crate::outbound::OutboundError> {
-        // The calls were read from the body or the query and are written into the body; `args` must not come twice.
-        let query: Vec<&str> = incoming
-            .target
-            .query
-            .iter()
-            .flat_map(|query| query.split('&'))
-            .filter(|pair| Params::parse_query(pair.as_bytes()).is_ok_and(|p| !p.contains("args")))
-            .collect();
-        let path = incoming.target.path.encoded();
-        let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) };
-        // A POST whatever it was: both forms mean the same to the LMS, and this one has one reading.
-        self.relay(house, Method::POST, &target, headers, Some("application/json"), calls.to_body().into()).await
+        session: &Arc<Session>,
+        target: &str,
+        content_type: Option<&'static str>,
+        body: Bytes,
+    ) -> Result<Relayed, Refusal> {
+        let Some(half) = session.lms.clone() else { return Ok(Relayed::HalfOver) };
+        let sent =
+            cookie::open(incoming.cookie_pairs(), Jar::Session, &keys::SealKey::new(half.seal_key), house.name());
+        let mut headers = own_headers(house, incoming, &sent)?;
+        headers.extend(self.told(house, session));
+        let answer = match self.relay(house, Method::POST, target, &headers, content_type, body).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Relayed::Failed(self.upstream_failed(house, incoming, &error))),
+        };
+        let user = half.user;
+        let standing = Standing::Session { session: session.clone(), half, sent };
+        match rule(&standing, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref()) {
+            Ruling::Pass { set_cookies } => Ok(Relayed::Passed(answer, set_cookies)),
+            Ruling::HalfOver { stray } => {
+                self.half_is_over(house, session, stray).await?;
+                Ok(Relayed::HalfOver)
+            }
+            Ruling::Withhold { named, stray } => {
+                let reason = "answer names another user";
+                let event = Event::IdentityWithheld { expected: Some(user), named: Some(named), reason };
+                self.record(house, incoming, event);
+                self.half_is_over(house, session, stray).await?;
+                Ok(Relayed::HalfOver)
+            }
+        }
     }
 
     /// An external tool's cross-site POST without our cookie (entry 36b): sent on as nobody's if it is the first of
@@ -223,12 +261,25 @@ impl Gate {
         let ruling = rule(&Standing::Bare, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref());
         match ruling {
             Ruling::Pass { .. } => pass(answer, house, &[]),
-            Ruling::Withhold { named, stray } => self.withheld(house, incoming, None, named, stray),
+            Ruling::Withhold { named, stray } => self.withheld_from_nobody(house, incoming, named, stray),
             Ruling::HalfOver { stray } => {
                 house.hall.log_out_later(stray);
                 self.refuse(incoming, 502)
             }
         }
+    }
+
+    fn withheld_from_nobody(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        named: String,
+        stray: Vec<(String, String)>,
+    ) -> Reply {
+        house.hall.log_out_later(stray);
+        let reason = "anonymous answer names a user";
+        self.record(house, incoming, Event::IdentityWithheld { expected: None, named: Some(named), reason });
+        self.refuse(incoming, 502)
     }
 
     /// The LMS ended its half: with form sign-in our session is nothing without it, so it ends too.
@@ -246,6 +297,26 @@ impl Gate {
     fn ajax_refusal(&self, house: &House, error: AjaxError) -> Reply {
         reply::plain(200, JSON, ajax_error(error, Links { wwwroot: &house.public_url, branch: None }))
     }
+}
+
+/// How a relayed request under a session ended.
+enum Relayed {
+    /// The answer, and the cookies it may set.
+    Passed(Answer, Vec<String>),
+    /// The session is over, and its reader is sent to sign in.
+    HalfOver,
+    /// The LMS gave no answer; this is ours.
+    Failed(Reply),
+}
+
+/// A POST whatever the request was: both forms mean the same to the LMS, and this one has one reading. The calls
+/// stand in the body then, and `args` must not come a second time.
+fn calls_target(incoming: &Incoming) -> String {
+    let pairs = incoming.target.query.iter().flat_map(|query| query.split('&'));
+    let rest: Vec<&str> =
+        pairs.filter(|pair| Params::parse_query(pair.as_bytes()).is_ok_and(|p| !p.contains("args"))).collect();
+    let path = incoming.target.path.encoded();
+    if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
 }
 
 /// Where a flow's next question is.

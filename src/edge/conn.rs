@@ -80,11 +80,8 @@ impl Conn {
         };
         let cipher = tls.negotiated_cipher_suite().map_or(String::new(), |suite| format!("{:?}", suite.suite()));
         let h2 = tls.alpn_protocol() == Some(b"h2");
-        let info = Arc::new(ConnInfo {
-            peer,
-            sni: tls.server_name().map(str::to_owned),
-            reading_head: AtomicBool::new(!h2),
-        });
+        let info =
+            Arc::new(ConnInfo { peer, sni: tls.server_name().map(str::to_owned), reading_head: AtomicBool::new(!h2) });
         let socket = SocketDigest::from_raw_fd(fd);
         let _ = socket.peer_addr.set(Some(peer.into()));
         // The digest is pingora's way to hand a connection's data to its requests; the header in it is unused.

@@ -14,12 +14,15 @@ use super::{
 use crate::{
     audit::{Context, Event},
     flow::{Caller, Desk, Hall},
-    identity::{Assertions, Told, tell},
+    identity::{Assertions, Signer, Told, tell},
     keys,
     lms::{Authorization, Intent, moodle},
     outbound::Upstream,
     pages::{Frame, Pages, View},
-    sessions::{Session, Who, cookie},
+    sessions::{
+        Session, Who,
+        cookie::{self, Jar},
+    },
     telemetry::Metrics,
     types::{Amr, BadRequest, Door, LmsUserId, SiteName, Unavailable},
 };
@@ -76,6 +79,7 @@ pub enum Act {
 pub enum Reading {
     Own,
     SignIn,
+    ChangePassword,
     AppSignIn,
     AppCall,
     AppFile,
@@ -95,6 +99,14 @@ pub enum Errand {
     OpensNoSession,
 }
 
+/// What follows the head of a request that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sends {
+    TheClientsBody,
+    /// A body was there, and what it said stands in the target now: it goes on as a GET.
+    Nothing,
+}
+
 /// A request in the form in which it goes on.
 pub struct Forward {
     pub house: Arc<House>,
@@ -102,6 +114,7 @@ pub struct Forward {
     pub target: String,
     pub headers: Vec<(String, Vec<u8>)>,
     pub standing: Standing,
+    pub sends: Sends,
     pub errand: Errand,
     /// Sent along with the answer: a visitor's new pre-session.
     pub cookies: Vec<String>,
@@ -132,15 +145,20 @@ impl Gate {
         house.ok_or(BadRequest::with_status(421, "no such site"))
     }
 
-    pub async fn admit(&self, house: &Arc<House>, incoming: &Incoming) -> Result<Act, Refusal> {
+    /// What a request wants; `None` is a page of our own.
+    pub fn wants(incoming: &Incoming) -> Result<Option<Intent>, BadRequest> {
+        if is_own(incoming.target.path.decoded()) {
+            return Ok(None);
+        }
+        moodle::classify(&incoming.target.path, incoming.target.query.as_deref()).map(Some)
+    }
+
+    pub async fn admit(&self, house: &Arc<House>, incoming: &Incoming, wants: Option<Intent>) -> Result<Act, Refusal> {
         // A script on an LMS page could otherwise register one for the whole origin (attack J5).
         if incoming.headers.contains_key("service-worker") {
             return Ok(Act::Reply(self.error(incoming, 403)));
         }
-        if is_own(incoming.target.path.decoded()) {
-            return self.own(house, incoming).await;
-        }
-        let intent = moodle::classify(&incoming.target.path, incoming.target.query.as_deref())?;
+        let Some(intent) = wants else { return self.own(house, incoming).await };
         if incoming.method == Method::OPTIONS {
             return Ok(Act::Reply(options(intent)));
         }
@@ -152,6 +170,9 @@ impl Gate {
             Intent::Reset | Intent::Confirm => self.open_page(house, incoming, Errand::OpensNoSession).await,
             Intent::Asset => Ok(forward(house, incoming, Standing::Bare, Errand::Pass, &[])?),
             Intent::SignOut => self.page(house, incoming, Errand::SignOut).await,
+            Intent::Page if posts && incoming.target.path.script() == Some(moodle::CHANGE_PASSWORD) => {
+                Ok(Act::ReadBody(Reading::ChangePassword, form))
+            }
             Intent::Page => self.page(house, incoming, Errand::Pass).await,
             Intent::AppSignIn => Ok(Act::ReadBody(Reading::AppSignIn, form)),
             Intent::AppCall => Ok(Act::ReadBody(Reading::AppCall, self.config.rest_body_bytes)),
@@ -182,7 +203,7 @@ impl Gate {
             return self.signed_in(house, incoming, session, errand);
         }
         let (visit, cookies) = self.visit(house, incoming);
-        let sent = cookie::open(incoming.cookie_pairs(), &visit.key, house.name());
+        let sent = cookie::open(incoming.cookie_pairs(), Jar::Visit, &visit.key, house.name());
         let mut act = forward(house, incoming, Standing::Visitor { key: visit.key }, errand, &sent)?;
         if let Act::Forward(forward) = &mut act {
             forward.cookies = cookies;
@@ -200,7 +221,12 @@ impl Gate {
         let Some(half) = session.lms.clone() else {
             return Ok(Act::Reply(self.to_sign_in(house, incoming)));
         };
-        let sent = cookie::open(incoming.cookie_pairs(), &keys::SealKey::new(half.seal_key), house.name());
+        // Same-origin policy does not hold for websockets, and a sibling domain's page sends our cookie (attack H9).
+        if is_websocket(incoming) && !incoming.is_own_or_no_origin(&house.public_url) {
+            return Ok(Act::Reply(self.refuse(incoming, 403)));
+        }
+        let sent =
+            cookie::open(incoming.cookie_pairs(), Jar::Session, &keys::SealKey::new(half.seal_key), house.name());
         let told = self.told(house, &session);
         let standing = Standing::Session { session, half, sent: sent.clone() };
         let mut act = forward(house, incoming, standing, errand, &sent)?;
@@ -320,7 +346,12 @@ impl Gate {
     }
 
     /// A password reset at the LMS that passed here: everything issued before it is dead (design §2 "Leavers").
-    pub async fn password_was_reset(&self, house: &House, incoming: &Incoming, user: LmsUserId) -> Result<(), Unavailable> {
+    pub async fn password_was_reset(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        user: LmsUserId,
+    ) -> Result<(), Unavailable> {
         let Some(account) = self.desk.accounts.bound_account(house.name(), user).await? else { return Ok(()) };
         self.desk.accounts.raise_epoch(&account).await?;
         self.desk.sessions.remove_account(&account).await?;
@@ -350,8 +381,8 @@ impl Gate {
         let names = &house.hall.site.headers;
         let (ring, now) = (self.desk.ring.load(), self.desk.clock.now());
         let mut headers = tell(told, names);
-        let assertion =
-            self.assertions.of(holder, told, house.name(), &house.public_url, &ring, self.desk.rng.as_ref(), now);
+        let (site, issuer, rng) = (house.name(), house.public_url.as_str(), self.desk.rng.as_ref());
+        let assertion = self.assertions.of(holder, told, &Signer { site, issuer, ring: &ring, rng, now });
         headers.extend(assertion.map(|value| (names.assertion.clone(), value)));
         headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect()
     }
@@ -370,6 +401,7 @@ pub fn forward(
         target: incoming.target.forwarded(),
         headers: own_headers(house, incoming, cookies)?,
         standing,
+        sends: Sends::TheClientsBody,
         errand,
         cookies: Vec::new(),
         websocket: false,
@@ -383,7 +415,8 @@ pub fn own_headers(
     cookies: &[(String, String)],
 ) -> Result<Vec<(String, Vec<u8>)>, BadRequest> {
     let mut headers = forwarded_headers(&incoming.headers, &house.rules)?;
-    headers.retain(|(name, _)| !matches!(name.as_str(), "host" | "content-length" | "transfer-encoding"));
+    headers
+        .retain(|(name, _)| !matches!(name.as_str(), "host" | "content-length" | "transfer-encoding" | "x-request-id"));
     let mut say = |name: &str, value: String| headers.push((name.to_owned(), value.into_bytes()));
     say("host", house.authority.clone());
     say("x-forwarded-for", incoming.client.to_string());

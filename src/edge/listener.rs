@@ -134,9 +134,8 @@ pub async fn serve_http(listener: TcpListener, hosts: Arc<Vec<String>>, mut stop
 fn redirect<B>(request: &http::Request<B>, authorities: &[String]) -> Response<Empty<bytes::Bytes>> {
     let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok());
     let name = host.and_then(|h| super::hygiene::canonical_host(h).ok()).map(|h| h.name);
-    let ours = name.and_then(|name| {
-        authorities.iter().find(|a| super::hygiene::canonical_host(a).is_ok_and(|h| h.name == name))
-    });
+    let ours = name
+        .and_then(|name| authorities.iter().find(|a| super::hygiene::canonical_host(a).is_ok_and(|h| h.name == name)));
     let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
     let mut response = Response::new(Empty::new());
     let location = ours.filter(|_| target.starts_with('/')).map(|authority| format!("https://{authority}{target}"));

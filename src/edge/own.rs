@@ -134,7 +134,8 @@ impl Gate {
         if !incoming.is_same_origin(&house.public_url) {
             return self.error(incoming, 403);
         }
-        let Ok(BodyParams::Form { params, .. }) = Params::parse_body(incoming.header(header::CONTENT_TYPE), body) else {
+        let Ok(BodyParams::Form { params, .. }) = Params::parse_body(incoming.header(header::CONTENT_TYPE), body)
+        else {
             return self.error(incoming, 400);
         };
         let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
@@ -152,9 +153,7 @@ impl Gate {
             "/vestibule/help-desk" => flow::confirm_help_desk(desk, hall, &caller, &id, &code).await,
             "/vestibule/enrol" => flow::confirm_device(desk, hall, &caller, &id, &code).await,
             "/vestibule/recovery-codes" => flow::keep_codes(desk, hall, &caller, &id).await,
-            "/vestibule/cancel" => {
-                flow::cancel(desk, hall, &id).await.map(|()| Answered::Ended(EndedWhy::Cancelled))
-            }
+            "/vestibule/cancel" => flow::cancel(desk, hall, &id).await.map(|()| Answered::Ended(EndedWhy::Cancelled)),
             _ => return self.error(incoming, 404),
         };
         self.answered(house, incoming, &id, answered).await

@@ -2,7 +2,7 @@
 
 use super::{
     conn::Conn,
-    gate::{Act, Errand, Forward, Gate, House, Reading, Refusal},
+    gate::{Act, Errand, Forward, Gate, House, Reading, Refusal, Sends},
     hygiene::{BadRequest, drop_response_header},
     relay::rewrite_location,
     reply::{self, Reply},
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     audit::Event,
     flow,
+    lms::Intent,
     sessions::cookie,
     types::{RequestId, RngExt},
 };
@@ -25,9 +26,19 @@ use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a client may take for a body that is read here, as a whole.
-const BODY_LIMIT: Duration = Duration::from_secs(60);
+/// How long a client may take for a body that is read here, as a whole: 16 MiB over a slow phone's uplink.
+const BODY_LIMIT: Duration = Duration::from_secs(120);
+
+/// What all bodies that are being read may fill together, in KiB. A token may stand last in its body, so strangers
+/// are read before they are known; beyond this they wait, and then are told to come back (design R10).
+static BODY_ROOM: Semaphore = Semaphore::const_new(512 * 1024);
+const ROOM_WAIT: Duration = Duration::from_secs(5);
+/// Given back when the request is over.
+type Room = Vec<SemaphorePermit<'static>>;
+/// Taken at a time: a form fits into one.
+const ROOM_STEP_KIB: u32 = 64;
 
 /// 100, 102 and 103 before one answer. More is a peer that never comes to the point (attack C9).
 const INTERIM_LIMIT: u32 = 16;
@@ -40,6 +51,8 @@ pub struct Ctx {
     id: RequestId,
     since: std::time::Instant,
     site: Option<Arc<House>>,
+    /// For metrics.
+    intent: &'static str,
     incoming: Option<Incoming>,
     forward: Option<Box<Forward>>,
     /// Written instead of what the LMS answered.
@@ -58,6 +71,7 @@ impl ProxyHttp for Gateway {
             id: RequestId::new(self.0.desk.rng.hex(8)),
             since: std::time::Instant::now(),
             site: None,
+            intent: "refused",
             incoming: None,
             forward: None,
             instead: None,
@@ -119,12 +133,19 @@ impl ProxyHttp for Gateway {
         let Some(forward) = &ctx.forward else { return Err(Error::new(ErrorType::InternalError)) };
         // Written anew: nothing of the client's head survives but framing, which pingora has judged, and the pair
         // that asks for a websocket, which pingora's policy has let through.
+        let body = forward.sends == Sends::TheClientsBody;
+        let was_read = !body && request.method == Method::POST;
         let framing = |name: &HeaderName| {
-            matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING)
+            (body && matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING))
                 || (forward.websocket && matches!(*name, header::CONNECTION | header::UPGRADE))
         };
         let names: Vec<HeaderName> = request.headers.keys().filter(|name| !framing(name)).cloned().collect();
         names.iter().for_each(|name| drop(request.remove_header(name)));
+        if was_read {
+            request.set_method(Method::GET);
+            // Without it pingora would announce chunks that never come, because the client did send a body.
+            request.insert_header(header::CONTENT_LENGTH, "0")?;
+        }
         for (name, value) in &forward.headers {
             if matches!(name.as_str(), "connection" | "upgrade") {
                 continue;
@@ -242,7 +263,7 @@ impl ProxyHttp for Gateway {
             info.request_is_over();
         }
         let site = ctx.site.as_ref().map_or("-", |house| house.name().as_str());
-        self.0.metrics.request(site, if ctx.forward.is_some() { "forwarded" } else { "answered" }, ctx.status);
+        self.0.metrics.request(site, ctx.intent, ctx.status);
         // The path alone: queries carry tokens and passwords (attack H2).
         let path = ctx.incoming.as_ref().map_or("-", |incoming| loggable(incoming));
         tracing::info!(
@@ -273,11 +294,16 @@ impl Gateway {
             Err(bad) => return Ok(Some(self.bad(session, &ctx.id, bad))),
         };
         ctx.site = Some(house.clone());
-        let act = gate.admit(&house, &incoming).await;
+        let wants = match Gate::wants(&incoming) {
+            Ok(wants) => wants,
+            Err(bad) => return Ok(Some(self.bad(session, &ctx.id, bad))),
+        };
+        ctx.intent = wants.map_or("own", Intent::name);
+        let act = gate.admit(&house, &incoming, wants).await;
         let act = match act {
             Ok(Act::ReadBody(reading, limit)) => match read_body(session, &incoming, limit).await? {
-                Ok(body) => gate.read(&house, &incoming, reading, &body).await,
-                Err(status) => Ok(Act::Reply(self.too_large(&incoming, reading, status))),
+                Ok((body, _room)) => gate.read(&house, &incoming, reading, &body).await,
+                Err(status) => Ok(Act::Reply(self.unread(&incoming, reading, status))),
             },
             Ok(Act::Upload) => self.upload(session, &house, &incoming).await.map(Act::Reply),
             act => act,
@@ -295,6 +321,7 @@ impl Gateway {
             Err(Refusal::Bad(bad)) => Some(self.bad(session, &ctx.id, bad)),
             Err(Refusal::Store(error)) => {
                 tracing::warn!(request_id = %ctx.id, %error, "a request could not be decided and was refused");
+                gate.metrics.store_error(error.store);
                 Some(rescue::with_retry(gate.refuse(&incoming, 503), 503))
             }
         };
@@ -309,17 +336,22 @@ impl Gateway {
         rescue::json(bad.status, id)
     }
 
-    fn too_large(&self, incoming: &Incoming, reading: Reading, status: u16) -> Reply {
-        match reading {
+    /// A body that was not read to its end.
+    fn unread(&self, incoming: &Incoming, reading: Reading, status: u16) -> Reply {
+        let answer = match reading {
             Reading::AppSignIn | Reading::AppCall | Reading::AppFile | Reading::AppUploadForm => {
                 let mut answer = rescue::json(status, &incoming.id);
                 reply::set(answer.headers_mut(), header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
                 answer
             }
-            Reading::Own | Reading::SignIn | Reading::Ajax | Reading::AjaxOpen | Reading::LtiReturn => {
-                self.0.refuse(incoming, status)
-            }
-        }
+            Reading::Own
+            | Reading::SignIn
+            | Reading::ChangePassword
+            | Reading::Ajax
+            | Reading::AjaxOpen
+            | Reading::LtiReturn => self.0.refuse(incoming, status),
+        };
+        rescue::with_retry(answer, status)
     }
 
     fn error_answer(&self, ctx: &Ctx, code: u16) -> Reply {
@@ -338,16 +370,19 @@ impl Gateway {
         response: &ResponseHeader,
     ) -> std::result::Result<Vec<String>, Reply> {
         let (gate, house) = (&self.0, &forward.house);
+        // Before the ruling, which would withhold such an answer and not learn what it has changed.
+        if forward.errand == Errand::OpensNoSession {
+            self.opened_elsewhere(forward, incoming, response).await?;
+        }
         let rng = gate.desk.rng.as_ref();
         let ruling = rule(&forward.standing, response.status, &response.headers, house.name(), rng);
         match (ruling, &forward.standing) {
-            (Ruling::Pass { set_cookies }, _) => {
+            (Ruling::Pass { set_cookies }, _) => Ok([forward.cookies.clone(), set_cookies].concat()),
+            (Ruling::HalfOver { stray }, Standing::Session { session, .. }) => {
                 if forward.errand == Errand::OpensNoSession {
+                    let _ = gate.half_is_over(house, session, Vec::new()).await;
                     self.opened_elsewhere(forward, incoming, response).await?;
                 }
-                Ok([forward.cookies.clone(), set_cookies].concat())
-            }
-            (Ruling::HalfOver { stray }, Standing::Session { session, .. }) => {
                 if forward.errand == Errand::SignOut {
                     // The new cookie is the anonymous one that Moodle's logout always sets.
                     let signed_out = flow::sign_out(&gate.desk, &house.hall, &gate.caller(incoming), session).await;
@@ -397,9 +432,7 @@ impl Gateway {
         let sets = crate::outbound::set_cookies(&response.headers);
         let sessions: Vec<_> = sets
             .into_iter()
-            .filter(|(name, _)| {
-                crate::lms::moodle::cookie_class(name) == crate::lms::moodle::CookieClass::Session
-            })
+            .filter(|(name, _)| crate::lms::moodle::cookie_class(name) == crate::lms::moodle::CookieClass::Session)
             .collect();
         let posted = incoming.method == Method::POST;
         let confirming = incoming.target.path.script() == Some("login/confirm.php");
@@ -414,9 +447,17 @@ impl Gateway {
                 }
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened"),
+            Err(error) => {
+                tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened")
+            }
         }
         house.hall.log_out_later(sessions);
+        // A guest's, or one that the LMS had forgotten: its LMS half is over.
+        if let Standing::Session { session, .. } = &forward.standing
+            && gate.half_is_over(house, session, Vec::new()).await.is_err()
+        {
+            return Err(rescue::with_retry(gate.refuse(incoming, 503), 503));
+        }
         let mut answer = reply::see_other("/login/index.php");
         reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[cookie::SESSION]);
         gate.metrics.sign_in(crate::types::Door::Browser, "reset");
@@ -475,6 +516,7 @@ impl Gate {
         Ok(Act::Reply(match reading {
             Reading::Own => self.own_post(house, incoming, body).await,
             Reading::SignIn => self.sign_in(house, incoming, body).await?,
+            Reading::ChangePassword => self.change_password(house, incoming, body).await?,
             Reading::AppSignIn => self.app_sign_in(house, incoming, body).await,
             Reading::AppCall => self.app_call(house, incoming, body).await?,
             Reading::AppFile => return self.app_file(house, incoming, body).await,
@@ -502,9 +544,13 @@ async fn read_body(
     session: &mut Session,
     incoming: &Incoming,
     limit: usize,
-) -> Result<std::result::Result<Bytes, u16>> {
+) -> Result<std::result::Result<(Bytes, Room), u16>> {
     if incoming.method != Method::POST || limit == 0 {
-        return Ok(Ok(Bytes::new()));
+        return Ok(Ok((Bytes::new(), Room::new())));
+    }
+    // Nothing that is read here may be compressed: PHP would see other bytes than we do (attack H1).
+    if incoming.headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(Err(415));
     }
     let announced = incoming.header(header::CONTENT_LENGTH).and_then(|n| n.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
@@ -512,18 +558,28 @@ async fn read_body(
     }
     continue_if_expected(session, incoming).await?;
     let mut body = BytesMut::new();
+    // By what has really come, so that nobody reserves room with an announcement.
+    let mut room = Room::new();
+    let mut held = 0;
     let read = async {
         while let Some(chunk) = session.as_downstream_mut().read_request_body().await? {
             if body.len() + chunk.len() > limit {
-                return Ok(false);
+                return Ok(Some(413));
             }
             body.extend_from_slice(&chunk);
+            if body.len() > held {
+                let Ok(Ok(more)) = tokio::time::timeout(ROOM_WAIT, BODY_ROOM.acquire_many(ROOM_STEP_KIB)).await else {
+                    return Ok(Some(503));
+                };
+                room.push(more);
+                held += ROOM_STEP_KIB as usize * 1024;
+            }
         }
-        Ok::<bool, Box<Error>>(true)
+        Ok::<Option<u16>, Box<Error>>(None)
     };
     match tokio::time::timeout(BODY_LIMIT, read).await {
-        Ok(Ok(true)) => Ok(Ok(body.freeze())),
-        Ok(Ok(false)) => Ok(Err(413)),
+        Ok(Ok(None)) => Ok(Ok((body.freeze(), room))),
+        Ok(Ok(Some(status))) => Ok(Err(status)),
         Ok(Err(error)) => Err(error),
         Err(_) => Ok(Err(408)),
     }

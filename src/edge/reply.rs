@@ -1,6 +1,6 @@
 //! Answers of our own: pages, redirects and JSON, each with the headers that keep it to itself.
 
-use crate::sessions::cookie;
+use crate::sessions::cookie::{self, Jar};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -79,7 +79,8 @@ pub fn add_cookie(reply: &mut Reply, line: &str) {
 /// The browser forgets what belonged to a session or visit that is over.
 pub fn clear_cookies<'a>(reply: &mut Reply, present: impl Iterator<Item = &'a str>, keep: &[&str]) {
     for name in present {
-        let ours = matches!(name, cookie::SESSION | cookie::FLOW | cookie::VISIT) || cookie::lms_name(name).is_some();
+        let sealed = Jar::Session.holds(name) || Jar::Visit.holds(name);
+        let ours = sealed || matches!(name, cookie::SESSION | cookie::FLOW | cookie::VISIT);
         if ours && !keep.contains(&name) {
             add_cookie(reply, &cookie::clear(name));
         }

@@ -116,6 +116,12 @@ impl Incoming {
         };
         site_says && origin
     }
+
+    /// For what every browser sends with an Origin; who sends none is no browser.
+    pub fn is_own_or_no_origin(&self, public_url: &str) -> bool {
+        !self.headers.contains_key(header::ORIGIN)
+            || self.header(header::ORIGIN).is_some_and(|origin| origin.eq_ignore_ascii_case(public_url))
+    }
 }
 
 pub const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");

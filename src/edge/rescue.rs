@@ -22,7 +22,7 @@ pub fn with_retry(mut answer: Reply, status: u16) -> Reply {
 /// The status of a story that could not be told to its end.
 pub fn status(error: &FlowError) -> u16 {
     match error {
-        FlowError::Store(_) | FlowError::SourceDown => 503,
+        FlowError::Store(_) | FlowError::SourceDown | FlowError::Unrecorded => 503,
         FlowError::Lms(LmsError::Outbound(error)) => outbound_status(error),
         FlowError::Lms(LmsError::Unsuitable(_)) => 502,
         FlowError::Seal(_) => 500,
@@ -46,8 +46,10 @@ fn sentence(status: u16) -> &'static str {
         403 => "this address is closed",
         404 => "not found",
         405 => "method not allowed",
+        408 => "the request came too slowly",
         413 => "the request is too large",
         414 => "the address is too long",
+        415 => "a compressed request cannot be read here",
         421 => "this host is not served here",
         431 => "the request head is too large",
         502 => "the learning site gave no usable answer",

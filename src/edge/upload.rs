@@ -107,6 +107,9 @@ impl Gateway {
         incoming: &Incoming,
     ) -> Result<Result<Opening, Reply>, Refusal> {
         let content_type = incoming.header(header::CONTENT_TYPE);
+        if incoming.headers.contains_key(header::CONTENT_ENCODING) {
+            return Ok(Err(ambiguous()));
+        }
         let Ok(BodyType::Multipart { boundary }) = BodyType::parse(content_type) else { return Ok(Err(ambiguous())) };
         let (Ok(scanner), Some(query)) = (Scanner::new(&boundary), query_of(incoming)) else {
             return Ok(Err(ambiguous()));

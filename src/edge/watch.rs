@@ -4,8 +4,11 @@
 
 use crate::{
     keys::SealKey,
-    lms::moodle::{CookieClass, cookie_class, log_user_header},
-    sessions::{LmsHalf, Session, Who, cookie},
+    lms::moodle::{CookieClass, cookie_class, log_user},
+    sessions::{
+        LmsHalf, Session, Who,
+        cookie::{self, Jar},
+    },
     types::{LmsUserId, Rng, SiteName},
 };
 use http::{HeaderMap, StatusCode, header};
@@ -42,7 +45,7 @@ struct Set {
 
 pub fn rule(standing: &Standing, status: StatusCode, headers: &HeaderMap, site: &SiteName, rng: &dyn Rng) -> Ruling {
     let cookies = cookies(headers);
-    let named = headers.get(log_user_header()).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+    let named = log_user(headers);
     let opened = || sessions_of(&cookies);
     match standing {
         Standing::Bare => match named.filter(|name| !is_guest(name)) {
@@ -51,7 +54,7 @@ pub fn rule(standing: &Standing, status: StatusCode, headers: &HeaderMap, site: 
         },
         Standing::Visitor { key } => match named.filter(|name| !is_guest(name)) {
             Some(named) => Ruling::Withhold { named, stray: opened() },
-            None => Ruling::Pass { set_cookies: sealed(&cookies, key, site, rng) },
+            None => Ruling::Pass { set_cookies: sealed(&cookies, Jar::Visit, key, site, rng) },
         },
         Standing::Token { user, log_user } => match named.filter(|name| !is_owner(name, *user, log_user.as_deref())) {
             Some(named) => Ruling::Withhold { named, stray: opened() },
@@ -65,7 +68,7 @@ pub fn rule(standing: &Standing, status: StatusCode, headers: &HeaderMap, site: 
                 Some(stray) => Ruling::HalfOver { stray },
                 None => {
                     let key = SealKey::new(half.seal_key);
-                    Ruling::Pass { set_cookies: sealed(&cookies, &key, site, rng) }
+                    Ruling::Pass { set_cookies: sealed(&cookies, Jar::Session, &key, site, rng) }
                 }
             },
         },
@@ -88,15 +91,15 @@ fn sessions_of(cookies: &[Set]) -> Vec<(String, String)> {
     rotated(cookies, &[]).unwrap_or_default()
 }
 
-fn sealed(cookies: &[Set], key: &SealKey, site: &SiteName, rng: &dyn Rng) -> Vec<String> {
+fn sealed(cookies: &[Set], jar: Jar, key: &SealKey, site: &SiteName, rng: &dyn Rng) -> Vec<String> {
     cookies
         .iter()
         .filter(|set| cookie_class(&set.name) != CookieClass::Drop)
         // More than a dozen is no LMS but an attack on the browser's jar (design R10).
         .take(12)
         .filter_map(|set| match &set.value {
-            Some(value) => cookie::seal(rng, key, site, &set.name, value),
-            None => Some(cookie::clear(&cookie::sealed_name(&set.name))),
+            Some(value) => cookie::seal(rng, jar, key, site, &set.name, value),
+            None => Some(cookie::clear(&jar.sealed_name(&set.name))),
         })
         .collect()
 }
@@ -164,8 +167,7 @@ mod tests {
             now: Timestamp(0),
         };
         let log_user = log_user.map(str::to_owned);
-        let issued =
-            sessions::issue_guest(LmsUserId(1), log_user, visit, &sessions::Config::default(), &SystemRng);
+        let issued = sessions::issue_guest(LmsUserId(1), log_user, visit, &sessions::Config::default(), &SystemRng);
         let half = issued.session.lms.clone().unwrap();
         Standing::Session {
             session: Arc::new(issued.session),
@@ -230,7 +232,7 @@ mod tests {
         ];
         let Ruling::Pass { set_cookies } = ruled(&visitor, 200, &lines) else { panic!("withheld") };
         assert_eq!(set_cookies.len(), 1);
-        assert!(set_cookies[0].starts_with("__Host-lms-MoodleSession="));
+        assert!(set_cookies[0].starts_with("__Host-anon-MoodleSession="));
         assert!(matches!(ruled(&Standing::Bare, 200, &lines), Ruling::Pass { set_cookies } if set_cookies.is_empty()));
     }
 }

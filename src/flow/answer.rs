@@ -35,7 +35,9 @@ pub enum Asked {
 pub enum Answered {
     /// Ask again, and say why.
     Again(Problem),
-    Locked { minutes: u32 },
+    Locked {
+        minutes: u32,
+    },
     Ended(EndedWhy),
     /// The next thing is asked.
     Next(Stage),
@@ -91,23 +93,29 @@ pub async fn answer(
     }
     match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
-        Checked::Problem(problem) => Ok(Answered::Again(problem)),
+        Checked::Problem { problem, .. } => Ok(Answered::Again(problem)),
         Checked::Locked { minutes } => Ok(Answered::Locked { minutes }),
-        Checked::FlowOver => {
-            drop_flow(desk, hall, id).await?;
-            Ok(Answered::Ended(EndedWhy::TooManyAttempts))
-        }
-        Checked::Gone => Ok(Answered::Ended(EndedWhy::Expired)),
+        Checked::FlowOver => ended(desk, hall, id, EndedWhy::TooManyAttempts).await,
+        Checked::Full => Ok(Answered::Ended(EndedWhy::TooManyAttempts)),
+        Checked::Gone => ended(desk, hall, id, EndedWhy::Expired).await,
     }
 }
 
 /// How a code was judged.
 pub(super) enum Checked {
     Right(Fact),
-    Problem(Problem),
-    Locked { minutes: u32 },
+    /// And so many answers are left in this flow.
+    Problem {
+        problem: Problem,
+        left: u32,
+    },
+    Locked {
+        minutes: u32,
+    },
     /// The flow has had its wrong answers.
     FlowOver,
+    /// As many answers as may be wrong are being looked at right now. The flow stays: one of them may be right.
+    Full,
     /// The account changed under the flow.
     Gone,
 }
@@ -128,17 +136,18 @@ pub(super) async fn check(
     let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
     match desk.policy.decide(resolved, &enrolments, flow.facts.clone(), place) {
         Decision::Challenge(_, factors) if factors.contains(&kind) => {}
-        Decision::Challenge(..) => return Ok(Checked::Problem(Problem::Incomplete)),
+        Decision::Challenge(..) => return uncounted(desk, flow, Problem::Incomplete).await,
         Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(Checked::Gone),
     }
     if !complete(kind, code) {
-        return Ok(Checked::Problem(Problem::Incomplete));
+        return uncounted(desk, flow, Problem::Incomplete).await;
     }
     let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
         Leave::Given(slot) => slot,
-        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Checked::FlowOver),
+        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {
             desk.record(hall, caller, refused(limit));
+            desk.metrics.factor_answer(kind, "locked");
             return Ok(Checked::Locked { minutes: minutes(rest) });
         }
     };
@@ -147,6 +156,7 @@ pub(super) async fn check(
             desk.throttle.factor_right(slot).await?;
             let event = Event::FactorAccepted { account: account.clone(), factor: kind, door: flow.door };
             desk.record(hall, caller, event);
+            desk.metrics.factor_answer(kind, "accepted");
             if kind == FactorKind::Recovery && enrolments.recovery_left <= 4 {
                 let left = enrolments.recovery_left.saturating_sub(1);
                 desk.record(hall, caller, Event::RecoveryCodesLow { account: account.clone(), left });
@@ -155,11 +165,13 @@ pub(super) async fn check(
         }
         Judged::Used => {
             desk.record(hall, caller, refused("already used"));
+            desk.metrics.factor_answer(kind, "used");
             desk.throttle.factor_not_wrong(slot).await?;
-            Ok(Checked::Problem(Problem::AlreadyUsed))
+            uncounted(desk, flow, Problem::AlreadyUsed).await
         }
         Judged::Wrong => {
             desk.record(hall, caller, refused("wrong"));
+            desk.metrics.factor_answer(kind, "wrong");
             wrong(desk, slot).await
         }
     }
@@ -168,8 +180,12 @@ pub(super) async fn check(
 async fn wrong(desk: &Desk, slot: FactorSlot) -> Result<Checked, FlowError> {
     match desk.throttle.factor_wrong(slot).await? {
         0 => Ok(Checked::FlowOver),
-        _ => Ok(Checked::Problem(Problem::WrongCode)),
+        left => Ok(Checked::Problem { problem: Problem::WrongCode, left }),
     }
+}
+
+async fn uncounted(desk: &Desk, flow: &Flow, problem: Problem) -> Result<Checked, FlowError> {
+    Ok(Checked::Problem { problem, left: desk.throttle.factor_left(flow.id.expose()).await? })
 }
 
 enum Judged {
@@ -221,13 +237,7 @@ fn complete(kind: FactorKind, code: &str) -> bool {
 }
 
 /// A right answer: is it enough now? If so the flow is taken, which exactly one caller can.
-async fn advance(
-    desk: &Desk,
-    hall: &Hall,
-    caller: &Caller,
-    mut flow: Flow,
-    fact: Fact,
-) -> Result<Answered, FlowError> {
+async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact: Fact) -> Result<Answered, FlowError> {
     flow.facts.push(fact);
     match decide(desk, &flow).await? {
         Some(Decision::Satisfied(satisfied)) => {
@@ -241,7 +251,7 @@ async fn advance(
             flow.stage = Stage::Challenge;
             next(desk, flow).await
         }
-        Some(Decision::Enrol(..)) | None => Ok(Answered::Ended(EndedWhy::Expired)),
+        Some(Decision::Enrol(..)) | None => ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     }
 }
 
@@ -284,13 +294,12 @@ pub async fn confirm_help_desk(
     let slot = match desk.throttle.factor(&account, "help_desk", flow.id.expose()).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit: "wrong_factors_per_flow", .. } => {
-            drop_flow(desk, hall, id).await?;
             return Ok(Answered::Ended(EndedWhy::TooManyAttempts));
         }
         Leave::Refused { rest, .. } => return Ok(Answered::Locked { minutes: minutes(rest) }),
     };
     let Some(Decision::Enrol(resolved, _, rule)) = decide(desk, &flow).await? else {
-        return Ok(Answered::Ended(EndedWhy::Expired));
+        return ended(desk, hall, id, EndedWhy::Expired).await;
     };
     let digest = help_desk::enrolment_code_digest(&desk.ring(), &account, &canonical);
     if desk.enrolments.claim_enrolment_code(&account, &digest, desk.now()).await? {
@@ -301,10 +310,7 @@ pub async fn confirm_help_desk(
     let account = resolved.account().id.clone();
     desk.record(hall, caller, Event::EnrolmentCodeRefused { account });
     match wrong(desk, slot).await? {
-        Checked::FlowOver => {
-            drop_flow(desk, hall, id).await?;
-            Ok(Answered::Ended(EndedWhy::TooManyAttempts))
-        }
+        Checked::FlowOver => ended(desk, hall, id, EndedWhy::TooManyAttempts).await,
         _ => Ok(Answered::Again(Problem::WrongCode)),
     }
 }
@@ -333,7 +339,8 @@ pub async fn confirm_device(
     // device may have been enrolled in another browser (attack J3).
     let resolved = match decide(desk, &flow).await? {
         Some(Decision::Enrol(resolved, due, _)) if due == proof || proof == EnrolmentProof::ByHelpDesk => resolved,
-        Some(_) | None => return Ok(Answered::Ended(EndedWhy::Expired)),
+        Some(_) => return overtaken(desk, &flow).await,
+        None => return ended(desk, hall, id, EndedWhy::Expired).await,
     };
     let enrolment = enrolment(desk, hall, &resolved, &secret, step, proof, rule);
     let codes = recovery::generate(desk.rng.as_ref()).to_vec();
@@ -343,13 +350,12 @@ pub async fn confirm_device(
         .filter_map(|code| recovery::canonical(code))
         .map(|canonical| recovery::digest(&desk.ring(), account, &canonical))
         .collect();
+    if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
+        return overtaken(desk, &flow).await;
+    }
     flow.stage = Stage::Codes { codes };
     flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now() });
-    if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
-        return Ok(Answered::Ended(EndedWhy::Expired));
-    }
-    let event =
-        Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
+    let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
     desk.record(hall, caller, event);
     next(desk, flow).await
 }
@@ -398,13 +404,28 @@ pub async fn keep_codes(desk: &Desk, hall: &Hall, caller: &Caller, id: &FlowId) 
             let wanted = Some(taken.wanted).filter(|w| !w.is_empty());
             Ok(Answered::SignedIn(Box::new(finish(desk, hall, caller, satisfied, taken.held, wanted).await?)))
         }
-        Some(Decision::Challenge(..) | Decision::Enrol(..)) | None => Ok(Answered::Ended(EndedWhy::Expired)),
+        Some(Decision::Challenge(..) | Decision::Enrol(..)) | None => ended(desk, hall, id, EndedWhy::Expired).await,
     }
 }
 
 /// The user's own end of it.
 pub async fn cancel(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<(), FlowError> {
     drop_flow(desk, hall, id).await
+}
+
+/// Somebody was faster: the same form sent twice, which goes on where the first has led, or another browser.
+async fn overtaken(desk: &Desk, flow: &Flow) -> Result<Answered, FlowError> {
+    match desk.flows.get(&flow.id).await? {
+        Some(current) if current.version != flow.version => Ok(Answered::Next(current.stage)),
+        // Not dropped: the first of two may be about to write its next stage. Its ten minutes end it.
+        Some(_) | None => Ok(Answered::Ended(EndedWhy::Expired)),
+    }
+}
+
+/// What was pending is over: the flow goes with it, and says why.
+async fn ended(desk: &Desk, hall: &Hall, id: &FlowId, why: EndedWhy) -> Result<Answered, FlowError> {
+    drop_flow(desk, hall, id).await?;
+    Ok(Answered::Ended(why))
 }
 
 /// A flow that ends without `Satisfied` takes its LMS session with it.

@@ -17,7 +17,7 @@ use crate::{
     lms::{AppMfa, Held},
     mfa::policy::{Basis, Decision, Place, Policy, Satisfied},
     outbound::Answer,
-    tokens::{self, Device, LmsTokens},
+    tokens::{self, Device, LmsTokens, Means},
     types::{Door, FactorKind, FlowId, Password, Secret, ServiceName},
 };
 
@@ -33,13 +33,22 @@ pub enum AppAnswer {
     /// The LMS's own error; `None` is its wrong-password answer.
     Refused(Option<Box<Answer>>),
     /// A factor is due: where and with what it can be answered.
-    Challenge { flow: FlowId, expires_in: u64, factors: Vec<FactorKind> },
+    Challenge {
+        flow: FlowId,
+        expires_in: u64,
+        factors: Vec<FactorKind>,
+    },
     /// A factor is due, and this site's apps cannot answer one.
     FactorDue,
     /// A factor is due and none is enrolled yet.
     EnrolmentDue,
-    WrongCode { attempts_left: bool, problem: Problem },
-    Locked { minutes: u32 },
+    WrongCode {
+        attempts_left: u32,
+        problem: Problem,
+    },
+    Locked {
+        minutes: u32,
+    },
     FlowOver,
 }
 
@@ -62,7 +71,7 @@ pub async fn app_sign_in(
     let credentials = Credentials::Token { username, password, service };
     let attempt = Attempt { credentials, client: caller.client };
     let proof = match judge(desk, hall, caller, &attempt, &canonical, slot).await? {
-        Judged::Authenticated(proof) => proof,
+        Judged::Authenticated(proof) => *proof,
         Judged::Refused(answer) => return Ok(AppAnswer::Refused(answer)),
     };
     let (site, now) = (&hall.site.name, desk.now());
@@ -131,13 +140,13 @@ pub async fn verify(
     let Some(mut flow) = load(desk, hall, id, Door::App).await? else { return Ok(AppAnswer::FlowOver) };
     let fact = match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => fact,
-        Checked::Problem(problem) => return Ok(AppAnswer::WrongCode { attempts_left: true, problem }),
+        Checked::Problem { problem, left } => return Ok(AppAnswer::WrongCode { attempts_left: left, problem }),
         Checked::Locked { minutes } => return Ok(AppAnswer::Locked { minutes }),
         Checked::FlowOver => {
             drop_flow(desk, hall, id).await?;
-            return Ok(AppAnswer::WrongCode { attempts_left: false, problem: Problem::WrongCode });
+            return Ok(AppAnswer::WrongCode { attempts_left: 0, problem: Problem::WrongCode });
         }
-        Checked::Gone => return Ok(AppAnswer::FlowOver),
+        Checked::Full | Checked::Gone => return Ok(AppAnswer::FlowOver),
     };
     flow.facts.push(fact);
     match decide(desk, &flow).await? {
@@ -163,6 +172,7 @@ async fn mint(
     satisfied: Satisfied,
     held: Held,
 ) -> Result<AppAnswer, FlowError> {
+    desk.must_record()?;
     let Held::Token { service, token, private_token, log_user } = held else { return Ok(AppAnswer::FlowOver) };
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();
@@ -178,7 +188,13 @@ async fn mint(
     };
     let device = Device { label: caller.agent.clone(), address: caller.client.to_string() };
     let (site, ring, rng) = (hall.site.name.clone(), desk.ring(), desk.rng.as_ref());
-    let minted = tokens::mint(satisfied, &tokens, site, device, &desk.settings.tokens, &ring, rng, desk.now());
+    let minted = tokens::mint(
+        satisfied,
+        &tokens,
+        site,
+        device,
+        Means { config: &desk.settings.tokens, ring: &ring, rng, now: desk.now() },
+    );
     desk.ledger.insert(&minted.record).await?;
     let (token, service) = (minted.record.id.clone(), minted.record.service.to_string());
     let unproven = minted.record.unproven.is_some();

@@ -9,6 +9,7 @@ use crate::{
     lms::{Held, Lms, LmsError, Site},
     mfa::{self, enrolment::EnrolmentStore, policy::Policy},
     sessions::{self, SessionStore, Visit},
+    telemetry::Metrics,
     tokens::{self, LedgerStore},
     types::{ClientAddr, Clock, RequestId, Rng, Timestamp, Unavailable},
 };
@@ -27,6 +28,7 @@ pub struct Desk {
     pub policy: Policy,
     pub ring: SharedKeyring,
     pub audit: Arc<Audit>,
+    pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub settings: Settings,
@@ -83,6 +85,9 @@ pub enum FlowError {
     /// Some source was in ERROR and none accepted.
     #[error("sign-in may be temporarily unavailable")]
     SourceDown,
+    /// What must be recorded cannot be (a full disk, design §8).
+    #[error("the audit log cannot be written, and nobody is signed in without a record of it")]
+    Unrecorded,
 }
 
 impl Desk {
@@ -102,6 +107,11 @@ impl Desk {
             by: None,
         };
         self.audit.record(context, event);
+    }
+
+    /// Nobody is signed in while the audit log cannot be written; proven sessions go on.
+    pub(super) fn must_record(&self) -> Result<(), FlowError> {
+        if self.audit.is_writing() { Ok(()) } else { Err(FlowError::Unrecorded) }
     }
 
     pub(super) fn visit(&self, hall: &Hall, caller: &Caller) -> Visit {

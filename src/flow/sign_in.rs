@@ -18,7 +18,10 @@ use crate::{
         policy::{Basis, Decision, Place, Satisfied},
     },
     outbound::Answer,
-    sessions::{self, Issued, cookie},
+    sessions::{
+        self, Issued,
+        cookie::{self, Jar},
+    },
     types::{Door, FlowId, Rng, RngExt, Secret},
 };
 use std::time::Duration;
@@ -53,7 +56,11 @@ pub async fn sign_in(
     if canonical == "guest" && hall.site.guest == Guest::Deny {
         return refuse(hall, caller, &canonical).await;
     }
-    let slot = match desk.throttle.password(&hall.site.name, &canonical, caller.client).await? {
+    let slot = match canonical.as_str() {
+        "guest" => desk.throttle.guest(caller.client).await?,
+        name => desk.throttle.password(&hall.site.name, name, caller.client).await?,
+    };
+    let slot = match slot {
         Leave::Given(slot) => slot,
         Leave::Refused { limit, .. } => {
             desk.record(hall, caller, Event::SignInThrottled { door: Door::Browser, name: canonical.clone(), limit });
@@ -65,14 +72,14 @@ pub async fn sign_in(
         Judged::Refused(Some(answer)) => Ok(SignIn::Refused(answer)),
         Judged::Refused(None) => refuse(hall, caller, &canonical).await,
         Judged::Authenticated(proof) if proof.stated().user.id == hall.lms.guest() => {
-            guest(desk, hall, caller, proof, wanted).await
+            guest(desk, hall, caller, *proof, wanted).await
         }
-        Judged::Authenticated(proof) => proceed(desk, hall, caller, proof, &canonical, wanted).await,
+        Judged::Authenticated(proof) => proceed(desk, hall, caller, *proof, &canonical, wanted).await,
     }
 }
 
 pub(super) enum Judged {
-    Authenticated(Authenticated),
+    Authenticated(Box<Authenticated>),
     Refused(Option<Box<Answer>>),
 }
 
@@ -133,9 +140,9 @@ async fn guest(
         hall.log_out_later(cookies);
         return refuse(hall, caller, "guest").await;
     }
+    desk.must_record().inspect_err(|_| hall.log_out_later(cookies.clone()))?;
     let visit = desk.visit(hall, caller);
-    let issued =
-        sessions::issue_guest(hall.lms.guest(), log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
+    let issued = sessions::issue_guest(hall.lms.guest(), log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
     desk.sessions.put(&issued.session).await?;
     end_earlier(desk, hall, caller).await?;
     desk.record(hall, caller, Event::GuestSignedIn);
@@ -156,6 +163,7 @@ async fn proceed(
     let resolution =
         resolve(desk.accounts.as_ref(), &proof, site, canonical, desk.settings.strangers, now, desk.rng.as_ref()).await;
     let held = proof.into_held();
+    hall.lms.can_open(&held)?;
     let resolved = match resolution.inspect_err(|_| hall.give_back(held.clone()))? {
         Resolution::Known(resolved) => resolved,
         Resolution::Created(resolved) => {
@@ -165,11 +173,7 @@ async fn proceed(
         }
         Resolution::Denied(reason) => {
             hall.give_back(held);
-            desk.record(
-                hall,
-                caller,
-                Event::SignInDenied { door: Door::Browser, name: canonical.to_owned(), reason },
-            );
+            desk.record(hall, caller, Event::SignInDenied { door: Door::Browser, name: canonical.to_owned(), reason });
             return refuse(hall, caller, canonical).await;
         }
         Resolution::Later => {
@@ -244,21 +248,18 @@ pub(super) async fn finish(
     held: Held,
     wanted: Option<String>,
 ) -> Result<SignedIn, FlowError> {
+    desk.must_record().inspect_err(|_| hall.give_back(held.clone()))?;
     let user = satisfied.resolved().lms_user();
-    let held = match held {
-        held @ Held::Session { .. } => held,
-        held @ Held::Token { .. } => hall.lms.open_session(user, &held, caller.client).await?,
+    let (held, by_form) = match held {
+        held @ Held::Session { .. } => (held, true),
+        held @ Held::Token { .. } => (hall.lms.open_session(user, &held, caller.client).await?, false),
     };
     let Held::Session { cookies, location, log_user } = held else { return Err(FlowError::SourceDown) };
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();
     if let Basis::Stage { rule, stage } = satisfied.basis() {
         let (rule, stage) = (rule.clone(), stage.as_str());
-        desk.record(
-            hall,
-            caller,
-            Event::LetThrough { account: account.clone(), door: Door::Browser, rule, stage },
-        );
+        desk.record(hall, caller, Event::LetThrough { account: account.clone(), door: Door::Browser, rule, stage });
     }
     let visit = desk.visit(hall, caller);
     let mut issued = sessions::issue(satisfied, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
@@ -283,7 +284,7 @@ pub(super) async fn finish(
         }
     };
     desk.record(hall, caller, Event::SignedIn { account, door: Door::Browser, amr });
-    let forced = !location.starts_with("/login/index.php");
+    let forced = by_form && !location.starts_with("/login/index.php");
     let location = match wanted {
         // A forced password change comes first, wherever they wanted to go.
         Some(wanted) if !forced => wanted,
@@ -297,14 +298,15 @@ pub(super) async fn finish(
 async fn resumable(desk: &Desk, hall: &Hall, caller: &Caller, issued: &Issued) -> Option<[u8; 32]> {
     let key = keys::session_key(caller.cookie(cookie::SESSION)?);
     let old = desk.sessions.get(&key).await.ok()??;
-    let expired = !desk.settings.sessions.alive(&old, desk.now());
+    let settings = &desk.settings.sessions;
+    let expired = !settings.alive(&old, desk.now()) && desk.now().since(old.last_used) < settings.lms_timeout();
     let same = old.account().is_some() && old.account() == issued.session.account() && old.site == hall.site.name;
     let (lms, new) = (old.lms.as_ref()?, issued.session.lms.as_ref()?);
     if !expired || !same || lms.user != new.user {
         return None;
     }
     let seal_key = Secret::new(lms.seal_key);
-    let cookies = cookie::open(pairs(caller), &seal_key, &hall.site.name);
+    let cookies = cookie::open(pairs(caller), Jar::Session, &seal_key, &hall.site.name);
     let alive = !cookies.is_empty() && hall.lms.who(&cookies).await.ok()? == Some(new.user);
     alive.then_some(lms.seal_key)
 }
@@ -324,7 +326,7 @@ pub(super) async fn end_earlier(desk: &Desk, hall: &Hall, caller: &Caller) -> Re
         && old.site == hall.site.name
     {
         if let Some(lms) = &old.lms {
-            hall.log_out_later(cookie::open(pairs(caller), &Secret::new(lms.seal_key), &hall.site.name));
+            hall.log_out_later(cookie::open(pairs(caller), Jar::Session, &Secret::new(lms.seal_key), &hall.site.name));
         }
         desk.sessions.remove(&key).await?;
     }

@@ -2,8 +2,8 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-pub use crate::{accounts::Pending, lms::Held};
 use crate::types::{ClientAddr, Door, Fact, FlowId, SiteName, Timestamp, Unavailable};
+pub use crate::{accounts::Pending, lms::Held};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@
 
 use super::Told;
 use crate::{
-    keys::{Keyring, SigningKey},
+    keys::Keyring,
     types::{Rng, RngExt, SiteName, Timestamp},
 };
 use dashmap::DashMap;
@@ -41,6 +41,15 @@ struct Claims<'a> {
     factor_time: Option<i64>,
 }
 
+/// For which site, by whom and when an assertion is made.
+pub struct Signer<'a> {
+    pub site: &'a SiteName,
+    pub issuer: &'a str,
+    pub ring: &'a Keyring,
+    pub rng: &'a dyn Rng,
+    pub now: Timestamp,
+}
+
 /// Signs, and remembers for as long as it pays.
 #[derive(Default)]
 pub struct Assertions {
@@ -50,17 +59,8 @@ pub struct Assertions {
 impl Assertions {
     /// For one session or token (`holder` names it), the value of the assertion header. `None` if signing fails,
     /// which is logged: the request goes on without an assertion, and an upstream that verifies refuses it.
-    pub fn of(
-        &self,
-        holder: &str,
-        told: &Told,
-        site: &SiteName,
-        issuer: &str,
-        ring: &Keyring,
-        rng: &dyn Rng,
-        now: Timestamp,
-    ) -> Option<String> {
-        let key = ring.signing_key_id();
+    pub fn of(&self, holder: &str, told: &Told, signer: &Signer<'_>) -> Option<String> {
+        let (key, now) = (signer.ring.signing_key_id(), signer.now);
         if let Some(entry) = self.signed.get(holder)
             && entry.0 - MARGIN > now.secs()
             && entry.0 - LIFE <= now.secs()
@@ -68,9 +68,8 @@ impl Assertions {
         {
             return Some(entry.2.clone());
         }
-        let token = sign(told, site, issuer, &ring.signing_key(), rng, now)
-            .inspect_err(|error| tracing::error!(%error, "an assertion could not be signed"))
-            .ok()?;
+        let token =
+            sign(told, signer).inspect_err(|error| tracing::error!(%error, "an assertion could not be signed")).ok()?;
         if self.signed.len() >= CACHED {
             self.signed.clear();
         }
@@ -79,22 +78,16 @@ impl Assertions {
     }
 }
 
-fn sign(
-    told: &Told,
-    site: &SiteName,
-    issuer: &str,
-    key: &SigningKey,
-    rng: &dyn Rng,
-    now: Timestamp,
-) -> Result<String, jsonwebtoken::errors::Error> {
+fn sign(told: &Told, signer: &Signer<'_>) -> Result<String, jsonwebtoken::errors::Error> {
+    let (key, now) = (signer.ring.signing_key(), signer.now);
     let claims = Claims {
-        iss: issuer,
-        aud: site.as_str(),
+        iss: signer.issuer,
+        aud: signer.site.as_str(),
         sub: told.account.as_str(),
         iat: now.secs(),
         nbf: now.secs(),
         exp: now.secs() + LIFE,
-        jti: rng.hex(16),
+        jti: signer.rng.hex(16),
         auth_time: told.auth_time.secs(),
         amr: told.amr.values(),
         preferred_username: told.user.as_deref(),
@@ -103,7 +96,7 @@ fn sign(
         groups: &told.groups,
         factor_time: told.factor_time.map(Timestamp::secs),
     };
-    let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+    let header = Header { kid: Some(key.kid), ..Header::new(Algorithm::EdDSA) };
     jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(key.pkcs8.expose()))
 }
 
@@ -145,7 +138,8 @@ mod tests {
         let (site, cache) = (SiteName::new("campus"), Assertions::default());
         let at = |secs| {
             let now = Timestamp::from_secs(secs);
-            cache.of("s", &told, &site, "https://localhost:8443", &ring_of_keys, &SystemRng, now).unwrap()
+            let issuer = "https://localhost:8443";
+            cache.of("s", &told, &Signer { site: &site, issuer, ring: &ring_of_keys, rng: &SystemRng, now }).unwrap()
         };
         let token = at(1000);
         assert_eq!(token, at(1030), "reused within its life");

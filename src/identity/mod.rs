@@ -4,5 +4,5 @@
 mod assertion;
 mod headers;
 
-pub use assertion::{Assertions, jwks};
+pub use assertion::{Assertions, Signer, jwks};
 pub use headers::{Told, header_value, tell};

@@ -14,7 +14,8 @@ pub struct Throttle {
 
 /// Leave to look at one password.
 pub struct PasswordSlot {
-    account: String,
+    /// `None` for the LMS's guest, whose password everybody knows.
+    account: Option<String>,
     address: String,
 }
 
@@ -30,7 +31,10 @@ pub struct FactorSlot {
 pub enum Leave<T> {
     Given(T),
     /// Too many were wrong; the rest of the time it stays refused.
-    Refused { rest: Duration, limit: &'static str },
+    Refused {
+        rest: Duration,
+        limit: &'static str,
+    },
 }
 
 impl Throttle {
@@ -45,41 +49,65 @@ impl Throttle {
         canonical: &str,
         client: ClientAddr,
     ) -> Result<Leave<PasswordSlot>, Unavailable> {
-        let slot = PasswordSlot {
-            account: format!("password/account/{site}/{canonical}"),
-            address: format!("password/address/{}", client.bucket()),
+        let account = format!("password/account/{site}/{canonical}");
+        let slot = match self.address(client).await? {
+            Leave::Given(address) => PasswordSlot { account: Some(account.clone()), address },
+            Leave::Refused { rest, limit } => return Ok(Leave::Refused { rest, limit }),
         };
         let window = self.config.window();
-        if self.counters.value(&slot.address).await? >= i64::from(self.config.wrong_passwords_per_address) {
-            return Ok(Leave::Refused { rest: window, limit: "wrong_passwords_per_address" });
-        }
         let refused = |rest| Ok(Leave::Refused { rest, limit: "wrong_passwords_per_account" });
-        if self.counters.value(&lock(&slot.account)).await? > 0 {
+        if self.counters.value(&lock(&account)).await? > 0 {
             return refused(window);
         }
-        let count = self.counters.add(&slot.account, 1, window).await?;
+        let count = self.counters.add(&account, 1, window).await?;
         if count.value > i64::from(self.config.wrong_passwords_per_account) {
+            // Not looked at, hence not counted: the slots of right passwords in flight come back by themselves.
+            self.counters.add(&account, -1, window).await?;
             return refused(count.resets_in);
         }
         Ok(Leave::Given(slot))
     }
 
+    /// For the LMS's guest, who is everybody: a class that presses the button at once is not somebody guessing.
+    pub async fn guest(&self, client: ClientAddr) -> Result<Leave<PasswordSlot>, Unavailable> {
+        Ok(match self.address(client).await? {
+            Leave::Given(address) => Leave::Given(PasswordSlot { account: None, address }),
+            Leave::Refused { rest, limit } => Leave::Refused { rest, limit },
+        })
+    }
+
+    /// The address's counter, unless it is full.
+    async fn address(&self, client: ClientAddr) -> Result<Leave<String>, Unavailable> {
+        let address = format!("password/address/{}", client.bucket());
+        if self.counters.value(&address).await? >= i64::from(self.config.wrong_passwords_per_address) {
+            return Ok(Leave::Refused { rest: self.config.window(), limit: "wrong_passwords_per_address" });
+        }
+        Ok(Leave::Given(address))
+    }
+
     /// A right password, or one nobody could judge: never counts.
     pub async fn password_not_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
-        self.counters.add(&slot.account, -1, self.config.window()).await.map(|_| ())
+        let Some(account) = slot.account else { return Ok(()) };
+        self.counters.add(&account, -1, self.config.window()).await.map(|_| ())
     }
 
     pub async fn password_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
         let window = self.config.window();
         self.counters.add(&slot.address, 1, window).await?;
-        if self.counters.value(&slot.account).await? >= i64::from(self.config.wrong_passwords_per_account) {
-            self.counters.add(&lock(&slot.account), 1, window).await?;
+        let Some(account) = slot.account else { return Ok(()) };
+        if self.counters.value(&account).await? >= i64::from(self.config.wrong_passwords_per_account) {
+            self.counters.add(&lock(&account), 1, window).await?;
         }
         Ok(())
     }
 
     /// For one answer within a flow. `factor` is a factor's name, or another secret that can be guessed at.
-    pub async fn factor(&self, account: &AccountId, factor: &str, flow: &str) -> Result<Leave<FactorSlot>, Unavailable> {
+    pub async fn factor(
+        &self,
+        account: &AccountId,
+        factor: &str,
+        flow: &str,
+    ) -> Result<Leave<FactorSlot>, Unavailable> {
         let factor_key = format!("factor/{account}/{factor}");
         if self.counters.value(&lock(&factor_key)).await? > 0 {
             return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });
@@ -90,21 +118,32 @@ impl Throttle {
             generation: format!("{factor_key}/wrong/{generation}"),
             factor: factor_key,
             day: format!("factor/{account}/day"),
-            flow: format!("factor/flow/{flow}"),
+            flow: flow_key(flow),
         };
-        let day = self.counters.add(&slot.day, 1, DAY).await?;
-        if day.value > i64::from(self.config.wrong_factors_per_day) {
-            return Ok(Leave::Refused { rest: day.resets_in, limit: "wrong_factors_per_day" });
-        }
-        let count = self.counters.add(&slot.generation, 1, DAY).await?;
-        if count.value > i64::from(self.config.wrong_factors_before_lock) {
-            return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });
-        }
-        let in_flow = self.counters.add(&slot.flow, 1, DAY).await?;
-        if in_flow.value > i64::from(self.config.wrong_factors_per_flow) {
-            return Ok(Leave::Refused { rest: Duration::ZERO, limit: "wrong_factors_per_flow" });
+        let limits = [
+            (&slot.flow, self.config.wrong_factors_per_flow, "wrong_factors_per_flow"),
+            (&slot.day, self.config.wrong_factors_per_day, "wrong_factors_per_day"),
+            (&slot.generation, self.config.wrong_factors_before_lock, "wrong_factors_before_lock"),
+        ];
+        for (taken, (key, most, limit)) in limits.into_iter().enumerate() {
+            let count = self.counters.add(key, 1, DAY).await?;
+            if count.value > i64::from(most) {
+                // Nothing was looked at, so nothing stays counted (attack F1: one code sent fifty times).
+                for (key, ..) in &limits[..=taken] {
+                    self.counters.add(key, -1, DAY).await?;
+                }
+                let locked = key == &slot.generation;
+                return Ok(Leave::Refused { rest: if locked { self.config.lock() } else { count.resets_in }, limit });
+            }
         }
         Ok(Leave::Given(slot))
+    }
+
+    async fn give_back(&self, keys: &[&str]) -> Result<(), Unavailable> {
+        for key in keys {
+            self.counters.add(key, -1, DAY).await?;
+        }
+        Ok(())
     }
 
     /// A right answer resets the factor's counter; the day's keeps what was wrong before.
@@ -115,21 +154,37 @@ impl Throttle {
 
     /// Neither right nor wrong, such as a code that was right once before: gives the slot back.
     pub async fn factor_not_wrong(&self, slot: FactorSlot) -> Result<(), Unavailable> {
-        for key in [&slot.generation, &slot.day, &slot.flow] {
-            self.counters.add(key, -1, DAY).await?;
-        }
-        Ok(())
+        self.give_back(&[&slot.generation, &slot.day, &slot.flow]).await
     }
 
-    /// Returns how many answers the flow has left.
+    /// Returns how many answers the flow has left. Only what was found wrong is subtracted: an answer in flight
+    /// beside it may be the right one.
     pub async fn factor_wrong(&self, slot: FactorSlot) -> Result<u32, Unavailable> {
         if self.counters.value(&slot.generation).await? >= i64::from(self.config.wrong_factors_before_lock) {
             self.counters.add(&lock(&slot.factor), 1, self.config.lock()).await?;
             self.counters.add(&format!("{}/locks", slot.factor), 1, DAY).await?;
         }
-        let used = self.counters.value(&slot.flow).await?;
-        Ok(u32::try_from(i64::from(self.config.wrong_factors_per_flow).saturating_sub(used)).unwrap_or(0))
+        let wrong = self.counters.add(&wrong_in(&slot.flow), 1, DAY).await?.value;
+        Ok(self.left(wrong))
     }
+
+    /// How many answers a flow has left.
+    pub async fn factor_left(&self, flow: &str) -> Result<u32, Unavailable> {
+        Ok(self.left(self.counters.value(&wrong_in(&flow_key(flow))).await?))
+    }
+
+    fn left(&self, wrong: i64) -> u32 {
+        u32::try_from(i64::from(self.config.wrong_factors_per_flow).saturating_sub(wrong)).unwrap_or(0)
+    }
+}
+
+fn flow_key(flow: &str) -> String {
+    format!("factor/flow/{flow}")
+}
+
+/// Answers of a flow that were found wrong, apart from those that are being looked at.
+fn wrong_in(flow: &str) -> String {
+    format!("{flow}/wrong")
 }
 
 fn lock(key: &str) -> String {
@@ -216,6 +271,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn f1_what_is_refused_unseen_is_not_counted() {
+        let throttle = throttle();
+        let account = AccountId::new("a");
+        let mut slots = Vec::new();
+        for _ in 0..50 {
+            if let Leave::Given(slot) = throttle.factor(&account, "totp", "f").await.unwrap() {
+                slots.push(slot);
+            }
+        }
+        assert_eq!(slots.len(), 5);
+        let right = slots.pop().unwrap();
+        for wrong in slots {
+            assert!(throttle.factor_wrong(wrong).await.unwrap() > 0, "the fifth may be the right one");
+        }
+        throttle.factor_right(right).await.unwrap();
+        for _ in 0..40 {
+            let Leave::Given(slot) = throttle.factor(&account, "totp", "next").await.unwrap() else {
+                panic!("refused")
+            };
+            throttle.factor_not_wrong(slot).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn f2_five_wrong_codes_end_a_flow_and_ten_lock_the_factor() {
         let throttle = throttle();
         let account = AccountId::new("a");
@@ -229,6 +308,38 @@ mod tests {
             }
         }
         assert_eq!(looked_at, 10);
+    }
+
+    #[tokio::test]
+    async fn f1_what_was_not_looked_at_is_not_counted() {
+        let throttle = throttle();
+        let account = AccountId::new("a");
+        let leave = async || throttle.factor(&account, "totp", "flow").await.unwrap();
+        let mut slots = Vec::new();
+        for _ in 0..50 {
+            match leave().await {
+                Leave::Given(slot) => slots.push(slot),
+                Leave::Refused { limit, .. } => assert_eq!(limit, "wrong_factors_per_flow"),
+            }
+        }
+        assert_eq!((slots.len(), throttle.factor_left("flow").await.unwrap()), (5, 0));
+        for slot in slots {
+            throttle.factor_not_wrong(slot).await.unwrap();
+        }
+        assert_eq!(throttle.factor_left("flow").await.unwrap(), 5);
+        let client = ClientAddr::new([192, 0, 2, 1].into());
+        let site = SiteName::new("campus");
+        let mut slots = Vec::new();
+        for _ in 0..50 {
+            if let Leave::Given(slot) = throttle.password(&site, "alice", client).await.unwrap() {
+                slots.push(slot);
+            }
+        }
+        assert_eq!(slots.len(), 10);
+        for slot in slots {
+            throttle.password_not_wrong(slot).await.unwrap();
+        }
+        assert!(matches!(throttle.password(&site, "alice", client).await.unwrap(), Leave::Given(_)));
     }
 
     #[tokio::test]

@@ -58,3 +58,27 @@ pub enum Intent {
     /// Refused with 403. The name of the door is for the audit.
     Closed(&'static str),
 }
+
+impl Intent {
+    /// For metrics: a closed set of short names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Intent::SignIn => "sign_in",
+            Intent::SignOut => "sign_out",
+            Intent::AppSignIn => "app_sign_in",
+            Intent::AppCall => "app_call",
+            Intent::AppUpload => "app_upload",
+            Intent::AppFile => "app_file",
+            Intent::KeyFile => "key_file",
+            Intent::Ajax => "ajax",
+            Intent::AjaxOpen => "ajax_open",
+            Intent::Asset => "asset",
+            Intent::OpenPage => "open_page",
+            Intent::Reset => "reset",
+            Intent::Confirm => "confirm",
+            Intent::LtiReturn => "lti_return",
+            Intent::Page => "page",
+            Intent::Closed(_) => "closed",
+        }
+    }
+}

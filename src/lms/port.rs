@@ -57,7 +57,10 @@ pub struct LoginForm {
 /// How the LMS judged a password.
 #[derive(Debug)]
 pub enum Judgement {
-    Accepted { user: LmsUser, held: Held },
+    Accepted {
+        user: LmsUser,
+        held: Held,
+    },
     /// The LMS's own answer, to be shown unchanged; its cookies are those of an anonymous session of ours.
     Refused(Box<Answer>),
 }
@@ -79,6 +82,8 @@ pub trait Lms: Send + Sync {
         service: &str,
         client: ClientAddr,
     ) -> Result<Judgement, LmsError>;
+    /// Whether `open_session` can work with this, so that nobody is asked for a factor in vain.
+    fn can_open(&self, held: &Held) -> Result<(), LmsError>;
     /// Opens an LMS session for the owner of an app token, where the LMS can (`lms.judge: sessionless`).
     async fn open_session(&self, user: LmsUserId, held: &Held, client: ClientAddr) -> Result<Held, LmsError>;
     /// Whose session these cookies are; `None` for an anonymous one.

@@ -5,7 +5,8 @@
 //! | `__Host-vestibule` | the session's opaque id |
 //! | `__Host-vestibule-flow` | the pending sign-in's handle |
 //! | `__Host-vestibule-visit` | a visitor's seal key and wanted page, sealed under the keyring: the pre-session |
-//! | `__Host-lms-NAME` | the LMS's cookie NAME, sealed under the session's or the visit's key |
+//! | `__Host-lms-NAME` | the LMS's cookie NAME, sealed under the session's key |
+//! | `__Host-anon-NAME` | the same of a visitor's anonymous LMS session, sealed under the visit's key |
 //!
 //! The `__Host-` prefix keeps a sibling domain from tossing one in (RFC 6265bis §4.1.3.2, attack D4). A sealed
 //! cookie is bound to its name and site, and opens only under the key of the session it was made for.
@@ -20,11 +21,37 @@ use std::time::Duration;
 pub const SESSION: &str = "__Host-vestibule";
 pub const FLOW: &str = "__Host-vestibule-flow";
 pub const VISIT: &str = "__Host-vestibule-visit";
-const LMS_PREFIX: &str = "__Host-lms-";
 /// Moodle's anonymous session and its logintoken live that long at most; so does what is sealed for it.
 const VISIT_LIFE: Duration = Duration::from_secs(8 * 3600);
 /// A browser keeps about 4 KiB a cookie; a longer LMS cookie would be lost there anyway.
 const LMS_COOKIE_LIMIT: usize = 2048;
+
+/// Whose LMS cookies: a session that has expired keeps its own in the browser while a visitor looks at the login page,
+/// so that it can be resumed (design §2 "Sessions").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jar {
+    Session,
+    Visit,
+}
+
+impl Jar {
+    fn prefix(self) -> &'static str {
+        match self {
+            Jar::Session => "__Host-lms-",
+            Jar::Visit => "__Host-anon-",
+        }
+    }
+    pub fn holds(self, name: &str) -> bool {
+        self.lms_name(name).is_some()
+    }
+    /// The LMS's name of a sealed cookie, or `None` if `name` is none of this jar's.
+    fn lms_name(self, name: &str) -> Option<&str> {
+        name.strip_prefix(self.prefix()).filter(|rest| !rest.is_empty())
+    }
+    pub fn sealed_name(self, lms_name: &str) -> String {
+        format!("{}{lms_name}", self.prefix())
+    }
+}
 
 /// A `Set-Cookie` line for a cookie of ours. Host-only, for this browser session, never readable by a script.
 pub fn set(name: &str, value: &str) -> String {
@@ -36,35 +63,27 @@ pub fn clear(name: &str) -> String {
     format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
 }
 
-/// The LMS's name of a sealed cookie, or `None` if `name` is no sealed cookie.
-pub fn lms_name(name: &str) -> Option<&str> {
-    name.strip_prefix(LMS_PREFIX).filter(|rest| !rest.is_empty())
-}
-
-pub fn sealed_name(lms_name: &str) -> String {
-    format!("{LMS_PREFIX}{lms_name}")
-}
-
 /// Seals an LMS cookie into a `Set-Cookie` line; `None` for one that no browser would keep.
-pub fn seal(rng: &dyn Rng, key: &SealKey, site: &SiteName, name: &str, value: &str) -> Option<String> {
+pub fn seal(rng: &dyn Rng, jar: Jar, key: &SealKey, site: &SiteName, name: &str, value: &str) -> Option<String> {
     let name_fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     if !name_fits || name.len() > 64 || value.len() > LMS_COOKIE_LIMIT {
         return None;
     }
     let sealed = keys::seal_with(rng, key, &place(site, name), value.as_bytes());
-    Some(set(&sealed_name(name), &sealed))
+    Some(set(&jar.sealed_name(name), &sealed))
 }
 
 /// Opens the sealed LMS cookies among a request's cookies, as (LMS name, value). What doesn't open under this key
 /// is left out: it belongs to another session, another site, or nobody.
 pub fn open<'a>(
     cookies: impl Iterator<Item = (&'a str, &'a str)>,
+    jar: Jar,
     key: &SealKey,
     site: &SiteName,
 ) -> Vec<(String, String)> {
     cookies
         .filter_map(|(name, sealed)| {
-            let name = lms_name(name)?;
+            let name = jar.lms_name(name)?;
             let plain = keys::open_with(key, &place(site, name), sealed).ok()?;
             let value = String::from_utf8(plain.expose().clone()).ok()?;
             Some((name.to_owned(), value))
@@ -126,15 +145,17 @@ mod tests {
     fn r2_a_sealed_cookie_opens_only_for_its_session_site_and_name() {
         let (key, other) = (Secret::new([7; 32]), Secret::new([8; 32]));
         let site = SiteName::new("campus");
-        let line = seal(&SystemRng, &key, &site, "MoodleSession", "13u97kpnig1lo4uusn6v2bba2k").unwrap();
+        let line = seal(&SystemRng, Jar::Session, &key, &site, "MoodleSession", "13u97kpnig1lo4uusn6v2bba2k").unwrap();
         assert!(!line.contains("13u97kpnig1lo4uusn6v2bba2k"));
         let (name, value) = parts(&line);
-        let jar = [(name.as_str(), value.as_str())];
-        assert_eq!(open(jar.into_iter(), &key, &site)[0].1, "13u97kpnig1lo4uusn6v2bba2k");
-        assert!(open(jar.into_iter(), &other, &site).is_empty());
-        assert!(open(jar.into_iter(), &key, &SiteName::new("other")).is_empty());
-        assert!(open([("__Host-lms-MoodleSession2", value.as_str())].into_iter(), &key, &site).is_empty());
-        assert!(open([("MoodleSession", value.as_str())].into_iter(), &key, &site).is_empty());
+        let sent = [(name.as_str(), value.as_str())];
+        assert_eq!(open(sent.into_iter(), Jar::Session, &key, &site)[0].1, "13u97kpnig1lo4uusn6v2bba2k");
+        assert!(open(sent.into_iter(), Jar::Session, &other, &site).is_empty());
+        assert!(open(sent.into_iter(), Jar::Session, &key, &SiteName::new("other")).is_empty());
+        assert!(
+            open([("__Host-lms-MoodleSession2", value.as_str())].into_iter(), Jar::Session, &key, &site).is_empty()
+        );
+        assert!(open([("MoodleSession", value.as_str())].into_iter(), Jar::Session, &key, &site).is_empty());
     }
 
     #[test]
@@ -155,7 +176,7 @@ mod tests {
     fn cookies_that_cannot_be_kept_are_not_made() {
         let key = Secret::new([7; 32]);
         let site = SiteName::new("campus");
-        assert!(seal(&SystemRng, &key, &site, "a b", "x").is_none());
-        assert!(seal(&SystemRng, &key, &site, "a", &"x".repeat(3000)).is_none());
+        assert!(seal(&SystemRng, Jar::Session, &key, &site, "a b", "x").is_none());
+        assert!(seal(&SystemRng, Jar::Session, &key, &site, "a", &"x".repeat(3000)).is_none());
     }
 }

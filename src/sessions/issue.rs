@@ -75,6 +75,9 @@ impl Config {
     pub fn idle(&self) -> Duration {
         Duration::from_secs(self.idle_minutes.saturating_mul(60))
     }
+    pub fn lms_timeout(&self) -> Duration {
+        Duration::from_secs(self.lms_timeout_hours.saturating_mul(3600))
+    }
     /// Whether a session is alive at `now`. A clock that went back never prolongs one past its absolute end, and a
     /// session from the future (a clock that had jumped ahead) is not believed for longer than its idle time.
     pub fn alive(&self, session: &Session, now: Timestamp) -> bool {

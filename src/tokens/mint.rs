@@ -24,15 +24,20 @@ pub struct Minted {
     pub private_surrogate: Option<Secret<String>>,
 }
 
+/// What minting needs at hand.
+pub struct Means<'a> {
+    pub config: &'a Config,
+    pub ring: &'a Keyring,
+    pub rng: &'a dyn Rng,
+    pub now: Timestamp,
+}
+
 pub fn mint(
     satisfied: Satisfied,
     tokens: &LmsTokens,
     site: SiteName,
     device: Device,
-    config: &Config,
-    ring: &Keyring,
-    rng: &dyn Rng,
-    now: Timestamp,
+    Means { config, ring, rng, now }: Means<'_>,
 ) -> Minted {
     let unproven = match satisfied.basis() {
         Basis::Factors => None,

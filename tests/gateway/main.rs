@@ -1,12 +1,17 @@
 //! Stories over real sockets: the real gateway, real stores, and a real browser where people are meant.
 
+mod app;
+mod browser;
 mod browser_door;
 mod child;
+mod doors;
 mod edge;
+mod operation;
 mod origin;
 mod pages;
 mod people;
 mod servers;
 mod store;
 mod webdriver;
+mod wire;
 mod world;

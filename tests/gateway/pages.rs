@@ -87,7 +87,7 @@ fn page_at(path: &str) -> Option<String> {
     let lang = Lang::ALL.into_iter().find(|of| of.as_str() == lang)?;
     let csrf = || "token".to_owned();
     // A long name, as names are: it must wrap, not push the card apart.
-    let account = || Some(format!("{}@students.campus.example", "wolfeschlegelsteinhausen".repeat(3)));
+    let account = || Some(format!("{}@students.campus.example", "long-account-name-".repeat(4)));
     let challenge = |current, error| {
         let factors = FactorKind::ALL.to_vec();
         View::Challenge { factors, current, error, csrf: csrf(), account: account() }

@@ -102,7 +102,12 @@ pub async fn raw_until_closed(world: &World, bytes: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     // A cut connection has ended too.
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
-    assert!(read.is_ok(), "the connection stayed open after {:?} -> {}", String::from_utf8_lossy(bytes), String::from_utf8_lossy(&answer));
+    assert!(
+        read.is_ok(),
+        "the connection stayed open after {:?} -> {}",
+        String::from_utf8_lossy(bytes),
+        String::from_utf8_lossy(&answer)
+    );
     answer
 }
 
@@ -182,13 +187,7 @@ impl Browser {
 
     /// In front of any gateway.
     pub fn of(address: SocketAddr, url: &str) -> Self {
-        Self {
-            address,
-            url: url.to_owned(),
-            cookies: BTreeMap::new(),
-            speaks: Speaks::Http1,
-            headers: Vec::new(),
-        }
+        Self { address, url: url.to_owned(), cookies: BTreeMap::new(), speaks: Speaks::Http1, headers: Vec::new() }
     }
 
     /// A top-level navigation.
@@ -304,7 +303,13 @@ impl Browser {
     }
 
     /// Signs in with a code. The clock has moved since the last one was used.
-    pub async fn sign_in_with(&mut self, world: &World, username: &str, password: &str, device: &Authenticator) -> Answer {
+    pub async fn sign_in_with(
+        &mut self,
+        world: &World,
+        username: &str,
+        password: &str,
+        device: &Authenticator,
+    ) -> Answer {
         let answer = self.sign_in(username, password).await;
         assert_eq!(answer.location(), "/vestibule/challenge", "{}", answer.text());
         self.answer(&device.code(world.clock.now())).await
@@ -353,7 +358,11 @@ pub struct MoodleApp {
 
 impl MoodleApp {
     pub fn at(world: &World) -> Self {
-        Self { address: world.address, authority: world.url.trim_start_matches("https://").to_owned() }
+        Self::to(world.address, &world.url)
+    }
+
+    pub fn to(address: SocketAddr, url: &str) -> Self {
+        Self { address, authority: url.trim_start_matches("https://").to_owned() }
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -371,7 +380,8 @@ impl MoodleApp {
         *request.uri_mut() = path.parse().expect("a target");
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.authority.parse().expect("a host"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (Linux; Android 14) MoodleMobile 5.2.0"));
+        headers
+            .insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (Linux; Android 14) MoodleMobile 5.2.0"));
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, content_type.parse().expect("a type"));
         }

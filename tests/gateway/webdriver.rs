@@ -125,6 +125,10 @@ impl Chromium {
     pub async fn eval(&self, js: &str) -> Value {
         self.post("/execute/sync", json!({ "script": js, "args": [] })).await
     }
+    /// Where this browser puts what it saves.
+    pub fn downloads(&self) -> PathBuf {
+        self.driver.profile.join("downloads")
+    }
     /// Writes what is visible to `target/screenshots/NAME.png` and returns the file's path.
     pub async fn screenshot(&self, name: &str) -> PathBuf {
         use base64::{Engine, engine::general_purpose::STANDARD};
@@ -259,8 +263,9 @@ fn capabilities(profile: &Path, device: Device, scripts: Scripts) -> Value {
         // By emulation, because a headless window does not become as narrow as a phone.
         options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 320, "height": 640, "pixelRatio": 1.0, "touch": true, "mobile": true } });
     }
+    options["prefs"] = json!({ "download.default_directory": profile.join("downloads") });
     if let Scripts::Off = scripts {
-        options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
+        options["prefs"]["profile.managed_default_content_settings.javascript"] = json!(2);
     }
     json!({ "capabilities": { "alwaysMatch": {
         "browserName": "chrome",

@@ -75,9 +75,7 @@ impl Account {
     }
 
     pub fn full_name(&self) -> String {
-        format!("{} {}", self.first_name, self.last_name)
-            .trim()
-            .to_owned()
+        format!("{} {}", self.first_name, self.last_name).trim().to_owned()
     }
 
     /// What `headerloguser` calls this account.
@@ -150,8 +148,7 @@ impl Accounts {
     ) -> Result<u64, Refused> {
         let name = php::username(typed);
         let known = self.0.iter_mut().find(|account| {
-            account.username == name
-                || (settings.auth_login_via_email && account.email.eq_ignore_ascii_case(&name))
+            account.username == name || (settings.auth_login_via_email && account.email.eq_ignore_ascii_case(&name))
         });
         let by_header = trusted.is_some_and(|value| php::username(value) == name);
         let Some(account) = known else {

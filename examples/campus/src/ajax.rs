@@ -31,16 +31,9 @@ const REQUIRES_LOGIN: Problem = Problem(
     "webservice",
     "Web service is not available. (The session has been logged out or has expired.)",
 );
-const BAD_SESSKEY: Problem = Problem(
-    "invalidsesskey",
-    "moodle",
-    "Your session has most likely timed out. Please log in again.",
-);
-const CONTEXT_LOGIN: Problem = Problem(
-    "requireloginerror",
-    "moodle",
-    "Course or activity not accessible.",
-);
+const BAD_SESSKEY: Problem =
+    Problem("invalidsesskey", "moodle", "Your session has most likely timed out. Please log in again.");
+const CONTEXT_LOGIN: Problem = Problem("requireloginerror", "moodle", "Course or activity not accessible.");
 const INVALID_LOGIN: Problem = Problem("invalidlogin", "moodle", "Invalid login, please try again");
 
 /// Answers all calls of the request.
@@ -50,9 +43,7 @@ pub(crate) fn service(visit: &mut Visit, door: Door) -> Reply {
         Door::NoLogin => None,
     };
     let sesskey = match door {
-        Door::Session => {
-            visit.request.param("sesskey").unwrap_or_default() == visit.session().sesskey
-        }
+        Door::Session => visit.request.param("sesskey").unwrap_or_default() == visit.session().sesskey,
         Door::NoLogin => false,
     };
     let Some(calls) = calls(visit) else {
@@ -132,12 +123,7 @@ fn as_member(visit: &mut Visit, name: &str, user: u64) -> Result<Value, Problem>
 }
 
 /// The list of functions that need no login.
-fn as_anyone(
-    visit: &mut Visit,
-    name: &str,
-    args: &Value,
-    user: Option<u64>,
-) -> Result<Value, Problem> {
+fn as_anyone(visit: &mut Visit, name: &str, args: &Value, user: Option<u64>) -> Result<Value, Problem> {
     let text = |key: &str| args[key].as_str().unwrap_or_default().to_owned();
     match name {
         "core_fetch_notifications" => match user.filter(|&user| user != GUEST) {
@@ -147,24 +133,17 @@ fn as_anyone(
         "core_get_string" => Ok(json!(format!("[{}]", text("stringid")))),
         "core_get_strings" | "core_get_component_strings" => Ok(json!([])),
         "core_output_load_template" => Ok(json!("")),
-        "core_output_load_fontawesome_icon_map"
-        | "core_output_load_fontawesome_icon_system_map" => Ok(json!([])),
+        "core_output_load_fontawesome_icon_map" | "core_output_load_fontawesome_icon_system_map" => Ok(json!([])),
         "tool_mobile_get_public_config" => Ok(public_config(visit)),
         "tool_mobile_get_plugins_supporting_mobile" => Ok(json!({"plugins": [], "warnings": []})),
         "tool_mobile_get_tokens_for_qr_login" => qr_login(visit, args),
-        "core_auth_resend_confirmation_email" => {
-            resend(visit, &text("username"), &text("password"))
+        "core_auth_resend_confirmation_email" => resend(visit, &text("username"), &text("password")),
+        "core_auth_request_password_reset" => {
+            Err(Problem("cannotmailconfirm", "moodle", "Error sending password change confirmation email"))
         }
-        "core_auth_request_password_reset" => Err(Problem(
-            "cannotmailconfirm",
-            "moodle",
-            "Error sending password change confirmation email",
-        )),
-        "auth_email_get_signup_settings" | "auth_email_signup_user" => Err(Problem(
-            "registrationdisabled",
-            "moodle",
-            "Registration is disabled on this site",
-        )),
+        "auth_email_get_signup_settings" | "auth_email_signup_user" => {
+            Err(Problem("registrationdisabled", "moodle", "Registration is disabled on this site"))
+        }
         _ => Err(NOT_AVAILABLE),
     }
 }
@@ -217,11 +196,7 @@ fn resend(visit: &mut Visit, username: &str, password: &str) -> Result<Value, Pr
     let user = accounts.authenticate(username, password, trusted.as_deref(), &settings);
     let user = user.map_err(|_| INVALID_LOGIN)?;
     match accounts.get(user).is_some_and(|a| a.confirmed) {
-        true => Err(Problem(
-            "alreadyconfirmed",
-            "moodle",
-            "Registration has already been confirmed",
-        )),
+        true => Err(Problem("alreadyconfirmed", "moodle", "Registration has already been confirmed")),
         false => Ok(json!({"status": true, "warnings": []})),
     }
 }

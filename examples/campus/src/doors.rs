@@ -11,10 +11,7 @@ use crate::visit::{Admit, Visit};
 pub(crate) fn shibboleth(visit: &mut Visit) -> Reply {
     visit.session();
     let Some(value) = visit.trusted_header() else {
-        return html::error(
-            visit,
-            "No user attributes arrived from the identity provider.",
-        );
+        return html::error(visit, "No user attributes arrived from the identity provider.");
     };
     let name = php::username(&value);
     let known = visit.site.accounts.named(&name);
@@ -40,26 +37,18 @@ pub(crate) fn oauth2(visit: &mut Visit) -> Result<Reply, Reply> {
     let Some(code) = visit.request.param("oauth2code").map(php::username) else {
         visit.require_sesskey()?;
         let state = visit.www(&format!("/auth/oauth2/login.php?id=1&wantsurl={wanted}"));
-        let state =
-            percent_encoding::utf8_percent_encode(&state, percent_encoding::NON_ALPHANUMERIC);
-        return Ok(Reply::see_other(format!(
-            "https://provider.example/authorize?response_type=code&state={state}"
-        )));
+        let state = percent_encoding::utf8_percent_encode(&state, percent_encoding::NON_ALPHANUMERIC);
+        return Ok(Reply::see_other(format!("https://provider.example/authorize?response_type=code&state={state}")));
     };
     let account = visit.site.accounts.named(&code);
     let Some(user) = account.filter(|a| !a.suspended).map(|a| a.id) else {
-        return Err(html::error(
-            visit,
-            "You have no valid account on this site.",
-        ));
+        return Err(html::error(visit, "You have no valid account on this site."));
     };
     visit.sign_in(user);
-    Ok(Reply::see_other(
-        match mobile::local(&visit.site.www, &wanted) {
-            true => wanted,
-            false => visit.www("/my/"),
-        },
-    ))
+    Ok(Reply::see_other(match mobile::local(&visit.site.www, &wanted) {
+        true => wanted,
+        false => visit.www("/my/"),
+    }))
 }
 
 /// `/admin/oauth2callback.php?code=&state=`: back to where the dance began, with the code.
@@ -132,15 +121,8 @@ pub(crate) fn grades(visit: &mut Visit) -> Reply {
     match owner.map(|account| account.id) {
         Some(user) => {
             visit.acting = Some(user);
-            Reply::new(
-                200,
-                "text/csv; charset=utf-8",
-                "First name,Last name,Course total\r\n",
-            )
-            .with(
-                "Content-Disposition",
-                "attachment; filename=\"LAB1 Grades.csv\"",
-            )
+            Reply::new(200, "text/csv; charset=utf-8", "First name,Last name,Course total\r\n")
+                .with("Content-Disposition", "attachment; filename=\"LAB1 Grades.csv\"")
         }
         None => html::plain_error("Incorrect key"),
     }
@@ -161,19 +143,12 @@ pub(crate) fn lti_auth(visit: &mut Visit) -> Result<Reply, Reply> {
         return Ok(reply);
     }
     visit.require_login(Admit::Members)?;
-    Ok(html::page(
-        visit,
-        "External tool",
-        "<div class=\"card\"><p>The tool would open here.</p></div>",
-    ))
+    Ok(html::page(visit, "External tool", "<div class=\"card\"><p>The tool would open here.</p></div>"))
 }
 
 /// `/admin/cron.php`: a refusal, 200.
 pub(crate) fn cron() -> Reply {
-    Reply::page(
-        200,
-        "<!DOCTYPE html><title>Cron</title><p>Cron runs from the command line only.</p>".into(),
-    )
+    Reply::page(200, "<!DOCTYPE html><title>Cron</title><p>Cron runs from the command line only.</p>".into())
 }
 
 /// `/install.php` of an installed site.

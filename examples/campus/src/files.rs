@@ -52,10 +52,7 @@ fn send(visit: &Visit, path: &str, user: u64) -> Option<Reply> {
     };
     Some(
         Reply::new(200, &kind, content)
-            .with(
-                "Content-Disposition",
-                format!("{disposition}; filename=\"{name}\""),
-            )
+            .with("Content-Disposition", format!("{disposition}; filename=\"{name}\""))
             .with("Cache-Control", PRIVATE)
             .with("Accept-Ranges", "none"),
     )
@@ -66,10 +63,7 @@ pub(crate) fn by_session(visit: &mut Visit) -> Result<Reply, Reply> {
     let path = path(visit);
     if crate::web::open_file(&path) {
         visit.session();
-        return Ok(Reply::fixed(
-            "image/svg+xml",
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 4 4\"/>",
-        ));
+        return Ok(Reply::fixed("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 4 4\"/>"));
     }
     let user = visit.require_login(Admit::Guests)?;
     send(visit, &path, user).ok_or_else(|| html::error(visit, "File not found"))
@@ -87,10 +81,7 @@ fn path(visit: &Visit) -> String {
 fn token_user(visit: &mut Visit) -> Result<u64, Reply> {
     let missing = || Reply::app_error("missingparam", "A required parameter (token) was missing");
     if !visit.site.settings.enable_web_services {
-        return Err(Reply::app_error(
-            "enablewsdescription",
-            "Web services must be enabled in Advanced features.",
-        ));
+        return Err(Reply::app_error("enablewsdescription", "Web services must be enabled in Advanced features."));
     }
     let token = php::alphanum(visit.request.param("token").ok_or_else(missing)?);
     let known = visit.site.token(&token);
@@ -101,10 +92,7 @@ fn token_user(visit: &mut Visit) -> Result<u64, Reply> {
             visit.acting = Some(account.id);
             Ok(account.id)
         }
-        None => Err(Reply::app_error(
-            "invalidtoken",
-            "Invalid token - token not found",
-        )),
+        None => Err(Reply::app_error("invalidtoken", "Invalid token - token not found")),
     }
 }
 
@@ -123,10 +111,7 @@ pub(crate) fn by_key(visit: &mut Visit) -> Reply {
             Some((key, rest)) => (php::alphanum(key), format!("/{rest}")),
             None => (php::alphanum(info), String::new()),
         },
-        None => (
-            php::alphanum(visit.request.param("token").unwrap_or_default()),
-            path(visit),
-        ),
+        None => (php::alphanum(visit.request.param("token").unwrap_or_default()), path(visit)),
     };
     let owner = visit.site.accounts.all().find(|a| a.keys.files == key);
     let Some(user) = owner.map(|account| account.id) else {
@@ -141,9 +126,7 @@ pub(crate) fn by_key(visit: &mut Visit) -> Reply {
 pub(crate) fn upload(visit: &mut Visit) -> Result<Reply, Reply> {
     let user = token_user(visit)?;
     let item = visit.request.param("itemid").and_then(|id| id.parse().ok());
-    let item = item
-        .filter(|&item| item != 0)
-        .unwrap_or_else(random::item_id);
+    let item = item.filter(|&item| item != 0).unwrap_or_else(random::item_id);
     let author = visit.site.accounts.get(user).map(|a| a.full_name());
     let mut list = Vec::new();
     for file in visit.request.files.clone() {
@@ -188,10 +171,7 @@ pub(crate) fn private_files(visit: &mut Visit) -> Result<Reply, Reply> {
             format!(
                 "<li><a href=\"{www}/pluginfile.php/{}/user/private/0/{}\">{}</a> ({} bytes)</li>",
                 context(user),
-                percent_encoding::utf8_percent_encode(
-                    &stored.file.filename,
-                    percent_encoding::NON_ALPHANUMERIC
-                ),
+                percent_encoding::utf8_percent_encode(&stored.file.filename, percent_encoding::NON_ALPHANUMERIC),
                 php::html(&stored.file.filename),
                 stored.file.size
             )

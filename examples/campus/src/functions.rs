@@ -39,9 +39,7 @@ impl<'a> Arguments<'a> {
     /// A scalar at `name[path…]`, as text.
     fn get(&self, name: &str, path: &[&str]) -> Option<String> {
         match self {
-            Arguments::Request(request) if path.is_empty() => {
-                request.param(name).map(str::to_owned)
-            }
+            Arguments::Request(request) if path.is_empty() => request.param(name).map(str::to_owned),
             Arguments::Request(request) => request.at(name, path).map(str::to_owned),
             Arguments::Json(value) => {
                 let mut found = value.get(name)?;
@@ -67,27 +65,17 @@ impl<'a> Arguments<'a> {
 }
 
 /// Runs a function for a caller.
-pub(crate) fn call(
-    visit: &mut Visit,
-    caller: &Caller,
-    name: &str,
-    arguments: &Arguments,
-) -> Result<Value, Exception> {
+pub(crate) fn call(visit: &mut Visit, caller: &Caller, name: &str, arguments: &Arguments) -> Result<Value, Exception> {
     if ELSEWHERE.contains(&name) {
         return Err(Exception::access());
     }
     match name {
         "core_webservice_get_site_info" => Ok(site_info(visit, caller)),
-        "core_enrol_get_users_courses" => {
-            arguments.number("userid").map(|user| courses(visit, user))
-        }
+        "core_enrol_get_users_courses" => arguments.number("userid").map(|user| courses(visit, user)),
         "core_course_get_contents" => {
             arguments.number("courseid")?;
             course_context(visit, caller)?;
-            Ok(recorded(
-                visit,
-                include_str!("../recordings/course_contents.json"),
-            ))
+            Ok(recorded(visit, include_str!("../recordings/course_contents.json")))
         }
         "core_user_get_users_by_field" => users_by_field(visit, arguments),
         "core_calendar_get_calendar_export_token" => {
@@ -132,10 +120,7 @@ fn site_info(visit: &Visit, caller: &Caller) -> Value {
             fields.insert("functions".into(), list.collect());
         }
         // a password caller has no service: nothing is said about files and release
-        (None, Some(fields)) => without(
-            fields,
-            &["downloadfiles", "uploadfiles", "release", "version"],
-        ),
+        (None, Some(fields)) => without(fields, &["downloadfiles", "uploadfiles", "release", "version"]),
         (_, None) => {}
     }
     info
@@ -188,9 +173,7 @@ fn course_context(visit: &Visit, caller: &Caller) -> Result<(), Exception> {
 fn users_by_field(visit: &Visit, arguments: &Arguments) -> Result<Value, Exception> {
     let field = arguments.get("field", &[]);
     let field = field.ok_or_else(Exception::parameter)?;
-    let values: Vec<String> = (0..100)
-        .map_while(|index: u32| arguments.get("values", &[&index.to_string()]))
-        .collect();
+    let values: Vec<String> = (0..100).map_while(|index: u32| arguments.get("values", &[&index.to_string()])).collect();
     let matches = |account: &&crate::Account| {
         let value = match field.as_str() {
             "id" => account.id.to_string(),
@@ -217,11 +200,7 @@ fn users_by_field(visit: &Visit, arguments: &Arguments) -> Result<Value, Excepti
 }
 
 /// Checks as recorded: the app, then https and administrators, then the pair of tokens, then time.
-fn autologin_key(
-    visit: &mut Visit,
-    caller: &Caller,
-    arguments: &Arguments,
-) -> Result<Value, Exception> {
+fn autologin_key(visit: &mut Visit, caller: &Caller, arguments: &Arguments) -> Result<Value, Exception> {
     if !visit.request.is_app() {
         return Err(Exception::moodle("apprequired", APP_REQUIRED));
     }
@@ -229,10 +208,7 @@ fn autologin_key(
         return Err(Exception::moodle("httpsrequired", "HTTPS is required"));
     }
     if visit.site.is_admin(caller.user) {
-        return Err(Exception::moodle(
-            "autologinnotallowedtoadmins",
-            "Auto-login is not allowed for site admins.",
-        ));
+        return Err(Exception::moodle("autologinnotallowedtoadmins", "Auto-login is not allowed for site admins."));
     }
     // the private token counts in the body only, and belongs to the token of this very request
     let in_query = visit.request.query.get("privatetoken").is_some();
@@ -241,10 +217,7 @@ fn autologin_key(
     let token = caller.token.as_deref();
     let token = token.and_then(|value| visit.site.token(value));
     if sent.is_none() || token.map(|token| &token.private) != sent.as_ref() {
-        return Err(Exception::moodle(
-            "invalidprivatetoken",
-            "Invalid private token.",
-        ));
+        return Err(Exception::moodle("invalidprivatetoken", "Invalid private token."));
     }
     let user = caller.user;
     let wait = Duration::from_secs(visit.site.settings.autologin_lockout_secs);
@@ -259,11 +232,7 @@ fn autologin_key(
     made.push((user, Instant::now()));
     let value = random::hex(32);
     visit.site.autologin_keys.retain(|key| key.user != user);
-    visit.site.autologin_keys.push(OnceKey {
-        value: value.clone(),
-        user,
-        made: Instant::now(),
-    });
+    visit.site.autologin_keys.push(OnceKey { value: value.clone(), user, made: Instant::now() });
     Ok(json!({
         "key": value,
         "autologinurl": visit.www("/admin/tool/mobile/autologin.php"),

@@ -77,12 +77,7 @@ impl Campus {
         let (stop, stopping) = watch::channel(false);
         let shared = Arc::new(Shared::new(Site::new(&options.public_url, addr), stopping));
         let server = tokio::spawn(server::run(listener, Arc::clone(&shared)));
-        Ok(Campus {
-            addr,
-            shared,
-            stop,
-            server,
-        })
+        Ok(Campus { addr, shared, stop, server })
     }
 
     pub fn addr(&self) -> SocketAddr {

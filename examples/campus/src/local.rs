@@ -20,15 +20,9 @@ pub(crate) fn page(visit: &mut Visit) -> Option<Result<Reply, Reply>> {
 /// The request as received: first line, headers, length of the body.
 fn echo(visit: &Visit) -> Reply {
     let request = visit.request;
-    let mut text = format!(
-        "{} {} {:?}\n",
-        request.method, request.target, request.version
-    );
+    let mut text = format!("{} {} {:?}\n", request.method, request.target, request.version);
     for (name, value) in &request.headers {
-        text.push_str(&format!(
-            "{name}: {}\n",
-            String::from_utf8_lossy(value.as_bytes())
-        ));
+        text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
     }
     text.push_str(&format!("\nbody-length: {}\n", request.body_len));
     Reply::new(200, "text/plain; charset=utf-8", text).with("Cache-Control", "no-store")
@@ -49,13 +43,9 @@ fn web_socket(visit: &Visit) -> Reply {
     let key = request.header("sec-websocket-key");
     let upgrade = request.header("upgrade").eq_ignore_ascii_case("websocket");
     if !upgrade || key.is_empty() || request.header("sec-websocket-version") != "13" {
-        return Reply::new(
-            426,
-            "text/plain; charset=utf-8",
-            "A websocket is served here.\n",
-        )
-        .with("Sec-WebSocket-Version", "13")
-        .with("Upgrade", "websocket");
+        return Reply::new(426, "text/plain; charset=utf-8", "A websocket is served here.\n")
+            .with("Sec-WebSocket-Version", "13")
+            .with("Upgrade", "websocket");
     }
     Reply {
         status: 101,
@@ -77,20 +67,13 @@ fn rotate(visit: &mut Visit) -> Result<Reply, Reply> {
         return Err(html::error(visit, "Unknown user"));
     };
     visit.sign_in(user);
-    Ok(html::page(
-        visit,
-        "Rotated",
-        "<p>This session is somebody else's now.</p>",
-    ))
+    Ok(html::page(visit, "Rotated", "<p>This session is somebody else's now.</p>"))
 }
 
 /// `?user=NAME`: an answer that claims to be made for somebody.
 fn mask(visit: &Visit) -> Reply {
     let user = visit.request.param("user").unwrap_or_default();
     let name: String = user.chars().filter(|c| !c.is_control()).collect();
-    let body = format!(
-        "<!DOCTYPE html><title>Mask</title><p>{}</p>",
-        php::html(&name)
-    );
+    let body = format!("<!DOCTYPE html><title>Mask</title><p>{}</p>", php::html(&name));
     Reply::page(200, body).with("X-MOODLEUSER", name)
 }

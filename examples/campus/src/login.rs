@@ -106,6 +106,10 @@ fn signed_in(visit: &mut Visit, user: u64) -> Reply {
         return html::page(visit, "Confirm your account", &content);
     }
     visit.sign_in(user);
+    if visit.site.settings.expiry_page {
+        let content = "<div class=\"card\"><p>Your password will expire in 3 days.</p></div>";
+        return html::page(visit, "Password", content);
+    }
     if account.must_change {
         return Reply::see_other(visit.www("/login/change_password.php"));
     }
@@ -131,11 +135,7 @@ fn failed(visit: &mut Visit) -> Reply {
 
 /// The token of the session's form, made at first use.
 pub(crate) fn login_token(visit: &mut Visit) -> String {
-    visit
-        .session()
-        .login_token
-        .get_or_insert_with(|| random::alphanumeric(32))
-        .clone()
+    visit.session().login_token.get_or_insert_with(|| random::alphanumeric(32)).clone()
 }
 
 /// A validation uses the token up, right or wrong.

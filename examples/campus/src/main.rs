@@ -32,19 +32,11 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         };
         *place = arguments.next().ok_or(format!("{flag} needs a value"))?;
     }
-    Ok(Options {
-        listen: listen
-            .parse()
-            .map_err(|_| format!("{listen} is no address with a port"))?,
-        public_url,
-    })
+    Ok(Options { listen: listen.parse().map_err(|_| format!("{listen} is no address with a port"))?, public_url })
 }
 
 async fn run(options: Options) -> std::io::Result<()> {
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let url = options.public_url.clone();
     let campus = Campus::start(options).await?;
     // the demonstration keeps no log and shows no identity provider that is not there
@@ -56,11 +48,7 @@ async fn run(options: Options) -> std::io::Result<()> {
         settings.webservice_auth = false;
         settings.header_log_user = 3;
     });
-    writeln!(
-        std::io::stdout(),
-        "campus listens on http://{} for {url}",
-        campus.addr()
-    )?;
+    writeln!(std::io::stdout(), "campus listens on http://{} for {url}", campus.addr())?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

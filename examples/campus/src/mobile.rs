@@ -43,11 +43,7 @@ pub(crate) fn launch(visit: &mut Visit) -> Result<Reply, Reply> {
         parts.push(token.private);
     }
     let packed = base64::engine::general_purpose::STANDARD.encode(parts.join(":::"));
-    Ok(hand_over(
-        visit,
-        &format!("{scheme}://token={packed}"),
-        confirmed,
-    ))
+    Ok(hand_over(visit, &format!("{scheme}://token={packed}"), confirmed))
 }
 
 /// iOS does not follow a redirect to another scheme: there the user clicks.
@@ -62,9 +58,7 @@ fn hand_over(visit: &mut Visit, location: &str, confirmed: bool) -> Reply {
         );
         return html::page(visit, "Open the app", &content);
     }
-    Reply::new(302, HTML, "")
-        .with("Cache-Control", NO_STORE)
-        .with("Location", location)
+    Reply::new(302, HTML, "").with("Cache-Control", NO_STORE).with("Location", location)
 }
 
 fn well_formed(scheme: &str) -> bool {
@@ -74,10 +68,7 @@ fn well_formed(scheme: &str) -> bool {
 }
 
 fn signature(www: &str, passport: &str) -> String {
-    Md5::digest(format!("{www}{passport}"))
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Md5::digest(format!("{www}{passport}")).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `/admin/tool/mobile/autologin.php?userid=&key=&urltogo=`.
@@ -95,10 +86,7 @@ pub(crate) fn autologin(visit: &mut Visit) -> Reply {
     visit.session();
     let keys = &mut visit.site.autologin_keys;
     keys.retain(|key| key.made.elapsed() < AUTOLOGIN_LIFE);
-    let Some(at) = keys
-        .iter()
-        .position(|known| known.value == key && Some(known.user) == user)
-    else {
+    let Some(at) = keys.iter().position(|known| known.value == key && Some(known.user) == user) else {
         return html::error(visit, "Incorrect key");
     };
     let user = keys.remove(at).user;
@@ -108,8 +96,7 @@ pub(crate) fn autologin(visit: &mut Visit) -> Reply {
 
 /// Whether a return target stays on this site.
 pub(crate) fn local(www: &str, url: &str) -> bool {
-    url.strip_prefix(www)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
+    url.strip_prefix(www).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
 }
 
 /// A key for the QR code, made by viewing one's profile. The older one is void.
@@ -119,21 +106,14 @@ pub(crate) fn make_qr_key(site: &mut Site, user: u64) -> Option<String> {
     }
     let value = random::hex(32);
     site.qr_keys.retain(|key| key.user != user);
-    site.qr_keys.push(OnceKey {
-        value: value.clone(),
-        user,
-        made: Instant::now(),
-    });
+    site.qr_keys.push(OnceKey { value: value.clone(), user, made: Instant::now() });
     Some(value)
 }
 
 /// Uses a QR key up.
 pub(crate) fn take_qr_key(site: &mut Site, value: &str, user: u64) -> bool {
     site.qr_keys.retain(|key| key.made.elapsed() < QR_LIFE);
-    let found = site
-        .qr_keys
-        .iter()
-        .position(|key| key.value == value && key.user == user);
+    let found = site.qr_keys.iter().position(|key| key.value == value && key.user == user);
     found.map(|at| site.qr_keys.remove(at)).is_some()
 }
 
@@ -144,9 +124,6 @@ mod tests {
     #[test]
     fn the_signature_is_the_recorded_one() {
         // from launch-loggedin-typeoflogin2
-        assert_eq!(
-            signature("https://lms.test:8443", "12345.678"),
-            "dd7c68b521e31b37dfc801854f3406f5"
-        );
+        assert_eq!(signature("https://lms.test:8443", "12345.678"), "dd7c68b521e31b37dfc801854f3406f5");
     }
 }

@@ -14,11 +14,7 @@ pub(crate) struct Upload {
 
 /// `$_POST` and `$_FILES`. `kept` is the beginning of a body of `total` bytes.
 pub(crate) fn form(content_type: &str, kept: &[u8], total: u64) -> (Params, Vec<Upload>) {
-    let kind = content_type
-        .split([';', ',', ' '])
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let kind = content_type.split([';', ',', ' ']).next().unwrap_or_default().to_ascii_lowercase();
     match kind.as_str() {
         "application/x-www-form-urlencoded" => (Params::urlencoded(kept), Vec::new()),
         "multipart/form-data" => match boundary(content_type) {
@@ -72,9 +68,7 @@ fn part(head: &str, content: &[u8], size: u64, params: &mut Params, files: &mut 
     let header = |name: &str| {
         head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
-            key.trim()
-                .eq_ignore_ascii_case(name)
-                .then(|| value.trim().to_owned())
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
         })
     };
     let disposition = header("Content-Disposition").unwrap_or_default();
@@ -83,11 +77,7 @@ fn part(head: &str, content: &[u8], size: u64, params: &mut Params, files: &mut 
     };
     match attribute(&disposition, "filename") {
         Some(filename) => files.push(Upload {
-            filename: filename
-                .rsplit(['/', '\\'])
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            filename: filename.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
             content_type: header("Content-Type").unwrap_or_else(|| "text/plain".into()),
             content: content.to_vec(),
             size,
@@ -99,17 +89,12 @@ fn part(head: &str, content: &[u8], size: u64, params: &mut Params, files: &mut 
 fn attribute<'a>(disposition: &'a str, name: &str) -> Option<&'a str> {
     disposition.split(';').skip(1).find_map(|piece| {
         let (key, value) = piece.split_once('=')?;
-        key.trim()
-            .eq_ignore_ascii_case(name)
-            .then(|| value.trim().trim_matches('"'))
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
     })
 }
 
 fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    text.get(from..)?
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .map(|at| at + from)
+    text.get(from..)?.windows(needle.len()).position(|window| window == needle).map(|at| at + from)
 }
 
 #[cfg(test)]
@@ -128,8 +113,7 @@ mod tests {
 
     #[test]
     fn the_size_of_a_long_upload_is_known_though_its_end_is_not_kept() {
-        let head =
-            b"--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n".to_vec();
+        let head = b"--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n".to_vec();
         let kept = [head.as_slice(), &[b'x'; 100]].concat();
         let total = head.len() as u64 + 5_000_000_000 + b"\r\n--XX--\r\n".len() as u64;
         let (_, files) = form("multipart/form-data; boundary=XX", &kept, total);

@@ -23,11 +23,7 @@ pub(crate) fn change(visit: &mut Visit) -> Result<Reply, Reply> {
     }
     visit.require_sesskey()?;
     let field = |name| visit.request.param(name).unwrap_or_default().to_owned();
-    let (old, new, again) = (
-        field("password"),
-        field("newpassword1"),
-        field("newpassword2"),
-    );
+    let (old, new, again) = (field("password"), field("newpassword1"), field("newpassword2"));
     let Some(account) = visit.site.accounts.get_mut(user) else {
         return Ok(html::error(visit, "Unknown user"));
     };
@@ -48,9 +44,8 @@ pub(crate) fn change(visit: &mut Visit) -> Result<Reply, Reply> {
 
 fn change_form(visit: &mut Visit, problem: Option<&str>) -> Reply {
     let sesskey = visit.session().sesskey.clone();
-    let problem = problem.map_or(String::new(), |text| {
-        format!("<div class=\"alert alert-danger\" role=\"alert\">{text}</div>")
-    });
+    let problem =
+        problem.map_or(String::new(), |text| format!("<div class=\"alert alert-danger\" role=\"alert\">{text}</div>"));
     let content = format!(
         "<div class=\"card\">{problem}<form action=\"{www}/login/change_password.php\" method=\"post\" id=\"changepassword\">\
          <input type=\"hidden\" name=\"id\" value=\"1\"><input type=\"hidden\" name=\"sesskey\" value=\"{sesskey}\">\
@@ -80,10 +75,7 @@ pub(crate) fn forgot(visit: &mut Visit) -> Result<Reply, Reply> {
         let (new, again) = (field("password").to_owned(), field("password2").to_owned());
         let owner = visit.site.accounts.named("student2").map(|a| a.id);
         let Some(user) = owner.filter(|_| right && !new.is_empty() && new == again) else {
-            return Ok(html::error(
-                visit,
-                "This password reset request is not valid.",
-            ));
+            return Ok(html::error(visit, "This password reset request is not valid."));
         };
         visit.site.reset_used = true;
         if let Some(account) = visit.site.accounts.get_mut(user) {
@@ -111,7 +103,8 @@ fn forgot_form(visit: &mut Visit) -> Reply {
              <label for=\"id_password2\">New password (again)</label><input type=\"password\" id=\"id_password2\" name=\"password2\">",
             php::html(&token)
         ),
-        None => "<label for=\"id_username\">Username</label><input type=\"text\" id=\"id_username\" name=\"username\">".into(),
+        None => "<label for=\"id_username\">Username</label><input type=\"text\" id=\"id_username\" name=\"username\">"
+            .into(),
     };
     let content = format!(
         "<div class=\"card\"><form action=\"{www}/login/forgot_password.php\" method=\"post\">\
@@ -143,11 +136,7 @@ pub(crate) fn confirm(visit: &mut Visit) -> Reply {
         account.confirmed = true;
     }
     visit.sign_in(user);
-    html::page(
-        visit,
-        "Your registration has been confirmed",
-        "<div class=\"card\"><p>Welcome.</p></div>",
-    )
+    html::page(visit, "Your registration has been confirmed", "<div class=\"card\"><p>Welcome.</p></div>")
 }
 
 /// `/login/signup.php`.
@@ -172,11 +161,7 @@ pub(crate) fn unlock(visit: &mut Visit) -> Reply {
     match account.filter(|account| secret.as_deref() == Some(&account.unlock_secret)) {
         Some(account) => {
             account.failures = 0;
-            html::page(
-                visit,
-                "Account unlocked",
-                "<div class=\"card\"><p>You may log in again.</p></div>",
-            )
+            html::page(visit, "Account unlocked", "<div class=\"card\"><p>You may log in again.</p></div>")
         }
         None => html::error(visit, "This unlock link is not valid."),
     }
@@ -201,11 +186,7 @@ pub(crate) fn email_update(visit: &mut Visit) -> Reply {
         }
     });
     match changed {
-        true => html::page(
-            visit,
-            "E-mail address",
-            "<div class=\"card\"><p>The address has been changed.</p></div>",
-        ),
+        true => html::page(visit, "E-mail address", "<div class=\"card\"><p>The address has been changed.</p></div>"),
         false => html::page(
             visit,
             "E-mail address",

@@ -22,18 +22,9 @@ pub(crate) fn resolve(path: &str) -> Option<Place> {
         .map(|(at, _)| at + 4)
         .find(|&end| end == folded.len() || folded.as_bytes()[end] == b'/');
     Some(match end {
-        Some(end) => Place {
-            script: folded[..end].to_owned(),
-            info: folded[end..].to_owned(),
-        },
-        None if folded.ends_with('/') => Place {
-            script: format!("{folded}index.php"),
-            info: String::new(),
-        },
-        None => Place {
-            script: folded,
-            info: String::new(),
-        },
+        Some(end) => Place { script: folded[..end].to_owned(), info: folded[end..].to_owned() },
+        None if folded.ends_with('/') => Place { script: format!("{folded}index.php"), info: String::new() },
+        None => Place { script: folded, info: String::new() },
     })
 }
 
@@ -75,10 +66,7 @@ mod tests {
             assert_eq!(resolve(path).unwrap().script, "/login/token.php", "{path}");
         }
         assert_eq!(resolve("/login/").unwrap().script, "/login/index.php");
-        assert_eq!(
-            resolve("/LOGIN/token.php").unwrap().script,
-            "/LOGIN/token.php"
-        );
+        assert_eq!(resolve("/LOGIN/token.php").unwrap().script, "/LOGIN/token.php");
         assert_eq!(resolve("/a%00.php"), None);
     }
 }

@@ -37,10 +37,7 @@ impl Params {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &pair[..0]),
             };
-            params.register(
-                &percent_decode(name, Plus::Space),
-                &percent_decode(value, Plus::Space),
-            );
+            params.register(&percent_decode(name, Plus::Space), &percent_decode(value, Plus::Space));
         }
         params
     }
@@ -51,20 +48,12 @@ impl Params {
 
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
         let entry = self.entries.iter().rev().find(|e| e.name == name)?;
-        Some(if entry.path.is_empty() {
-            Value::Text(&entry.value)
-        } else {
-            Value::Array
-        })
+        Some(if entry.path.is_empty() { Value::Text(&entry.value) } else { Value::Array })
     }
 
     /// `$params[name][path…]`, for the arguments of web-service functions.
     pub(crate) fn at(&self, name: &str, path: &[&str]) -> Option<&str> {
-        self.entries
-            .iter()
-            .rev()
-            .find(|e| e.name == name && e.path == path)
-            .map(|e| e.value.as_str())
+        self.entries.iter().rev().find(|e| e.name == name && e.path == path).map(|e| e.value.as_str())
     }
 
     pub(crate) fn register(&mut self, name: &[u8], value: &[u8]) {
@@ -81,13 +70,8 @@ impl Params {
         }
         // a scalar replaces an array of the same name, and the other way round
         let scalar = path.is_empty();
-        self.entries
-            .retain(|e| e.name != name || (!scalar && !e.path.is_empty() && e.path != path));
-        self.entries.push(Entry {
-            name,
-            path,
-            value: String::from_utf8_lossy(value).into_owned(),
-        });
+        self.entries.retain(|e| e.name != name || (!scalar && !e.path.is_empty() && e.path != path));
+        self.entries.push(Entry { name, path, value: String::from_utf8_lossy(value).into_owned() });
     }
 
     fn next_index(&self, name: &str, prefix: &[String]) -> String {
@@ -193,10 +177,7 @@ pub(crate) enum Plus {
 pub(crate) fn percent_decode(text: &[u8], plus: Plus) -> Vec<u8> {
     let spaced: Vec<u8> = match plus {
         Plus::Kept => text.to_vec(),
-        Plus::Space => text
-            .iter()
-            .map(|&b| if b == b'+' { b' ' } else { b })
-            .collect(),
+        Plus::Space => text.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect(),
     };
     percent_encoding::percent_decode(&spaced).collect()
 }

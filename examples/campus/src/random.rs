@@ -28,10 +28,7 @@ pub(crate) fn item_id() -> u64 {
 }
 
 fn pick(alphabet: &[u8], length: usize) -> String {
-    bytes(length)
-        .into_iter()
-        .map(|b| char::from(alphabet[usize::from(b) % alphabet.len()]))
-        .collect()
+    bytes(length).into_iter().map(|b| char::from(alphabet[usize::from(b) % alphabet.len()])).collect()
 }
 
 fn bytes(length: usize) -> Vec<u8> {

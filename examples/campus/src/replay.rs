@@ -25,8 +25,7 @@ const COMPARED: &[&str] = &[
 
 #[test]
 fn every_recording_is_answered_as_recorded() {
-    let recordings: Vec<Value> =
-        serde_json::from_str(include_str!("../recordings/index.json")).unwrap();
+    let recordings: Vec<Value> = serde_json::from_str(include_str!("../recordings/index.json")).unwrap();
     assert!(recordings.len() > 150, "the recordings are all there");
     let mut problems = Vec::new();
     for recording in &recordings {
@@ -44,9 +43,7 @@ fn replay(name: &str, recorded: &Value) -> Reply {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let body = text(&recorded["body"]);
     let path = text(&recorded["path"]);
-    let mut builder = http::Request::builder()
-        .method(text(&recorded["method"]).as_str())
-        .uri(&path);
+    let mut builder = http::Request::builder().method(text(&recorded["method"]).as_str()).uri(&path);
     let mut session = None;
     for header in recorded["headers"].as_array().unwrap() {
         let (key, value) = header.as_str().unwrap().split_once(':').unwrap();
@@ -83,11 +80,7 @@ fn replay(name: &str, recorded: &Value) -> Reply {
 fn stage(name: &str, site: &mut Site) {
     let set = &mut site.settings;
     set.shibboleth = name.starts_with("shib");
-    set.header_log_user = if name.starts_with("headerloguser") {
-        3
-    } else {
-        0
-    };
+    set.header_log_user = if name.starts_with("headerloguser") { 3 } else { 0 };
     set.maintenance = name.contains("maintenance");
     set.auth_login_via_email = name.ends_with("via-email");
     set.enable_web_services = !matches!(name, "token-ws-disabled" | "ws-disabled");
@@ -158,27 +151,17 @@ fn tokens(name: &str, site: &mut Site) {
         site.autologin_made.push((3, made));
     }
     if name == "autologin-use" {
-        site.autologin_keys.push(OnceKey {
-            value: "d39d6c54386a6f167740c37ba961fa02".into(),
-            user: 3,
-            made,
-        });
+        site.autologin_keys.push(OnceKey { value: "d39d6c54386a6f167740c37ba961fa02".into(), user: 3, made });
     }
     if name == "qr-ok" {
-        site.qr_keys.push(OnceKey {
-            value: "0123456789abcdef0123456789abcdef".into(),
-            user: 4,
-            made,
-        });
+        site.qr_keys.push(OnceKey { value: "0123456789abcdef0123456789abcdef".into(), user: 4, made });
     }
 }
 
 /// The session that the recorded cookie names, with the secrets that the request carries.
 fn open_session(name: &str, site: &mut Site, id: &str, sent: &str) {
     let carried = |key: &str| {
-        let found = sent
-            .split(['?', '&'])
-            .find_map(|pair| pair.strip_prefix(key));
+        let found = sent.split(['?', '&']).find_map(|pair| pair.strip_prefix(key));
         found.map(str::to_owned)
     };
     let session = site.sessions.place(id);
@@ -195,10 +178,8 @@ fn open_session(name: &str, site: &mut Site, id: &str, sent: &str) {
         _ if sent.contains("logintoken=") => None,
         _ => Some(3),
     };
-    session.just_logged_in = matches!(
-        name,
-        "launch-after-login-typeoflogin2" | "launch-justloggedin-typeoflogin1"
-    ) || name.starts_with("shib");
+    session.just_logged_in = matches!(name, "launch-after-login-typeoflogin2" | "launch-justloggedin-typeoflogin1")
+        || name.starts_with("shib");
     session.timed_out = matches!(name, "session-timeout-get" | "ajax-timedout");
     if name.starts_with("login-get-after") {
         session.login_message = Some("Invalid login, please try again");
@@ -216,27 +197,16 @@ fn open_session(name: &str, site: &mut Site, id: &str, sent: &str) {
 
 fn compare(recorded: &Value, reply: &Reply) -> Result<(), String> {
     if recorded["status"] != reply.status {
-        return Err(format!(
-            "status {} not {}",
-            reply.status, recorded["status"]
-        ));
+        return Err(format!("status {} not {}", reply.status, recorded["status"]));
     }
     let wanted: Vec<(String, String)> = recorded["headers"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|pair| {
-            (
-                pair[0].as_str().unwrap().to_lowercase(),
-                pair[1].as_str().unwrap().into(),
-            )
-        })
+        .map(|pair| (pair[0].as_str().unwrap().to_lowercase(), pair[1].as_str().unwrap().into()))
         .collect();
-    let given: Vec<(String, String)> = reply
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_lowercase(), value.clone()))
-        .collect();
+    let given: Vec<(String, String)> =
+        reply.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
     for name in COMPARED {
         let of = |all: &[(String, String)]| -> Vec<String> {
             let same = all.iter().filter(|(key, _)| key == name);
@@ -337,13 +307,11 @@ fn shape(key: &str, wanted: &Value, given: &Value) -> Result<(), String> {
     ];
     match (wanted, given) {
         (Value::Object(w), Value::Object(g)) => {
-            let keys =
-                |map: &serde_json::Map<String, Value>| map.keys().cloned().collect::<Vec<_>>();
+            let keys = |map: &serde_json::Map<String, Value>| map.keys().cloned().collect::<Vec<_>>();
             if keys(w) != keys(g) {
                 return Err(format!("{key}: keys {:?} not {:?}", keys(g), keys(w)));
             }
-            w.iter()
-                .try_for_each(|(name, value)| shape(name, value, &g[name]))
+            w.iter().try_for_each(|(name, value)| shape(name, value, &g[name]))
         }
         (Value::Array(w), Value::Array(g)) => {
             if w.is_empty() != g.is_empty() && key != "functions" {

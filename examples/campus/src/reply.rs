@@ -34,11 +34,7 @@ pub(crate) enum Content {
 
 impl Reply {
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Reply {
-        Reply {
-            status,
-            headers: vec![("Content-Type", content_type.to_owned())],
-            body: Content::Bytes(body.into()),
-        }
+        Reply { status, headers: vec![("Content-Type", content_type.to_owned())], body: Content::Bytes(body.into()) }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
@@ -70,9 +66,7 @@ impl Reply {
             "<!DOCTYPE html><title>Redirect</title><p><a href=\"{}\">Continue</a></p>",
             crate::php::html(&location)
         );
-        Reply::new(303, HTML, body)
-            .with("Cache-Control", NO_STORE)
-            .with("Location", location)
+        Reply::new(303, HTML, body).with("Cache-Control", NO_STORE).with("Location", location)
     }
 
     /// token.php, upload.php and the file scripts: JSON that any origin may read.
@@ -137,10 +131,7 @@ impl From<Content> for Sending {
     fn from(content: Content) -> Sending {
         match content {
             Content::Bytes(bytes) => Sending::Bytes((!bytes.is_empty()).then_some(bytes)),
-            Content::Pattern(left) => Sending::Pattern {
-                left,
-                chunk: (0..CHUNK as u64).map(pattern).collect(),
-            },
+            Content::Pattern(left) => Sending::Pattern { left, chunk: (0..CHUNK as u64).map(pattern).collect() },
             Content::WebSocket => Sending::Bytes(None),
         }
     }
@@ -150,10 +141,7 @@ impl Body for Sending {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = match self.get_mut() {
             Sending::Bytes(bytes) => bytes.take(),
             Sending::Pattern { left: 0, .. } => None,
@@ -167,10 +155,7 @@ impl Body for Sending {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(
-            self,
-            Sending::Bytes(None) | Sending::Pattern { left: 0, .. }
-        )
+        matches!(self, Sending::Bytes(None) | Sending::Pattern { left: 0, .. })
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -184,13 +169,9 @@ impl Body for Sending {
 /// An IMF-fixdate (RFC 9110 §5.6.7), for cookies.
 pub(crate) fn http_date(unix: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (day, second) = (unix / 86_400, unix % 86_400);
-    let leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let (mut year, mut rest) = (1970, day);
     while rest >= 365 + u64::from(leap(year)) {
         rest -= 365 + u64::from(leap(year));

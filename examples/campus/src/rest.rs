@@ -18,11 +18,7 @@ pub(crate) struct Exception {
 
 impl Exception {
     pub(crate) fn moodle(code: &'static str, message: impl Into<String>) -> Exception {
-        Exception {
-            class: "moodle_exception",
-            code: Some(code),
-            message: message.into(),
-        }
+        Exception { class: "moodle_exception", code: Some(code), message: message.into() }
     }
 
     pub(crate) fn access() -> Exception {
@@ -79,7 +75,8 @@ fn by_token(visit: &mut Visit) -> Result<Caller, Exception> {
             return Err(Exception {
                 class: "TypeError",
                 code: None,
-                message: "mysqli::real_escape_string(): Argument #1 ($string) must be of type string, array given".into(),
+                message: "mysqli::real_escape_string(): Argument #1 ($string) must be of type string, array given"
+                    .into(),
             });
         }
     };
@@ -90,10 +87,7 @@ fn by_token(visit: &mut Visit) -> Result<Caller, Exception> {
         return Err(Exception::access());
     }
     admit(visit, token.user)?;
-    Ok(Caller {
-        user: token.user,
-        token: Some(token.value),
-    })
+    Ok(Caller { user: token.user, token: Some(token.value) })
 }
 
 fn by_password(visit: &mut Visit) -> Result<Caller, Exception> {
@@ -105,10 +99,7 @@ fn by_password(visit: &mut Visit) -> Result<Caller, Exception> {
     let account = visit.site.accounts.named(&name);
     let right = account.filter(|account| account.password.as_deref() == Some(password));
     let Some(user) = right.map(|account| account.id) else {
-        return Err(Exception::moodle(
-            "wrongusernamepassword",
-            "Wrong username or password",
-        ));
+        return Err(Exception::moodle("wrongusernamepassword", "Wrong username or password"));
     };
     admit(visit, user)?;
     Ok(Caller { user, token: None })
@@ -126,19 +117,13 @@ fn admit(visit: &mut Visit, user: u64) -> Result<(), Exception> {
     if account.suspended {
         return Err(Exception::moodle(
             "wsaccessusersuspended",
-            format!(
-                "Refused web service access for suspended username: {}",
-                account.username
-            ),
+            format!("Refused web service access for suspended username: {}", account.username),
         ));
     }
     if !account.confirmed {
         return Err(Exception::moodle(
             "wsaccessuserunconfirmed",
-            format!(
-                "Refused web service access for unconfirmed username: {}",
-                account.username
-            ),
+            format!("Refused web service access for unconfirmed username: {}", account.username),
         ));
     }
     visit.acting = Some(user);
@@ -177,9 +162,7 @@ fn exception_xml(problem: &Exception) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<EXCEPTION class=\"{}\">\n{}<MESSAGE>{}</MESSAGE>\n</EXCEPTION>\n",
         problem.class,
-        problem.code.map_or(String::new(), |code| format!(
-            "<ERRORCODE>{code}</ERRORCODE>\n"
-        )),
+        problem.code.map_or(String::new(), |code| format!("<ERRORCODE>{code}</ERRORCODE>\n")),
         php::html(&problem.message)
     )
 }

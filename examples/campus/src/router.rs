@@ -65,11 +65,7 @@ fn own_redirect(site: &Site, request: &Request) -> Reply {
     };
     let query = request.target.split_once('?');
     let query = query.map_or(String::new(), |(_, query)| format!("?{query}"));
-    let location = format!(
-        "http://{name}:{}{}/{query}",
-        site.addr.port(),
-        request.script
-    );
+    let location = format!("http://{name}:{}{}/{query}", site.addr.port(), request.script);
     Reply::new(301, "text/html", "<p>Moved</p>\n").with("Location", location)
 }
 
@@ -79,10 +75,7 @@ fn wrong_access(site: &Site, request: &Request) -> Option<Reply> {
     let public = site.www.split("://").nth(1).unwrap_or_default();
     let public = public.split([':', '/']).next().unwrap_or_default();
     let (text, code) = if site.https() && !site.settings.ssl_proxy {
-        (
-            "For security reasons only https connections are allowed, sorry.",
-            "sslonlyaccess",
-        )
+        ("For security reasons only https connections are allowed, sorry.", "sslonlyaccess")
     } else if site.settings.check_host && !host.eq_ignore_ascii_case(public) {
         ("Invalid url or port.", "requirecorrectaccess")
     } else {
@@ -90,8 +83,7 @@ fn wrong_access(site: &Site, request: &Request) -> Option<Reply> {
     };
     Some(match request.script.as_str() {
         "/login/token.php" | "/webservice/rest/server.php" => {
-            let error =
-                json!({"error": text, "stacktrace": null, "debuginfo": null, "errorcode": code});
+            let error = json!({"error": text, "stacktrace": null, "debuginfo": null, "errorcode": code});
             Reply::new(200, JSON, php::json(&error))
         }
         _ => Reply::new(303, "text/html; charset=UTF-8", "").with("Location", site.www.clone()),
@@ -138,21 +130,13 @@ fn script(visit: &mut Visit) -> Result<Reply, Reply> {
         "/lib/ajax/service-nologin.php" => Ok(ajax::service(visit, Door::NoLogin)),
         "/admin/tool/mobile/launch.php" => mobile::launch(visit),
         "/admin/tool/mobile/autologin.php" => Ok(mobile::autologin(visit)),
-        "/auth/shibboleth/index.php" if visit.site.settings.shibboleth => {
-            Ok(doors::shibboleth(visit))
-        }
+        "/auth/shibboleth/index.php" if visit.site.settings.shibboleth => Ok(doors::shibboleth(visit)),
         "/auth/oauth2/login.php" if visit.site.settings.oauth2 => doors::oauth2(visit),
-        "/admin/oauth2callback.php" if visit.site.settings.oauth2 => {
-            Ok(doors::oauth2_callback(visit))
-        }
-        "/admin/tool/policy/view.php" | "/admin/tool/dataprivacy/summary.php" => {
-            Ok(web::open_page(visit))
-        }
+        "/admin/oauth2callback.php" if visit.site.settings.oauth2 => Ok(doors::oauth2_callback(visit)),
+        "/admin/tool/policy/view.php" | "/admin/tool/dataprivacy/summary.php" => Ok(web::open_page(visit)),
         "/calendar/export_execute.php" => Ok(doors::calendar(visit)),
         "/rss/file.php" => Ok(doors::rss(visit)),
-        dump if dump.starts_with("/grade/export/") && dump.ends_with("/dump.php") => {
-            Ok(doors::grades(visit))
-        }
+        dump if dump.starts_with("/grade/export/") && dump.ends_with("/dump.php") => Ok(doors::grades(visit)),
         _ => web::other(visit),
     }
 }

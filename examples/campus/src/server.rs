@@ -33,19 +33,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(site: Site, stopping: watch::Receiver<bool>) -> Shared {
-        Shared {
-            site: Mutex::new(site),
-            journal: Journal::default(),
-            connections: AtomicU64::new(0),
-            stopping,
-        }
+        Shared { site: Mutex::new(site), journal: Journal::default(), connections: AtomicU64::new(0), stopping }
     }
 
     /// A panic in one test must not hide the others' results behind a poisoned lock.
     pub(crate) fn site(&self) -> MutexGuard<'_, Site> {
-        self.site
-            .lock()
-            .unwrap_or_else(|broken| broken.into_inner())
+        self.site.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 }
 
@@ -87,11 +80,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = served.await;
 }
 
-async fn serve(
-    mut incoming: hyper::Request<Incoming>,
-    connection: u64,
-    shared: Arc<Shared>,
-) -> Response<Sending> {
+async fn serve(mut incoming: hyper::Request<Incoming>, connection: u64, shared: Arc<Shared>) -> Response<Sending> {
     let upgrade = hyper::upgrade::on(&mut incoming);
     let (head, mut body) = incoming.into_parts();
     let (keep, slow, print) = {
@@ -129,11 +118,7 @@ fn logged(head: &Parts, connection: u64) -> Logged {
         method: head.method.to_string(),
         target: head.uri.to_string(),
         version: head.version,
-        headers: head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-            .collect(),
+        headers: head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
         body: Vec::new(),
         body_len: 0,
         connection,
@@ -198,10 +183,5 @@ fn response(reply: Reply) -> Response<Sending> {
 
 /// Method, path and status; never the query, which may hold a secret.
 fn line(head: &Parts, status: u16) {
-    let _ = writeln!(
-        std::io::stdout().lock(),
-        "{} {} {status}",
-        head.method,
-        head.uri.path()
-    );
+    let _ = writeln!(std::io::stdout().lock(), "{} {} {status}", head.method, head.uri.path());
 }

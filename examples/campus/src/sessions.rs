@@ -137,10 +137,7 @@ impl Sessions {
     }
 
     pub(crate) fn live(&self, user: u64) -> usize {
-        self.map
-            .values()
-            .filter(|session| session.user == Some(user) && !session.timed_out)
-            .count()
+        self.map.values().filter(|session| session.user == Some(user) && !session.timed_out).count()
     }
 }
 

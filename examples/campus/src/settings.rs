@@ -8,10 +8,14 @@ use std::time::Duration;
 pub struct Settings {
     /// `headerloguser`: 0 off, 1 user id, 2 full name, 3 username.
     pub header_log_user: u8,
+    /// Whom every page names in `X-MOODLEUSER`, anonymous ones too: an LMS that signs in by what nobody else sees.
+    pub names_everybody: Option<String>,
     /// `typeoflogin` of the mobile plugin: 1 app, 2 browser, 3 embedded browser.
     pub type_of_login: u8,
     /// `false` models an LMS that keeps its session id across sign-in (attack J14).
     pub rotate_at_sign_in: bool,
+    /// The ldap plugin's warning that a password will expire: a sign-in that ends in a page, not a redirect.
+    pub expiry_page: bool,
     /// `authloginviaemail`.
     pub auth_login_via_email: bool,
     /// `limitconcurrentlogins`; 0 = no limit.
@@ -71,8 +75,10 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             header_log_user: 0,
+            names_everybody: None,
             type_of_login: 1,
             rotate_at_sign_in: true,
+            expiry_page: false,
             auth_login_via_email: false,
             limit_concurrent_logins: 0,
             session_timeout_secs: 28_800,

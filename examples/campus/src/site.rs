@@ -87,11 +87,7 @@ impl Site {
     /// The newest valid token of (user, service), or a new one; the flag says which.
     pub(crate) fn issue_token(&mut self, user: u64, service: &str) -> (Token, bool) {
         let now = Instant::now();
-        let valid = self
-            .tokens
-            .iter()
-            .rev()
-            .find(|t| t.user == user && t.service == service && t.expires > now);
+        let valid = self.tokens.iter().rev().find(|t| t.user == user && t.service == service && t.expires > now);
         if let Some(token) = valid {
             return (token.clone(), false);
         }

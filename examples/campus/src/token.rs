@@ -12,20 +12,14 @@ pub(crate) fn token(visit: &mut Visit) -> Reply {
             .with("Access-Control-Allow-Origin", "*");
     }
     if !visit.site.settings.enable_web_services {
-        return Reply::app_error(
-            "enablewsdescription",
-            "Web services must be enabled in Advanced features.",
-        );
+        return Reply::app_error("enablewsdescription", "Web services must be enabled in Advanced features.");
     }
     let mut fields = [String::new(), String::new(), String::new()];
     for (field, name) in fields.iter_mut().zip(["username", "password", "service"]) {
         match visit.request.param(name) {
             Some(value) => *field = value.to_owned(),
             None => {
-                return Reply::app_error(
-                    "missingparam",
-                    &format!("A required parameter ({name}) was missing"),
-                );
+                return Reply::app_error("missingparam", &format!("A required parameter ({name}) was missing"));
             }
         }
     }
@@ -51,10 +45,7 @@ fn issue(visit: &mut Visit, username: &str, password: &str, service: &str) -> Re
         return Reply::app_error("noguest", "No guests here!");
     }
     if let Some(account) = account.filter(|account| !account.confirmed) {
-        return Reply::app_error(
-            "usernotconfirmed",
-            &format!("Could not confirm {}", account.username),
-        );
+        return Reply::app_error("usernotconfirmed", &format!("Could not confirm {}", account.username));
     }
     visit.acting = Some(user);
     if !settings.services.iter().any(|known| known == service) {
@@ -70,8 +61,5 @@ fn issue(visit: &mut Visit, username: &str, password: &str, service: &str) -> Re
 
 /// PHP's idea of a true `PARAM_BOOL`.
 fn truthy(value: &str) -> bool {
-    matches!(
-        value.to_ascii_lowercase().as_str(),
-        "1" | "true" | "on" | "yes"
-    )
+    matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes")
 }

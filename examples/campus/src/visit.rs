@@ -35,10 +35,7 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     pub(crate) fn is_app(&self) -> bool {
@@ -59,18 +56,11 @@ impl Request {
 
     /// An element of an array argument.
     pub(crate) fn at(&self, name: &str, path: &[&str]) -> Option<&str> {
-        self.post
-            .at(name, path)
-            .or_else(|| self.query.at(name, path))
+        self.post.at(name, path).or_else(|| self.query.at(name, path))
     }
 
     fn cookie(&self, name: &str) -> Option<String> {
-        let joined: Vec<&str> = self
-            .headers
-            .get_all("cookie")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .collect();
+        let joined: Vec<&str> = self.headers.get_all("cookie").iter().filter_map(|value| value.to_str().ok()).collect();
         php::cookie(&joined.join("; "), name)
     }
 }
@@ -98,15 +88,7 @@ pub(crate) struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     pub(crate) fn new(site: &'a mut Site, request: &'a Request) -> Visit<'a> {
-        Visit {
-            site,
-            request,
-            session: None,
-            cookies: Vec::new(),
-            acting: None,
-            timed_out: false,
-            context_instance: 1,
-        }
+        Visit { site, request, session: None, cookies: Vec::new(), acting: None, timed_out: false, context_instance: 1 }
     }
 
     pub(crate) fn www(&self, path: &str) -> String {
@@ -120,10 +102,7 @@ impl<'a> Visit<'a> {
             None => self.open(),
         };
         self.session = Some(id.clone());
-        self.site
-            .sessions
-            .get_mut(&id)
-            .expect("an open session is not removed")
+        self.site.sessions.get_mut(&id).expect("an open session is not removed")
     }
 
     fn open(&mut self) -> String {
@@ -167,8 +146,7 @@ impl<'a> Visit<'a> {
         let rotate = self.site.settings.rotate_at_sign_in;
         let new = self.site.sessions.sign_in(&old, user, rotate);
         if rotate {
-            self.cookies
-                .retain(|cookie| !cookie.starts_with("MoodleSession="));
+            self.cookies.retain(|cookie| !cookie.starts_with("MoodleSession="));
             self.send_session_cookie(&new);
         }
         self.session = Some(new);
@@ -199,16 +177,9 @@ impl<'a> Visit<'a> {
         let attributes = self.cookie_attributes();
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let expires = http_date(now.unwrap_or_default().as_secs() + KEPT_NAME);
-        let value: String = username
-            .bytes()
-            .map(|b| format!("%25{:02X}", b ^ 0x28))
-            .collect();
-        self.cookies.push(format!(
-            "MOODLEID1_=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0{attributes}"
-        ));
-        self.cookies.push(format!(
-            "MOODLEID1_={value}; expires={expires}; Max-Age={KEPT_NAME}{attributes}"
-        ));
+        let value: String = username.bytes().map(|b| format!("%25{:02X}", b ^ 0x28)).collect();
+        self.cookies.push(format!("MOODLEID1_=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0{attributes}"));
+        self.cookies.push(format!("MOODLEID1_={value}; expires={expires}; Max-Age={KEPT_NAME}{attributes}"));
     }
 
     fn cookie_attributes(&self) -> String {
@@ -258,10 +229,7 @@ impl<'a> Visit<'a> {
         let sent = self.request.param("sesskey").unwrap_or_default();
         match sent == self.session().sesskey {
             true => Ok(()),
-            false => Err(html::error(
-                self,
-                "Your session has most likely timed out. Please log in again.",
-            )),
+            false => Err(html::error(self, "Your session has most likely timed out. Please log in again.")),
         }
     }
 
@@ -274,11 +242,7 @@ impl<'a> Visit<'a> {
         self.request
             .headers
             .iter()
-            .filter(|(name, _)| {
-                name.as_str()
-                    .replace('_', "-")
-                    .eq_ignore_ascii_case(&wanted)
-            })
+            .filter(|(name, _)| name.as_str().replace('_', "-").eq_ignore_ascii_case(&wanted))
             .filter_map(|(_, value)| value.to_str().ok())
             .filter(|value| !value.is_empty())
             .last()
@@ -297,6 +261,9 @@ impl<'a> Visit<'a> {
     }
 
     fn logged_as(&self) -> Option<String> {
+        if let Some(name) = &self.site.settings.names_everybody {
+            return Some(name.clone());
+        }
         let mode = self.site.settings.header_log_user;
         let name = |user| self.site.accounts.get(user)?.logged_as(mode);
         if let Some(user) = self.acting {

@@ -54,9 +54,7 @@ pub(crate) fn course(visit: &mut Visit) -> Result<Reply, Reply> {
 /// `/mod/resource/view.php`: the file itself, by redirect.
 pub(crate) fn resource(visit: &mut Visit) -> Result<Reply, Reply> {
     visit.require_login(Admit::Guests)?;
-    Ok(Reply::see_other(visit.www(
-        "/pluginfile.php/19/mod_resource/content/0/handout.txt",
-    )))
+    Ok(Reply::see_other(visit.www("/pluginfile.php/19/mod_resource/content/0/handout.txt")))
 }
 
 /// `/user/profile.php`: also mints the key of the QR code.
@@ -98,13 +96,7 @@ pub(crate) fn manage_tokens(visit: &mut Visit) -> Result<Reply, Reply> {
         .tokens
         .iter()
         .filter(|token| token.user == user)
-        .map(|token| {
-            format!(
-                "<tr><td>{}</td><td>{}</td></tr>",
-                token.value,
-                php::html(&token.service)
-            )
-        })
+        .map(|token| format!("<tr><td>{}</td><td>{}</td></tr>", token.value, php::html(&token.service)))
         .collect();
     let rss = visit.site.accounts.get(user).map(|a| a.keys.rss.clone());
     let content = format!(
@@ -143,10 +135,7 @@ pub(crate) fn login_as(visit: &mut Visit) -> Result<Reply, Reply> {
     let wanted = visit.request.param("user").and_then(|id| id.parse().ok());
     let known = wanted.filter(|&id: &u64| visit.site.accounts.get(id).is_some());
     let Some(user) = known.filter(|_| visit.site.is_admin(admin)) else {
-        return Err(html::error(
-            visit,
-            "Sorry, but you do not currently have permissions to do that.",
-        ));
+        return Err(html::error(visit, "Sorry, but you do not currently have permissions to do that."));
     };
     let session = visit.session();
     session.user = Some(user);
@@ -188,10 +177,7 @@ pub(crate) fn open_page(visit: &mut Visit) -> Reply {
 /// A script the double knows nothing about: a protected page.
 pub(crate) fn other(visit: &mut Visit) -> Result<Reply, Reply> {
     visit.require_login(Admit::Guests)?;
-    let content = format!(
-        "<div class=\"card\"><p>{}</p></div>",
-        php::html(&visit.request.script)
-    );
+    let content = format!("<div class=\"card\"><p>{}</p></div>", php::html(&visit.request.script));
     Ok(html::page(visit, "A page", &content))
 }
 
@@ -206,14 +192,10 @@ pub(crate) fn fixed(script: &str) -> Option<Reply> {
         "/lib/javascript.php" | "/lib/requirejs.php" => Reply::fixed(JS, "\"use strict\";\n"),
         "/theme/image.php" | "/theme/yui_image.php" => Reply::fixed("image/svg+xml", ICON),
         "/theme/font.php" => Reply::fixed("font/woff2", ""),
-        "/admin/tool/mobile/mobile.webmanifest.php" => {
-            Reply::fixed("application/json; charset=utf-8", "{}")
-        }
+        "/admin/tool/mobile/mobile.webmanifest.php" => Reply::fixed("application/json; charset=utf-8", "{}"),
         "/favicon.ico" => Reply::fixed("image/svg+xml", ICON),
         "/help.php" | "/help_ajax.php" => Reply::fixed("text/html; charset=utf-8", "<p>Help.</p>"),
-        path if path.starts_with("/lib/requirejs/") && path.ends_with(".js") => {
-            Reply::fixed(JS, "")
-        }
+        path if path.starts_with("/lib/requirejs/") && path.ends_with(".js") => Reply::fixed(JS, ""),
         path if path.starts_with("/theme/") && path.ends_with(".css") => Reply::fixed(CSS, ""),
         _ => return None,
     })
@@ -222,14 +204,6 @@ pub(crate) fn fixed(script: &str) -> Option<Reply> {
 /// `/pluginfile.php/1/core_admin/logo/…` and theme images.
 pub(crate) fn open_file(info: &str) -> bool {
     let parts: Vec<&str> = info.split('/').collect();
-    matches!(
-        parts.as_slice(),
-        [
-            "",
-            "1",
-            "core_admin",
-            "logo" | "logocompact" | "favicon",
-            ..
-        ]
-    ) || matches!(parts.as_slice(), ["", "1", theme, ..] if theme.starts_with("theme_"))
+    matches!(parts.as_slice(), ["", "1", "core_admin", "logo" | "logocompact" | "favicon", ..])
+        || matches!(parts.as_slice(), ["", "1", theme, ..] if theme.starts_with("theme_"))
 }

@@ -61,11 +61,7 @@ async fn read_frame<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<(u8
     Ok((head[0], payload))
 }
 
-async fn write_frame<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    first: u8,
-    payload: &[u8],
-) -> std::io::Result<()> {
+async fn write_frame<S: AsyncWrite + Unpin>(stream: &mut S, first: u8, payload: &[u8]) -> std::io::Result<()> {
     let mut frame = vec![first];
     match payload.len() {
         short @ 0..=125 => frame.push(short as u8),
@@ -108,12 +104,7 @@ fn sha1(message: &[u8]) -> [u8; 20] {
                 40..60 => ((b & c) | (b & d) | (c & d), 0x8f1bbcdc),
                 _ => (b ^ c ^ d, 0xca62c1d6u32),
             };
-            let next = a
-                .rotate_left(5)
-                .wrapping_add(f)
-                .wrapping_add(e)
-                .wrapping_add(k)
-                .wrapping_add(*word);
+            let next = a.rotate_left(5).wrapping_add(f).wrapping_add(e).wrapping_add(k).wrapping_add(*word);
             (e, d, c, b, a) = (d, c, b.rotate_left(30), a, next);
         }
         for (sum, value) in state.iter_mut().zip([a, b, c, d, e]) {
@@ -133,9 +124,6 @@ mod tests {
 
     #[test]
     fn rfc6455_section_1_3() {
-        assert_eq!(
-            accept("dGhlIHNhbXBsZSBub25jZQ=="),
-            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
+        assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

@@ -8,10 +8,7 @@ use support::{FORM, campus, get, send, sign_in};
 async fn a_sign_in_rotates_the_cookie_and_the_wanted_page_is_remembered() {
     let campus = campus().await;
     let wanted = send(&campus, "GET /course/view.php?id=2", "").await;
-    assert_eq!(
-        wanted.header("location"),
-        Some("https://campus.example/login/index.php")
-    );
+    assert_eq!(wanted.header("location"), Some("https://campus.example/login/index.php"));
     let anonymous = wanted.session().unwrap().to_owned();
     let page = get(&campus, "/login/index.php", &anonymous).await;
     let token = page.between("name=\"logintoken\" value=\"", "\"");
@@ -23,10 +20,7 @@ async fn a_sign_in_rotates_the_cookie_and_the_wanted_page_is_remembered() {
     assert_eq!(campus.session_user(&session), Some(3));
     assert_eq!(campus.session_user(&anonymous), None);
     let next = get(&campus, "/login/index.php?testsession=3", &session).await;
-    assert_eq!(
-        next.header("location"),
-        Some("https://campus.example/course/view.php?id=2")
-    );
+    assert_eq!(next.header("location"), Some("https://campus.example/course/view.php?id=2"));
 }
 
 #[tokio::test]
@@ -84,9 +78,7 @@ async fn login_as_keeps_the_session_and_names_both() {
     let campus = campus().await;
     campus.settings(|settings| settings.header_log_user = 3);
     let session = sign_in(&campus, "admin", "Admin.1234").await;
-    let sesskey = get(&campus, "/my/", &session)
-        .await
-        .between("\"sesskey\":\"", "\"");
+    let sesskey = get(&campus, "/my/", &session).await.between("\"sesskey\":\"", "\"");
     let path = format!("/course/loginas.php?id=1&user=3&sesskey={sesskey}");
     assert_eq!(get(&campus, &path, &session).await.session(), None);
     let page = get(&campus, "/my/", &session).await;
@@ -100,9 +92,7 @@ async fn login_as_keeps_the_session_and_names_both() {
 async fn an_upload_page_lists_what_was_sent() {
     let campus = campus().await;
     let session = sign_in(&campus, "student1", "Stud.1234").await;
-    let sesskey = get(&campus, "/user/files.php", &session)
-        .await
-        .between("\"sesskey\":\"", "\"");
+    let sesskey = get(&campus, "/user/files.php", &session).await.between("\"sesskey\":\"", "\"");
     let head = format!(
         "POST /user/files.php\nContent-Type: multipart/form-data; boundary=XX\nCookie: MoodleSession={session}\n"
     );
@@ -111,12 +101,7 @@ async fn an_upload_page_lists_what_was_sent() {
     );
     let page = send(&campus, &head, &body).await;
     assert!(page.text().contains("notes.txt</a> (5 bytes)"));
-    let file = get(
-        &campus,
-        "/pluginfile.php/11/user/private/0/notes.txt",
-        &session,
-    )
-    .await;
+    let file = get(&campus, "/pluginfile.php/11/user/private/0/notes.txt", &session).await;
     assert_eq!(file.text(), "hello");
 }
 
@@ -132,10 +117,7 @@ async fn the_plugin_page_that_rotates_turns_the_session_into_another_users() {
 #[tokio::test]
 async fn a_confirmation_link_signs_in_once_inside_a_page() {
     let campus = campus().await;
-    let path = format!(
-        "GET /login/confirm.php?data={}/student3",
-        campus::CONFIRM_SECRET
-    );
+    let path = format!("GET /login/confirm.php?data={}/student3", campus::CONFIRM_SECRET);
     let first = send(&campus, &path, "").await;
     assert_eq!(first.status(), 200);
     assert_eq!(campus.session_user(first.session().unwrap()), Some(5));
@@ -147,31 +129,16 @@ async fn a_confirmation_link_signs_in_once_inside_a_page() {
 async fn a_password_reset_signs_in_and_the_new_password_works() {
     let campus = campus().await;
     let token = campus::RESET_TOKEN;
-    let mailed = send(
-        &campus,
-        &format!("GET /login/forgot_password.php?token={token}"),
-        "",
-    )
-    .await;
+    let mailed = send(&campus, &format!("GET /login/forgot_password.php?token={token}"), "").await;
     let anonymous = mailed.session().unwrap().to_owned();
     let page = get(&campus, "/login/forgot_password.php", &anonymous).await;
     let sesskey = page.between("name=\"sesskey\" value=\"", "\"");
-    let head =
-        format!("POST /login/forgot_password.php\n{FORM}Cookie: MoodleSession={anonymous}\n");
-    let body = format!(
-        "token={token}&sesskey={sesskey}&username=student2&password=New.12345&password2=New.12345"
-    );
+    let head = format!("POST /login/forgot_password.php\n{FORM}Cookie: MoodleSession={anonymous}\n");
+    let body = format!("token={token}&sesskey={sesskey}&username=student2&password=New.12345&password2=New.12345");
     let answer = send(&campus, &head, &body).await;
-    assert_eq!(
-        answer.header("location"),
-        Some("https://campus.example/my/")
-    );
+    assert_eq!(answer.header("location"), Some("https://campus.example/my/"));
     assert_eq!(campus.session_user(answer.session().unwrap()), Some(4));
-    assert_eq!(
-        send(&campus, &head, &body).await.status(),
-        404,
-        "the token is used up"
-    );
+    assert_eq!(send(&campus, &head, &body).await.status(), 404, "the token is used up");
     let session = sign_in(&campus, "student2", "New.12345").await;
     assert_eq!(campus.session_user(&session), Some(4));
 }
@@ -190,13 +157,8 @@ async fn a_forced_password_change_stands_before_every_page_and_names_the_user_by
     let call = "[{\"index\":0,\"methodname\":\"core_session_time_remaining\",\"args\":{}}]";
     let head = format!("POST /lib/ajax/service.php?sesskey={sesskey}\n{cookie}");
     let answer = send(&campus, &head, call).await.text();
-    assert_eq!(
-        answer,
-        "[{\"error\":false,\"data\":{\"userid\":8,\"timeremaining\":28800}}]"
-    );
-    let body = format!(
-        "sesskey={sesskey}&password=Stud.1234&newpassword1=Chg.12345&newpassword2=Chg.12345"
-    );
+    assert_eq!(answer, "[{\"error\":false,\"data\":{\"userid\":8,\"timeremaining\":28800}}]");
+    let body = format!("sesskey={sesskey}&password=Stud.1234&newpassword1=Chg.12345&newpassword2=Chg.12345");
     let head = format!("POST /login/change_password.php\n{FORM}{cookie}");
     let changed = send(&campus, &head, &body).await;
     assert!(changed.text().contains("Password has been changed"));
@@ -212,12 +174,7 @@ async fn logging_out_needs_the_sesskey_and_leaves_tokens_alone() {
     let asked = get(&campus, "/login/logout.php", &session).await;
     assert_eq!(asked.status(), 200);
     let sesskey = asked.between("\"sesskey\":\"", "\"");
-    get(
-        &campus,
-        &format!("/login/logout.php?sesskey={sesskey}"),
-        &session,
-    )
-    .await;
+    get(&campus, &format!("/login/logout.php?sesskey={sesskey}"), &session).await;
     assert_eq!(campus.live_sessions(3), 0);
     assert_eq!(campus.token_of(3, "moodle_mobile_app"), Some(token));
 }

@@ -9,18 +9,12 @@ async fn the_one_token_of_a_user_and_service_comes_back_until_it_expires() {
     let campus = campus().await;
     let head = format!("POST /login/token.php\n{FORM}");
     let body = "username=student1&password=Stud.1234&service=moodle_mobile_app";
-    let first = send(&campus, &head, body)
-        .await
-        .between("\"token\":\"", "\"");
-    let second = send(&campus, &head, body)
-        .await
-        .between("\"token\":\"", "\"");
+    let first = send(&campus, &head, body).await.between("\"token\":\"", "\"");
+    let second = send(&campus, &head, body).await.between("\"token\":\"", "\"");
     assert_eq!(first, second);
     assert_eq!(campus.token_of(3, "moodle_mobile_app"), Some(first.clone()));
     campus.expire_tokens();
-    let third = send(&campus, &head, body)
-        .await
-        .between("\"token\":\"", "\"");
+    let third = send(&campus, &head, body).await.between("\"token\":\"", "\"");
     assert_ne!(first, third);
 }
 
@@ -28,51 +22,27 @@ async fn the_one_token_of_a_user_and_service_comes_back_until_it_expires() {
 async fn a_qr_key_from_the_profile_page_works_once() {
     let campus = campus().await;
     let session = sign_in(&campus, "student1", "Stud.1234").await;
-    let key = get(&campus, "/user/profile.php", &session)
-        .await
-        .between("qrlogin=", "&amp;");
+    let key = get(&campus, "/user/profile.php", &session).await.between("qrlogin=", "&amp;");
     let head = "POST /lib/ajax/service-nologin.php\nUser-Agent: MoodleMobile 5.2.0\nContent-Type: application/json\n";
     let body = format!(
         "[{{\"index\":0,\"methodname\":\"tool_mobile_get_tokens_for_qr_login\",\"args\":{{\"qrloginkey\":\"{key}\",\"userid\":\"3\"}}}}]"
     );
-    assert!(
-        send(&campus, head, &body)
-            .await
-            .text()
-            .contains("\"privatetoken\"")
-    );
-    assert!(
-        send(&campus, head, &body)
-            .await
-            .text()
-            .contains("invalidkey")
-    );
+    assert!(send(&campus, head, &body).await.text().contains("\"privatetoken\""));
+    assert!(send(&campus, head, &body).await.text().contains("invalidkey"));
 }
 
 #[tokio::test]
 async fn the_trusted_header_counts_in_every_spelling_and_the_last_copy_wins() {
     let campus = campus().await;
     for name in ["X-Remote-User", "x_remote_user", "X_REMOTE-User"] {
-        let head =
-            format!("POST /login/token.php\n{FORM}X-Remote-User: student1\n{name}: shibuser1\n");
+        let head = format!("POST /login/token.php\n{FORM}X-Remote-User: student1\n{name}: shibuser1\n");
         let body = "username=shibuser1&password=x&service=moodle_mobile_app";
-        assert!(
-            send(&campus, &head, body)
-                .await
-                .text()
-                .contains("privatetoken"),
-            "{name}"
-        );
+        assert!(send(&campus, &head, body).await.text().contains("privatetoken"), "{name}");
     }
     campus.settings(|settings| settings.shibboleth = false);
     let head = format!("POST /login/token.php\n{FORM}X-Remote-User: shibuser1\n");
     let body = "username=shibuser1&password=x&service=moodle_mobile_app";
-    assert!(
-        send(&campus, &head, body)
-            .await
-            .text()
-            .contains("invalidlogin")
-    );
+    assert!(send(&campus, &head, body).await.text().contains("invalidlogin"));
 }
 
 #[tokio::test]
@@ -80,23 +50,12 @@ async fn an_autologin_key_opens_one_session_once() {
     let campus = campus().await;
     let token = campus.issue_token(3, "moodle_mobile_app");
     let private = campus.private_token_of(3, "moodle_mobile_app").unwrap();
-    let head = format!(
-        "POST /webservice/rest/server.php?moodlewsrestformat=json\n{FORM}User-Agent: MoodleMobile 5.2.0\n"
-    );
-    let body =
-        format!("wsfunction=tool_mobile_get_autologin_key&wstoken={token}&privatetoken={private}");
-    let key = send(&campus, &head, &body)
-        .await
-        .between("\"key\":\"", "\"");
-    assert!(
-        send(&campus, &head, &body)
-            .await
-            .text()
-            .contains("autologinkeygenerationlockout")
-    );
-    let path = format!(
-        "GET /admin/tool/mobile/autologin.php?userid=3&key={key}&urltogo=https://elsewhere.example/"
-    );
+    let head =
+        format!("POST /webservice/rest/server.php?moodlewsrestformat=json\n{FORM}User-Agent: MoodleMobile 5.2.0\n");
+    let body = format!("wsfunction=tool_mobile_get_autologin_key&wstoken={token}&privatetoken={private}");
+    let key = send(&campus, &head, &body).await.between("\"key\":\"", "\"");
+    assert!(send(&campus, &head, &body).await.text().contains("autologinkeygenerationlockout"));
+    let path = format!("GET /admin/tool/mobile/autologin.php?userid=3&key={key}&urltogo=https://elsewhere.example/");
     let first = send(&campus, &path, "").await;
     assert_eq!(first.header("location"), Some("https://campus.example"));
     assert_eq!(campus.session_user(first.session().unwrap()), Some(3));
@@ -108,18 +67,10 @@ async fn an_older_lms_does_not_say_whose_session_it_is() {
     let campus = campus().await;
     campus.settings(|settings| settings.time_remaining = false);
     let session = sign_in(&campus, "student1", "Stud.1234").await;
-    let sesskey = get(&campus, "/my/", &session)
-        .await
-        .between("\"sesskey\":\"", "\"");
+    let sesskey = get(&campus, "/my/", &session).await.between("\"sesskey\":\"", "\"");
     let call = "[{\"index\":0,\"methodname\":\"core_session_time_remaining\",\"args\":{}}]";
-    let head =
-        format!("POST /lib/ajax/service.php?sesskey={sesskey}\nCookie: MoodleSession={session}\n");
-    assert!(
-        send(&campus, &head, call)
-            .await
-            .text()
-            .contains("servicenotavailable")
-    );
+    let head = format!("POST /lib/ajax/service.php?sesskey={sesskey}\nCookie: MoodleSession={session}\n");
+    assert!(send(&campus, &head, call).await.text().contains("servicenotavailable"));
 }
 
 #[tokio::test]
@@ -144,10 +95,7 @@ async fn functions_called_in_a_batch_over_rest_hand_out_the_file_key() {
     let key = campus.account_of(3).unwrap().keys.files;
     assert!(answer.contains(&key));
     let path = format!("GET /tokenpluginfile.php/{key}/19/mod_resource/content/0/handout.txt");
-    assert_eq!(
-        send(&campus, &path, "").await.text(),
-        "lab handout contents\n"
-    );
+    assert_eq!(send(&campus, &path, "").await.text(), "lab handout contents\n");
 }
 
 #[tokio::test]
@@ -165,15 +113,7 @@ async fn the_oauth2_door_signs_in_on_the_way_back() {
     let back = "GET /admin/oauth2callback.php?code=student1&state=https://campus.example/auth/oauth2/login.php?id=1";
     let location = send(&campus, back, "").await;
     let location = location.header("location").unwrap();
-    assert_eq!(
-        location,
-        "https://campus.example/auth/oauth2/login.php?id=1&oauth2code=student1"
-    );
-    let last = send(
-        &campus,
-        "GET /auth/oauth2/login.php?id=1&oauth2code=student1",
-        "",
-    )
-    .await;
+    assert_eq!(location, "https://campus.example/auth/oauth2/login.php?id=1&oauth2code=student1");
+    let last = send(&campus, "GET /auth/oauth2/login.php?id=1&oauth2code=student1", "").await;
     assert_eq!(campus.session_user(last.session().unwrap()), Some(3));
 }

@@ -13,29 +13,18 @@ async fn the_folder_without_a_slash_shows_the_servers_own_address() {
     let answer = send(&campus, "GET /login?x=1", "").await;
     let port = campus.addr().port();
     let own = format!("http://campus.example:{port}/login/?x=1");
-    assert_eq!(
-        (answer.status(), answer.header("location")),
-        (301, Some(own.as_str()))
-    );
+    assert_eq!((answer.status(), answer.header("location")), (301, Some(own.as_str())));
 }
 
 #[tokio::test]
 async fn requests_are_logged_as_received() {
     let campus = campus().await;
     let mark = campus.mark();
-    send(
-        &campus,
-        "POST /local/campus/echo?a=%41\nX-Twice: 1\nX-Twice: 2\n",
-        "body",
-    )
-    .await;
+    send(&campus, "POST /local/campus/echo?a=%41\nX-Twice: 1\nX-Twice: 2\n", "body").await;
     let logged = &campus.since(mark)[0];
     assert_eq!(logged.target, "/local/campus/echo?a=%41");
     assert_eq!(logged.header("X-TWICE"), ["1", "2"]);
-    assert_eq!(
-        (logged.body.as_slice(), logged.body_len),
-        (b"body".as_slice(), 4)
-    );
+    assert_eq!((logged.body.as_slice(), logged.body_len), (b"body".as_slice(), 4));
 }
 
 #[tokio::test]
@@ -43,11 +32,7 @@ async fn a_long_body_is_counted_and_only_its_beginning_kept() {
     let campus = campus().await;
     let body = "x".repeat(campus::KEPT_BODY + 1000);
     let answer = send(&campus, "PUT /local/campus/echo", &body).await;
-    assert!(
-        answer
-            .text()
-            .ends_with(&format!("body-length: {}\n", body.len()))
-    );
+    assert!(answer.text().ends_with(&format!("body-length: {}\n", body.len())));
     let logged = &campus.requests()[0];
     assert_eq!(logged.body.len(), campus::KEPT_BODY);
     assert_eq!(logged.body_len, body.len() as u64);
@@ -73,10 +58,7 @@ async fn a_websocket_echoes_frames_and_answers_pings_until_it_is_closed() {
     stream.write_all(frames).await.unwrap();
     let answer = read(&mut stream).await;
     assert_eq!(answer.status(), 101);
-    assert_eq!(
-        answer.header("sec-websocket-accept"),
-        Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-    );
+    assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     assert_eq!(answer.body, b"\x81\x02hi\x8a\x01p\x88\x00");
 }
 

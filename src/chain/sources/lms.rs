@@ -25,12 +25,22 @@ pub struct LmsSource {
     pub judge: Judge,
 }
 
+impl LmsSource {
+    fn is_guest(&self, typed: &str) -> bool {
+        self.lms.canonical_username(typed) == "guest"
+    }
+}
+
 #[async_trait]
 impl PasswordSource for LmsSource {
     async fn judge(&self, attempt: &Attempt) -> Verdict {
         let client = attempt.client;
         let judged = match (&attempt.credentials, &self.judge) {
             (Credentials::Form(form), Judge::Form) => self.lms.sign_in_by_form(form, client).await,
+            // The token endpoint knows no guests, and a guest's LMS session displaces nobody's.
+            (Credentials::Form(form), Judge::Sessionless(_)) if self.is_guest(&form.username) => {
+                self.lms.sign_in_by_form(form, client).await
+            }
             (Credentials::Form(form), Judge::Sessionless(service)) => {
                 self.lms.sign_in_by_token(&form.username, &form.password, service, client).await
             }

@@ -28,25 +28,33 @@ impl Moodle {
         };
         let token = Secret::new(token.to_owned());
         let private_token = json.get("privatetoken").and_then(Value::as_str).map(str::to_owned);
-        let log_user = answer.header(super::log_user_header()).map(str::to_owned);
+        let log_user = super::log_user(&answer.headers);
         let user = match self.owner_of(&token, client).await? {
             Some(user) => user,
             // A service without site_info: the form, on a session that is ended at once, says who it is.
             None => self.owner_by_form(username, password, client).await?,
         };
-        let held =
-            Held::Token { service: service.to_owned(), token: token.expose().clone(), private_token, log_user };
+        let held = Held::Token { service: service.to_owned(), token: token.expose().clone(), private_token, log_user };
         Ok(Judgement::Accepted { user, held })
     }
 
-    pub(super) async fn owner_of(&self, token: &Secret<String>, client: ClientAddr) -> Result<Option<LmsUser>, LmsError> {
+    pub(super) async fn owner_of(
+        &self,
+        token: &Secret<String>,
+        client: ClientAddr,
+    ) -> Result<Option<LmsUser>, LmsError> {
         let info = self.call(token, "core_webservice_get_site_info", &[], client, None).await?;
         let Some(id) = info.get("userid").and_then(Value::as_u64) else { return Ok(None) };
         let text = |key: &str| info.get(key).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
         Ok(Some(LmsUser { id: LmsUserId(id), username: text("username"), name: text("fullname") }))
     }
 
-    async fn owner_by_form(&self, username: &str, password: &Password, client: ClientAddr) -> Result<LmsUser, LmsError> {
+    async fn owner_by_form(
+        &self,
+        username: &str,
+        password: &Password,
+        client: ClientAddr,
+    ) -> Result<LmsUser, LmsError> {
         let form = LoginForm { username: username.to_owned(), password: password.clone(), others: Vec::new() };
         match Box::pin(self.form_sign_in(&form, client)).await? {
             Judgement::Accepted { user, held: Held::Session { cookies, .. } } => {
@@ -54,7 +62,8 @@ impl Moodle {
                 Ok(user)
             }
             Judgement::Accepted { .. } | Judgement::Refused(_) => Err(LmsError::Unsuitable(
-                "the LMS issued a token but does not say whose: add core_webservice_get_site_info to the service".into(),
+                "the LMS issued a token but does not say whose: add core_webservice_get_site_info to the service"
+                    .into(),
             )),
         }
     }
@@ -68,11 +77,7 @@ impl Moodle {
         client: ClientAddr,
     ) -> Result<Held, LmsError> {
         let Held::Token { token, private_token: Some(private), .. } = held else {
-            return Err(LmsError::Unsuitable(
-                "lms.judge: sessionless needs the private token, which Moodle gives over https only and never to site \
-                 administrators"
-                    .into(),
-            ));
+            return Err(no_private_token());
         };
         let agent = HeaderValue::from_static("MoodleMobile (vestibule)");
         let token = Secret::new(token.clone());
@@ -89,7 +94,7 @@ impl Moodle {
         if self.who_is(&cookies, client).await? != Some(user) {
             return Err(LmsError::Unsuitable("autologin opened no session, or another user's".into()));
         }
-        let log_user = answer.header(super::log_user_header()).map(str::to_owned);
+        let log_user = super::log_user(&answer.headers);
         Ok(Held::Session { cookies, location: "/my/".into(), log_user })
     }
 
@@ -111,6 +116,14 @@ impl Moodle {
         let body = encode_form(&fields).into();
         json_of(&self.upstream.fetch(Method::POST, REST, headers, body, ANSWER_LIMIT).await?)
     }
+}
+
+pub(super) fn no_private_token() -> LmsError {
+    LmsError::Unsuitable(
+        "lms.judge: sessionless needs the private token, which Moodle gives over https only and never to site \
+         administrators"
+            .into(),
+    )
 }
 
 /// An error of token.php is a refusal in the LMS's own words, whatever its code; anything else cannot be judged.

@@ -21,12 +21,26 @@ pub use routes::classify;
 
 use adapter::own_address;
 
+/// Where somebody with a session changes their password (entry 18).
+pub const CHANGE_PASSWORD: &str = "login/change_password.php";
+
+/// Whether an answer to its POST shows the form again: the password was not changed. The field is structure, the
+/// wording beside it is the theme's.
+pub fn shows_password_form(page: &str) -> bool {
+    page.contains("name=\"newpassword1\"")
+}
+
 /// The official app's web service.
 pub const APP_SERVICE: &str = "moodle_mobile_app";
 
 /// `headerloguser` (Moodle 3.3+): names the user of an answer. Never reaches a client.
 pub fn log_user_header() -> http::HeaderName {
     http::HeaderName::from_static("x-moodleuser")
+}
+
+/// Whom an answer names. A full name (mode 2) may hold letters beyond ASCII; it is only ever compared.
+pub fn log_user(headers: &http::HeaderMap) -> Option<String> {
+    headers.get(log_user_header()).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn is_session_cookie(name: &str) -> bool {

@@ -26,12 +26,16 @@ impl Moodle {
         let rotated = self.rotated(&cookies, &answer);
         let jar = merge(&cookies, &answer.cookies());
         match (answer.status, rotated) {
-            (StatusCode::SEE_OTHER | StatusCode::FOUND, true) => self.accepted(form, answer, jar, client).await,
+            (StatusCode::SEE_OTHER | StatusCode::FOUND, true) => {
+                let stated = test_session(&answer);
+                self.accepted(form, answer, jar, stated, client).await
+            }
             // Password-expiry pages authenticate with a 200 (Moodle's ldap plugin).
-            (StatusCode::OK, true) => self.accepted(form, answer, jar, client).await,
-            // An LMS that does not rotate: the session was never a browser's, so asking it is safe (attack J14).
+            (StatusCode::OK, true) => self.accepted(form, answer, jar, None, client).await,
+            // An LMS that does not rotate: a Location alone proves nothing, but the session was never a browser's,
+            // so asking it is safe (attack J14).
             (StatusCode::SEE_OTHER | StatusCode::FOUND, false) if test_session(&answer).is_some() => {
-                self.accepted(form, answer, jar, client).await
+                self.accepted(form, answer, jar, None, client).await
             }
             (StatusCode::SEE_OTHER | StatusCode::FOUND | StatusCode::OK | StatusCode::FORBIDDEN, false) => {
                 Ok(Judgement::Refused(Box::new(with_cookies(answer, &jar))))
@@ -71,14 +75,13 @@ impl Moodle {
         form: &LoginForm,
         answer: Answer,
         jar: Cookies,
+        stated: Option<LmsUserId>,
         client: ClientAddr,
     ) -> Result<Judgement, LmsError> {
-        let log_user = answer.header(super::log_user_header()).map(str::to_owned);
-        let rotated = answer.headers.contains_key(header::SET_COOKIE);
-        let stated = if rotated { test_session(&answer) } else { None };
+        let log_user = super::log_user(&answer.headers);
         let user = match stated {
             Some(id) => Some(id),
-            None => self.who_is(&jar, client).await?,
+            None => self.who_is(&jar, client).await.inspect_err(|_| self.log_out_later(jar.clone()))?,
         };
         let user = match user {
             Some(id) => LmsUser { id, username: self.stated_name(form, log_user.as_deref()), name: None },
@@ -108,7 +111,11 @@ impl Moodle {
 
     /// `core_session_time_remaining` (Moodle 3.7+) names the session's own user, also while a password change is
     /// forced; it needs the sesskey of any page of that session. The login page itself is such a page.
-    pub(super) async fn who_is(&self, cookies: &[(String, String)], client: ClientAddr) -> Result<Option<LmsUserId>, LmsError> {
+    pub(super) async fn who_is(
+        &self,
+        cookies: &[(String, String)],
+        client: ClientAddr,
+    ) -> Result<Option<LmsUserId>, LmsError> {
         let Some(sesskey) = self.sesskey(cookies, client).await? else { return Ok(None) };
         let target = format!("/lib/ajax/service.php?sesskey={sesskey}&info=core_session_time_remaining");
         let call = r#"[{"index":0,"methodname":"core_session_time_remaining","args":{}}]"#;
@@ -148,7 +155,9 @@ impl Moodle {
             LoginForm { username: canonical.to_owned(), password: Password::new(String::new()), others: Vec::new() };
         let answer = self.post_form(&cookies, Some("refused"), &form, client).await?;
         if self.rotated(&cookies, &answer) {
-            return Err(LmsError::Unsuitable("the LMS accepted an empty password; it must not be used as a source".into()));
+            return Err(LmsError::Unsuitable(
+                "the LMS accepted an empty password; it must not be used as a source".into(),
+            ));
         }
         let jar = merge(&cookies, &answer.cookies());
         Ok(with_cookies(answer, &jar))

@@ -7,10 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub async fn campus() -> Campus {
-    let options = Options {
-        listen: ([127, 0, 0, 1], 0).into(),
-        public_url: "https://campus.example".into(),
-    };
+    let options = Options { listen: ([127, 0, 0, 1], 0).into(), public_url: "https://campus.example".into() };
     Campus::start(options).await.unwrap()
 }
 
@@ -66,10 +63,7 @@ pub async fn read(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-    Answer {
-        head: String::from_utf8_lossy(&bytes[..end]).into_owned(),
-        body: bytes[end + 4..].to_vec(),
-    }
+    Answer { head: String::from_utf8_lossy(&bytes[..end]).into_owned(), body: bytes[end + 4..].to_vec() }
 }
 
 pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\n";
@@ -90,10 +84,5 @@ pub async fn sign_in(campus: &Campus, name: &str, password: &str) -> String {
 }
 
 pub async fn get(campus: &Campus, path: &str, session: &str) -> Answer {
-    send(
-        campus,
-        &format!("GET {path}\nCookie: MoodleSession={session}\n"),
-        "",
-    )
-    .await
+    send(campus, &format!("GET {path}\nCookie: MoodleSession={session}\n"), "").await
 }

@@ -1,0 +1,3 @@
+//! The gateway as its operator has it: several nodes, the command line, what is told to the LMS, and what is written down.
+
+mod nodes;
