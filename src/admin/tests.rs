@@ -11,7 +11,7 @@ use crate::{
     },
     sessions::{Identity, Session, SessionStore, Who},
     telemetry::Metrics,
-    tokens::{Device, LedgerStore, TokenRecord},
+    tokens::{Device, Holder, LedgerStore, TokenRecord},
     types::*,
 };
 use arc_swap::ArcSwap;
@@ -309,6 +309,8 @@ fn token(account: &AccountId, id: &str) -> TokenRecord {
         epoch: 0,
         site: SiteName::new("campus"),
         lms_user: LmsUserId(2),
+        holder: Holder::default(),
+        source: SourceId::new("campus-lms"),
         log_user: None,
         service: ServiceName::new("moodle_mobile_app"),
         device: Device { label: "phone".to_owned(), address: "192.0.2.7".to_owned() },

@@ -381,11 +381,11 @@ impl Gate {
     ) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
         let told = Told {
             account: record.account.clone(),
-            user: None,
-            name: None,
-            email: None,
-            groups: Vec::new(),
-            source: None,
+            user: record.holder.username.clone(),
+            name: record.holder.name.clone(),
+            email: record.holder.email.clone(),
+            groups: record.holder.groups.clone(),
+            source: Some(record.source.clone()),
             amr: record.amr.clone(),
             auth_time: record.issued,
             factor_time: record.factor_at,

@@ -1,8 +1,9 @@
 //! One record per device that signed in, and the port that keeps them.
 
 use crate::{
+    accounts::Account,
     keys::Sealed,
-    types::{AccountId, Amr, LmsUserId, ServiceName, SiteName, Timestamp, TokenId, Unavailable},
+    types::{AccountId, Amr, LmsUserId, ServiceName, SiteName, SourceId, Timestamp, TokenId, Unavailable},
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,26 @@ pub struct Device {
     pub address: String,
 }
 
+/// Whose token it is, for what the LMS is told (design §5). Only stated values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    pub username: Option<String>,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub groups: Vec<String>,
+}
+
+impl From<Account> for Holder {
+    fn from(account: Account) -> Self {
+        Self {
+            username: account.username.filter(|_| account.username_verified),
+            name: account.display_name,
+            email: account.email,
+            groups: account.groups,
+        }
+    }
+}
+
 /// A surrogate's record. The surrogate itself is stored as a keyed digest only.
 #[derive(Clone, Debug)]
 pub struct TokenRecord {
@@ -44,6 +65,10 @@ pub struct TokenRecord {
     /// `Keyring::digest("surrogate", …)`.
     pub digest: String,
     pub account: AccountId,
+    /// What the account's record says of its owner, read with the token; never stored beside it.
+    pub holder: Holder,
+    /// The instance that vouched for the sign-in.
+    pub source: SourceId,
     /// The account's epoch when it was minted.
     pub epoch: u32,
     pub site: SiteName,

@@ -1,7 +1,7 @@
 //! Minting: the one place where `Satisfied` becomes an app token. Moodle's own token goes into the ledger, sealed;
 //! the device gets a surrogate.
 
-use super::{Config, Device, TokenRecord, Unproven};
+use super::{Config, Device, Holder, TokenRecord, Unproven};
 use crate::{
     keys::{Keyring, Sealed},
     mfa::policy::{Basis, Satisfied},
@@ -53,6 +53,8 @@ pub fn mint(
     let record = TokenRecord {
         digest: digest(ring, surrogate.expose()),
         account: resolved.account().id.clone(),
+        holder: Holder::from(resolved.account().clone()),
+        source: resolved.source().clone(),
         epoch: resolved.account().epoch,
         site,
         lms_user: resolved.lms_user(),

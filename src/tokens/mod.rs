@@ -6,6 +6,6 @@ mod mint;
 mod open;
 
 pub use config::{Config, Unregistered};
-pub use ledger::{Device, LedgerStore, TokenRecord, Unproven};
+pub use ledger::{Device, Holder, LedgerStore, TokenRecord, Unproven};
 pub use mint::{LmsTokens, Means, Minted, mint};
 pub use open::{file_key, find, find_by_file_key, lms_token, swap_file_key};

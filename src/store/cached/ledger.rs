@@ -113,9 +113,9 @@ impl CachedLedger {
         let now = self.clock.now();
         let live = found.filter(|record| record.revoked.is_none() && record.expires > now);
         if let Some(record) = live
-            && self.gate.admits(&record.account, record.epoch).await?
+            && let Some(account) = self.gate.admitted(&record.account, record.epoch).await?
         {
-            let record = Arc::new(record);
+            let record = Arc::new(TokenRecord { holder: account.into(), ..record });
             local.fill(ticket, digest, record.clone(), confirmed);
             return Ok(Some(record));
         }

@@ -23,7 +23,7 @@ pub(super) use sessions::CachedSessions;
 pub(super) use touch::{Touches, worker};
 
 use crate::{
-    accounts::{AccountStore, State},
+    accounts::{Account, AccountStore, State},
     types::{AccountId, Unavailable},
 };
 use std::sync::Arc;
@@ -34,7 +34,12 @@ pub(super) struct Gate(pub Arc<dyn AccountStore>);
 
 impl Gate {
     async fn admits(&self, account: &AccountId, epoch: u32) -> Result<bool, Unavailable> {
+        Ok(self.admitted(account, epoch).await?.is_some())
+    }
+
+    /// The account, if it is.
+    async fn admitted(&self, account: &AccountId, epoch: u32) -> Result<Option<Account>, Unavailable> {
         let account = self.0.account(account).await?;
-        Ok(account.is_some_and(|account| account.state == State::Active && account.epoch == epoch))
+        Ok(account.filter(|account| account.state == State::Active && account.epoch == epoch))
     }
 }

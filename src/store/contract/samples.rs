@@ -7,7 +7,7 @@ use crate::{
     mfa::enrolment::{EnrolmentProof, TotpEnrolment},
     sessions::{Identity, LmsHalf, Session, Who},
     store::Stores,
-    tokens::{Device, TokenRecord},
+    tokens::{Device, Holder, TokenRecord},
     types::{
         AccountId, Amr, ClientAddr, Clock, Door, Fact, FactorKind, FlowId, LmsUserId, RngExt, ServiceName, SessionKey,
         SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
@@ -139,6 +139,8 @@ impl Samples {
             epoch: account.epoch,
             site: SiteName::new("campus"),
             lms_user: LmsUserId(u64::MAX),
+            holder: Holder::default(),
+            source: SourceId::new("campus-lms"),
             log_user: Some("student1".into()),
             service: ServiceName::new("moodle_mobile_app"),
             device: Device { label: "Pixel 9".into(), address: "10.0.0.1".into() },

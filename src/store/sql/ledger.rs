@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     keys::Sealed,
-    tokens::{Device, TokenRecord, Unproven},
-    types::{AccountId, LmsUserId, ServiceName, SiteName, Timestamp, TokenId, Unavailable},
+    tokens::{Device, Holder, TokenRecord, Unproven},
+    types::{AccountId, LmsUserId, ServiceName, SiteName, SourceId, Timestamp, TokenId, Unavailable},
 };
 use sqlx::any::AnyRow;
 
@@ -146,8 +146,8 @@ fn insert(record: &TokenRecord) -> Result<Query<'_>, sqlx::Error> {
     Ok(sqlx::query(
         "INSERT INTO tokens (id, digest, account, epoch, site, lms_user, service, device_label, device_address, issued,
            factor_at, amr_json, unproven, last_used, expires, revoked, parent, lms_token, private_token, private_digest,
-           file_key, file_digest, log_user)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+           file_key, file_digest, log_user, source)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
     )
     .bind(record.id.as_str())
     .bind(record.digest.as_str())
@@ -171,7 +171,8 @@ fn insert(record: &TokenRecord) -> Result<Query<'_>, sqlx::Error> {
     .bind(record.private_digest.as_deref())
     .bind(record.file_key.as_ref().map(Sealed::as_text))
     .bind(record.file_digest.as_deref())
-    .bind(record.log_user.as_deref()))
+    .bind(record.log_user.as_deref())
+    .bind(record.source.as_str()))
 }
 
 fn record(row: &AnyRow) -> Result<TokenRecord, sqlx::Error> {
@@ -188,6 +189,8 @@ fn record(row: &AnyRow) -> Result<TokenRecord, sqlx::Error> {
         epoch: row.epoch("epoch")?,
         site: SiteName::new(row.text("site")?),
         lms_user: LmsUserId(row.unsigned("lms_user")?),
+        holder: Holder::default(),
+        source: SourceId::new(row.text("source")?),
         log_user: row.maybe_text("log_user")?,
         service: ServiceName::new(row.text("service")?),
         device: Device { label: row.text("device_label")?, address: row.text("device_address")? },

@@ -69,6 +69,7 @@ CREATE TABLE tokens (
   epoch          {int} NOT NULL,
   site           TEXT NOT NULL,
   lms_user       {int} NOT NULL,
+  source         TEXT NOT NULL,
   log_user       TEXT,
   service        TEXT NOT NULL,
   device_label   TEXT NOT NULL,
