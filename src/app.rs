@@ -15,7 +15,7 @@ use crate::{
         proxy::Gateway,
         tls::{Certificates, server_config},
     },
-    flow::{self, Desk, Hall, Settings},
+    flow::{self, Desk, Hall, Settings, step::Caps},
     identity::Assertions,
     keys::SharedKeyring,
     limits::Throttle,
@@ -307,6 +307,10 @@ fn desk(
             sessions: config.sessions,
             tokens: config.tokens.clone(),
             strangers: config.chain.strangers_during_error,
+            flow_caps: Caps {
+                per_account: config.limits.flows_per_account as usize,
+                per_address: config.limits.flows_per_address as usize,
+            },
         },
     }
 }

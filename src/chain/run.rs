@@ -52,9 +52,6 @@ impl Authenticated {
     pub fn into_held(self) -> Held {
         self.held
     }
-    pub fn held(&self) -> &Held {
-        &self.held
-    }
 }
 
 /// How the walk ended.

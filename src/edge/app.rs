@@ -14,6 +14,7 @@ use crate::{
     audit::Event,
     flow::{self, AppAnswer, AppTokens, FlowError, Problem},
     identity::Told,
+    keys,
     lms::{
         AppMfa,
         moodle::{
@@ -46,6 +47,7 @@ fn five(code: &str, message: &str) -> Reply {
     reply::app(200, JSON, errors::five_keys(code, message))
 }
 
+const UNAVAILABLE: &str = "Sign-in is temporarily unavailable. Try again in a moment.";
 const MFA_REQUIRED: &str = "Multi-factor authentication is required for this service";
 
 /// Query and body as PHP merges them; a body counts for POST alone.
@@ -156,7 +158,7 @@ impl Gate {
             Err(error) => {
                 tracing::warn!(request_id = %incoming.id, %error, "an app sign-in could not be decided");
                 self.metrics.sign_in(Door::App, "unavailable");
-                five("sitemaintenance", "Sign-in is temporarily unavailable. Try again in a moment.")
+                five("sitemaintenance", UNAVAILABLE)
             }
         }
     }
@@ -181,10 +183,7 @@ impl Gate {
         {
             return Ok(refuse(RestError::Access));
         }
-        let Ok(token) = tokens::lms_token(&record, &self.desk.ring.load()) else {
-            tracing::error!(request_id = %incoming.id, token = %record.id, "a ledger entry did not open; is its key in the keyring?");
-            return Ok(refuse(RestError::InvalidToken));
-        };
+        let Some(token) = self.opened(incoming, &record) else { return Ok(refuse(RestError::InvalidToken)) };
         params.replace("wstoken", token.expose().as_bytes());
         let path = incoming.target.path.encoded();
         let (method, target, content_type, sent) = match incoming.method {
@@ -203,8 +202,8 @@ impl Gate {
         self.swap_keys(house, incoming, &record, function.as_deref() == Some(SITE_INFO), answer).await
     }
 
-    /// Whatever the LMS hands out is asked whose it is before it is swapped (design R9): a file key only ever comes
-    /// with the name of its owner, or inside a link of the token's own user.
+    /// Whatever the LMS hands out is asked whose it is before it is swapped (design R9): site_info names its owner, and
+    /// a key in a link counts only if it is the one that site_info gave.
     async fn swap_keys(
         &self,
         house: &House,
@@ -214,27 +213,35 @@ impl Gate {
         mut answer: crate::outbound::Answer,
     ) -> Result<Reply, Refusal> {
         let text = answer.text().into_owned();
+        let mut own = self.opened_file_key(incoming, record);
         let mut found = super::file_keys::in_links(&text);
         if site_info {
             match super::file_keys::in_site_info(&text) {
-                Some((owner, key)) if owner == record.lms_user => found.extend(key),
-                Some((owner, _)) => {
+                Some((owner, Some(key))) if owner == record.lms_user => {
+                    found.push(key.clone());
+                    own = Some(Secret::new(key));
+                }
+                Some((owner, _)) if owner != record.lms_user => {
                     return Ok(self.withheld(house, incoming, Some(record), owner.to_string(), Vec::new()));
                 }
-                // An error of the LMS's: there is no key in it.
-                None => {}
+                // No key, or an error of the LMS's.
+                Some(_) | None => {}
             }
         }
-        if !found.is_empty() {
-            let mut swapped = text;
-            for key in found {
-                let surrogate = {
-                    let ring = self.desk.ring.load_full();
+        let ring = self.desk.ring.load_full();
+        let mut swapped = text;
+        for key in &found {
+            let surrogate = match own.as_ref().filter(|own| own.expose() == key) {
+                Some(own) => {
                     let (ledger, rng) = (self.desk.ledger.as_ref(), self.desk.rng.as_ref());
-                    tokens::swap_file_key(ledger, record, &Secret::new(key.clone()), &ring, rng).await?
-                };
-                swapped = swapped.replace(&key, &surrogate);
-            }
+                    tokens::swap_file_key(ledger, record, own, &ring, rng).await?
+                }
+                // Somebody else's, or a link that somebody wrote into a text: it opens nothing here.
+                None => ring.derived_alphanumeric64("no-file-key", key.as_bytes()),
+            };
+            swapped = swapped.replace(key, &surrogate);
+        }
+        if !found.is_empty() {
             answer.body = swapped.into();
         }
         Ok(pass(answer, house, &[]))
@@ -251,8 +258,8 @@ impl Gate {
             Ok(None) => return Ok(Act::Reply(reply::app(200, JSON, errors::missing_param("token")))),
             Err(_) => return Ok(Act::Reply(ambiguous())),
         };
-        let opened = record.as_ref().map(|record| tokens::lms_token(record, &self.desk.ring.load()));
-        let (Some(record), Some(Ok(token))) = (record, opened) else {
+        let opened = record.as_ref().and_then(|record| self.opened(incoming, record));
+        let (Some(record), Some(token)) = (record, opened) else {
             return Ok(Act::Reply(reply::app(200, JSON, errors::invalid_token())));
         };
         params.replace("token", token.expose().as_bytes());
@@ -275,7 +282,7 @@ impl Gate {
         let ring = self.desk.ring.load_full();
         let record = tokens::find_by_file_key(self.desk.ledger.as_ref(), &ring, key).await?;
         let Some(record) = record.filter(|record| self.is_good(house, record)) else { return not_found() };
-        let Ok(Some(raw)) = tokens::file_key(&record, &ring) else { return not_found() };
+        let Some(raw) = self.opened_file_key(incoming, &record) else { return not_found() };
         // The surrogate is 64 letters and digits: it stands in the path once, as it was found.
         let target = incoming.target.forwarded().replacen(key, raw.expose(), 1);
         self.file(house, incoming, &record, target)
@@ -290,8 +297,8 @@ impl Gate {
             Ok(None) => return Ok(reply::app(200, JSON, errors::missing_param("token"))),
             Err(_) => return Ok(ambiguous()),
         };
-        let opened = record.as_ref().map(|record| tokens::lms_token(record, &self.desk.ring.load()));
-        let (Some(record), Some(Ok(token))) = (record, opened) else {
+        let opened = record.as_ref().and_then(|record| self.opened(incoming, record));
+        let (Some(record), Some(token)) = (record, opened) else {
             return Ok(reply::app(200, JSON, errors::invalid_token()));
         };
         params.replace("token", token.expose().as_bytes());
@@ -350,6 +357,17 @@ impl Gate {
             cookies: Vec::new(),
             websocket: false,
         })))
+    }
+
+    /// The LMS's own token of a record. One that does not open is the operator's to mend, and is never deleted.
+    pub fn opened(&self, incoming: &Incoming, record: &TokenRecord) -> Option<Secret<String>> {
+        let opened = tokens::lms_token(record, &self.desk.ring.load());
+        opened.inspect_err(|error| unopened(incoming, record, error)).ok()
+    }
+
+    fn opened_file_key(&self, incoming: &Incoming, record: &TokenRecord) -> Option<Secret<String>> {
+        let opened = tokens::file_key(record, &self.desk.ring.load());
+        opened.inspect_err(|error| unopened(incoming, record, error)).ok().flatten()
     }
 
     /// A surrogate that opens this site now, and its use noted.
@@ -426,8 +444,20 @@ impl Gate {
     }
 }
 
+fn unopened(incoming: &Incoming, record: &TokenRecord, error: &keys::OpenError) {
+    tracing::error!(request_id = %incoming.id, token = %record.id, %error, "a ledger entry cannot be opened");
+}
+
 fn token_standing(record: &TokenRecord) -> Standing {
     Standing::Token { user: record.lms_user, log_user: record.log_user.clone() }
+}
+
+/// A request at token.php or the verify address that was not read: in the one shape that its clients show.
+pub fn unread(status: u16) -> Reply {
+    match status {
+        503 => five("sitemaintenance", UNAVAILABLE),
+        _ => five("invalidparameter", "Invalid parameter value detected"),
+    }
 }
 
 /// What could be read two ways (design R8).

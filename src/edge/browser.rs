@@ -155,8 +155,8 @@ impl Gate {
     /// `/lib/ajax/service.php`: under a session, or as nobody where each of its functions is open to everybody.
     pub async fn ajax(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Result<Reply, Refusal> {
         let Some(calls) = calls(incoming, body) else { return Ok(rescue::json(400, &incoming.id)) };
-        if calls.denied().is_some() {
-            return Ok(self.ajax_refusal(house, AjaxError::NotAvailable));
+        if let Some(refusal) = self.ajax_denied(house, incoming, &calls) {
+            return Ok(refusal);
         }
         match self.session(house, incoming).await? {
             Some(session) => self.ajax_signed_in(house, incoming, session, &calls).await,
@@ -168,10 +168,22 @@ impl Gate {
     /// `/lib/ajax/service-nologin.php`, which knows no session.
     pub async fn ajax_open(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Result<Reply, Refusal> {
         let Some(calls) = calls(incoming, body) else { return Ok(rescue::json(400, &incoming.id)) };
-        match calls.denied().is_none() && calls.all_open() {
+        if let Some(refusal) = self.ajax_denied(house, incoming, &calls) {
+            return Ok(refusal);
+        }
+        match calls.all_open() {
             true => self.ajax_as_nobody(house, incoming, &calls).await,
             false => Ok(self.ajax_refusal(house, AjaxError::NotAvailable)),
         }
+    }
+
+    /// Functions that no request may call: two are doors of their own, the others hand out credentials.
+    fn ajax_denied(&self, house: &House, incoming: &Incoming, calls: &Calls) -> Option<Reply> {
+        if let Some(door) = calls.door() {
+            self.record(house, incoming, Event::ClosedDoor { door });
+            return Some(rescue::json(403, &incoming.id));
+        }
+        calls.denied().map(|_| self.ajax_refusal(house, AjaxError::Access))
     }
 
     async fn ajax_as_nobody(&self, house: &House, incoming: &Incoming, calls: &Calls) -> Result<Reply, Refusal> {

@@ -6,7 +6,7 @@
 
 use super::{
     Config,
-    hygiene::{HeaderRules, local_target},
+    hygiene::{HeaderRules, same_origin_path},
     reply::{self, Reply},
     request::{Incoming, agent_label, forwarded_headers},
     watch::Standing,
@@ -78,6 +78,7 @@ pub enum Act {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     Own,
+    Verify,
     SignIn,
     ChangePassword,
     AppSignIn,
@@ -293,10 +294,7 @@ impl Gate {
             return reply::json(401, r#"{"error":"sign-in required","errorcode":"requireloginerror"}"#);
         }
         let mut answer = reply::see_other("/login/index.php");
-        let lands = |path: &crate::types::CanonicalPath, query: Option<&str>| {
-            matches!(moodle::classify(path, query), Ok(Intent::Page | Intent::OpenPage))
-        };
-        let wanted = local_target(&incoming.target.forwarded(), lands);
+        let wanted = same_origin_path(&incoming.target.forwarded());
         if incoming.method == Method::GET
             && let Some(wanted) = wanted.filter(|target| target.len() <= 1500)
         {

@@ -40,20 +40,13 @@ impl Gate {
                 answer.headers_mut().insert(header::CACHE_CONTROL, fresh);
                 Ok(Act::Reply(answer))
             }
-            (VERIFY, &Method::POST) => Ok(Act::ReadBody(Reading::Own, self.config.form_body_bytes)),
+            (VERIFY, &Method::POST) => Ok(Act::ReadBody(Reading::Verify, self.config.form_body_bytes)),
             (VERIFY, &Method::OPTIONS) => Ok(Act::Reply(verify_options())),
-            (VERIFY, _) => Ok(Act::Reply(reply::app(405, "text/plain", ""))),
+            (VERIFY, _) => Ok(Act::Reply(super::app::unread(405))),
             _ if !incoming.is_top_level() => Ok(Act::Reply(rescue::json(403, &incoming.id))),
             (_, &Method::POST) => Ok(Act::ReadBody(Reading::Own, self.config.form_body_bytes)),
             _ if get => Ok(Act::Reply(self.flow_page(house, incoming).await)),
             _ => Ok(Act::Reply(self.error(incoming, 405))),
-        }
-    }
-
-    pub(super) async fn own_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
-        match incoming.target.path.decoded() {
-            VERIFY => self.verify(house, incoming, body).await,
-            _ => self.flow_post(house, incoming, body).await,
         }
     }
 
@@ -125,7 +118,7 @@ impl Gate {
         answer
     }
 
-    async fn flow_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
+    pub(super) async fn own_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
         let path = incoming.target.path.decoded();
         if !is_flow_path(path) && path != "/vestibule/cancel" {
             return self.error(incoming, 404);
@@ -176,7 +169,7 @@ impl Gate {
             Ok(Answered::Ended(why)) => self.over(house, incoming, why).await,
             Ok(Answered::Next(stage)) => reply::see_other(stage_path(&stage)),
             Ok(Answered::SignedIn(signed_in)) => self.welcome(house, incoming, *signed_in),
-            // Nothing was decided: the same question again, with the reason.
+            // Nothing was decided, and the flow is still there: the page says to try again.
             Err(FlowError::Store(error)) => {
                 tracing::warn!(request_id = %incoming.id, %error, "an answer could not be checked");
                 rescue::with_retry(self.error(incoming, 503), 503)

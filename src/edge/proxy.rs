@@ -348,7 +348,8 @@ impl Gateway {
     /// A body that was not read to its end.
     fn unread(&self, incoming: &Incoming, reading: Reading, status: u16) -> Reply {
         let answer = match reading {
-            Reading::AppSignIn | Reading::AppCall | Reading::AppFile | Reading::AppUploadForm => {
+            Reading::AppSignIn | Reading::Verify => return super::app::unread(status),
+            Reading::AppCall | Reading::AppFile | Reading::AppUploadForm => {
                 let mut answer = rescue::json(status, &incoming.id);
                 reply::set(answer.headers_mut(), header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
                 answer
@@ -388,10 +389,6 @@ impl Gateway {
         match (ruling, &forward.standing) {
             (Ruling::Pass { set_cookies }, _) => Ok([forward.cookies.clone(), set_cookies].concat()),
             (Ruling::HalfOver { stray }, Standing::Session { session, .. }) => {
-                if forward.errand == Errand::OpensNoSession {
-                    let _ = gate.half_is_over(house, session, Vec::new()).await;
-                    self.opened_elsewhere(forward, incoming, response).await?;
-                }
                 if forward.errand == Errand::SignOut {
                     // The new cookie is the anonymous one that Moodle's logout always sets.
                     let signed_out = flow::sign_out(&gate.desk, &house.hall, &gate.caller(incoming), session).await;
@@ -563,6 +560,7 @@ impl Gate {
     ) -> std::result::Result<Act, Refusal> {
         Ok(Act::Reply(match reading {
             Reading::Own => self.own_post(house, incoming, body).await,
+            Reading::Verify => self.verify(house, incoming, body).await,
             Reading::SignIn => self.sign_in(house, incoming, body).await?,
             Reading::ChangePassword => self.change_password(house, incoming, body).await?,
             Reading::AppSignIn => self.app_sign_in(house, incoming, body).await,

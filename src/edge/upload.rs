@@ -57,7 +57,7 @@ impl Gateway {
             Ok(opening) => opening,
             Err(answer) => return Ok(answer),
         };
-        let Ok(token) = tokens::lms_token(&opening.record, &self.0.desk.ring.load()) else {
+        let Some(token) = self.0.opened(incoming, &opening.record) else {
             return Ok(reply::app(200, JSON, errors::invalid_token()));
         };
         let mut prefix = opening.read;

@@ -13,7 +13,7 @@ use crate::{
     accounts::{Resolved, resume},
     audit::Event,
     keys::Sealed,
-    limits::{FactorSlot, Leave},
+    limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, EnrolmentProof, Enrolments, TotpEnrolment},
         factors::{recovery, totp},
@@ -144,9 +144,9 @@ pub(super) async fn check(
     }
     let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
         Leave::Given(slot) => slot,
-        Leave::Refused { limit: "wrong_factors_per_flow", .. } => return Ok(Checked::Full),
+        Leave::Refused { limit: Limit::FactorsPerFlow, .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {
-            desk.record(hall, caller, refused(limit));
+            desk.record(hall, caller, refused(limit.as_str()));
             desk.metrics.factor_answer(kind, "locked");
             return Ok(Checked::Locked { minutes: minutes(rest) });
         }
@@ -296,7 +296,7 @@ pub async fn confirm_help_desk(
     let account = flow.pending.account.clone();
     let slot = match desk.throttle.factor(&account, "help_desk", flow.id.expose()).await? {
         Leave::Given(slot) => slot,
-        Leave::Refused { limit: "wrong_factors_per_flow", .. } => {
+        Leave::Refused { limit: Limit::FactorsPerFlow, .. } => {
             return Ok(Answered::Ended(EndedWhy::TooManyAttempts));
         }
         Leave::Refused { rest, .. } => return Ok(Answered::Locked { minutes: minutes(rest) }),

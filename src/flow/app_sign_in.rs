@@ -64,6 +64,7 @@ pub async fn app_sign_in(
     let slot = match desk.throttle.password(&hall.site.name, &canonical, caller.client).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit, .. } => {
+            let limit = limit.as_str();
             desk.record(hall, caller, Event::SignInThrottled { door: Door::App, name: canonical, limit });
             return Ok(AppAnswer::Refused(None));
         }

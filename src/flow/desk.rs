@@ -15,7 +15,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-use super::step::FlowStore;
+use super::step::{Caps, FlowStore};
 
 /// One per gateway.
 pub struct Desk {
@@ -41,6 +41,7 @@ pub struct Settings {
     pub sessions: sessions::Config,
     pub tokens: tokens::Config,
     pub strangers: Strangers,
+    pub flow_caps: Caps,
 }
 
 /// One per site: its LMS, and the sources that are asked for its visitors.

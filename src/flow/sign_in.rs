@@ -63,6 +63,7 @@ pub async fn sign_in(
     let slot = match slot {
         Leave::Given(slot) => slot,
         Leave::Refused { limit, .. } => {
+            let limit = limit.as_str();
             desk.record(hall, caller, Event::SignInThrottled { door: Door::Browser, name: canonical.clone(), limit });
             return refuse(hall, caller, &canonical).await;
         }
@@ -220,7 +221,7 @@ async fn proceed(
 
 /// Stores a new flow. Those that had to go for it end as every flow without `Satisfied` ends.
 pub(super) async fn open(desk: &Desk, hall: &Hall, flow: &Flow) -> Result<(), FlowError> {
-    match desk.flows.open(flow).await {
+    match desk.flows.open(flow, desk.settings.flow_caps).await {
         Ok(evicted) => {
             evicted.into_iter().for_each(|flow| hall.give_back(flow.held));
             Ok(())

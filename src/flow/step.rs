@@ -40,11 +40,26 @@ pub struct Flow {
     pub wanted: String,
 }
 
-/// Keeps flows for their ten minutes. At most 20 per account and 200 per address; the oldest goes.
+/// How many flows may be open at once (`limits:` in gateway.yaml); the oldest goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    pub per_account: usize,
+    /// Per address, or per /64 of IPv6.
+    pub per_address: usize,
+}
+
+/// Design §2 "MFA".
+impl Default for Caps {
+    fn default() -> Self {
+        Self { per_account: 20, per_address: 200 }
+    }
+}
+
+/// Keeps flows for their ten minutes.
 #[async_trait]
 pub trait FlowStore: Send + Sync {
     /// Stores a new flow and returns those that had to go for it, so that their LMS sessions can be ended.
-    async fn open(&self, flow: &Flow) -> Result<Vec<Flow>, Unavailable>;
+    async fn open(&self, flow: &Flow, caps: Caps) -> Result<Vec<Flow>, Unavailable>;
     async fn get(&self, id: &FlowId) -> Result<Option<Flow>, Unavailable>;
     /// Replaces the stored flow if its version is still `flow.version`, and stores it with the next one.
     async fn replace(&self, flow: &Flow) -> Result<bool, Unavailable>;

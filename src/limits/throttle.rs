@@ -27,13 +27,35 @@ pub struct FactorSlot {
     flow: String,
 }
 
+/// Which limit refused, by its key in gateway.yaml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    PasswordsPerAccount,
+    PasswordsPerAddress,
+    FactorsBeforeLock,
+    FactorsPerFlow,
+    FactorsPerDay,
+}
+
+impl Limit {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Limit::PasswordsPerAccount => "wrong_passwords_per_account",
+            Limit::PasswordsPerAddress => "wrong_passwords_per_address",
+            Limit::FactorsBeforeLock => "wrong_factors_before_lock",
+            Limit::FactorsPerFlow => "wrong_factors_per_flow",
+            Limit::FactorsPerDay => "wrong_factors_per_day",
+        }
+    }
+}
+
 /// What became of asking for leave.
 pub enum Leave<T> {
     Given(T),
     /// Too many were wrong; the rest of the time it stays refused.
     Refused {
         rest: Duration,
-        limit: &'static str,
+        limit: Limit,
     },
 }
 
@@ -55,7 +77,7 @@ impl Throttle {
             Leave::Refused { rest, limit } => return Ok(Leave::Refused { rest, limit }),
         };
         let window = self.config.window();
-        let refused = |rest| Ok(Leave::Refused { rest, limit: "wrong_passwords_per_account" });
+        let refused = |rest| Ok(Leave::Refused { rest, limit: Limit::PasswordsPerAccount });
         if self.counters.value(&lock(&account)).await? > 0 {
             return refused(window);
         }
@@ -80,7 +102,7 @@ impl Throttle {
     async fn address(&self, client: ClientAddr) -> Result<Leave<String>, Unavailable> {
         let address = format!("password/address/{}", client.bucket());
         if self.counters.value(&address).await? >= i64::from(self.config.wrong_passwords_per_address) {
-            return Ok(Leave::Refused { rest: self.config.window(), limit: "wrong_passwords_per_address" });
+            return Ok(Leave::Refused { rest: self.config.window(), limit: Limit::PasswordsPerAddress });
         }
         Ok(Leave::Given(address))
     }
@@ -112,7 +134,7 @@ impl Throttle {
     ) -> Result<Leave<FactorSlot>, Unavailable> {
         let factor_key = format!("factor/{account}/{factor}");
         if self.counters.value(&lock(&factor_key)).await? > 0 {
-            return Ok(Leave::Refused { rest: self.config.lock(), limit: "wrong_factors_before_lock" });
+            return Ok(Leave::Refused { rest: self.config.lock(), limit: Limit::FactorsBeforeLock });
         }
         // The generation changes with every lock, so that a slow guess of the last one cannot fill the next.
         let generation = self.counters.value(&format!("{factor_key}/locks")).await?;
@@ -123,9 +145,9 @@ impl Throttle {
             flow: flow_key(flow),
         };
         let limits = [
-            (&slot.flow, self.config.wrong_factors_per_flow, "wrong_factors_per_flow"),
-            (&slot.day, self.config.wrong_factors_per_day, "wrong_factors_per_day"),
-            (&slot.generation, self.config.wrong_factors_before_lock, "wrong_factors_before_lock"),
+            (&slot.flow, self.config.wrong_factors_per_flow, Limit::FactorsPerFlow),
+            (&slot.day, self.config.wrong_factors_per_day, Limit::FactorsPerDay),
+            (&slot.generation, self.config.wrong_factors_before_lock, Limit::FactorsBeforeLock),
         ];
         for (taken, (key, most, limit)) in limits.into_iter().enumerate() {
             let count = self.counters.add(key, 1, DAY).await?;
@@ -322,7 +344,7 @@ mod tests {
         for _ in 0..50 {
             match leave().await {
                 Leave::Given(slot) => slots.push(slot),
-                Leave::Refused { limit, .. } => assert_eq!(limit, "wrong_factors_per_flow"),
+                Leave::Refused { limit, .. } => assert_eq!(limit, Limit::FactorsPerFlow),
             }
         }
         assert_eq!((slots.len(), throttle.factor_left("flow").await.unwrap()), (5, 0));

@@ -94,8 +94,6 @@ pub trait Lms: Send + Sync {
     async fn log_out(&self, cookies: &[(String, String)]) -> Result<(), LmsError>;
     /// Lets the LMS itself render "wrong password" for a refusal that is ours, with the password never sent.
     async fn render_refusal(&self, canonical: &str, client: ClientAddr) -> Result<Answer, LmsError>;
-    /// Whose token this is.
-    async fn token_owner(&self, token: &Secret<String>) -> Result<Option<LmsUser>, LmsError>;
     /// What the LMS says of itself at start: `None` when it is set up right, else one line naming the setting.
     async fn self_check(&self) -> Result<Option<String>, LmsError>;
 }

@@ -147,11 +147,13 @@ impl Answer {
 pub fn set_cookies(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut jar: Vec<(String, String)> = Vec::new();
     for line in headers.get_all(header::SET_COOKIE).iter().filter_map(|v| v.to_str().ok()) {
-        let pair = line.split(';').next().unwrap_or_default();
+        let mut parts = line.split(';');
+        let pair = parts.next().unwrap_or_default();
+        let gone = parts.any(|attribute| attribute.trim().eq_ignore_ascii_case("max-age=0"));
         let Some((name, value)) = pair.split_once('=') else { continue };
         let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
         jar.retain(|(known, _)| *known != name);
-        if value != "deleted" && !value.is_empty() {
+        if !gone && value != "deleted" && !value.is_empty() {
             jar.push((name, value));
         }
     }

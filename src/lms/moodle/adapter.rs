@@ -2,9 +2,9 @@
 
 use super::{APP_SERVICE, encode_form};
 use crate::{
-    lms::{Held, Judgement, Lms, LmsError, LmsUser, LoginForm},
+    lms::{Held, Judgement, Lms, LmsError, LoginForm},
     outbound::{Answer, Upstream},
-    types::{ClientAddr, LmsUserId, Password, Secret},
+    types::{ClientAddr, LmsUserId, Password},
 };
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -140,10 +140,6 @@ impl Lms for Moodle {
 
     async fn render_refusal(&self, canonical: &str, client: ClientAddr) -> Result<Answer, LmsError> {
         self.refusal_page(canonical, client).await
-    }
-
-    async fn token_owner(&self, token: &Secret<String>) -> Result<Option<LmsUser>, LmsError> {
-        self.owner_of(token, super::own_address()).await
     }
 
     async fn self_check(&self) -> Result<Option<String>, LmsError> {

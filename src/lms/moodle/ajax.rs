@@ -142,6 +142,15 @@ impl Calls {
         !self.0.is_empty() && self.0.iter().all(|call| OPEN_FUNCTIONS.binary_search(&&*call.methodname).is_ok())
     }
 
+    /// Doors 22 and 23: the app's sign-in by QR code, and the anonymous password oracle.
+    pub fn door(&self) -> Option<&'static str> {
+        self.0.iter().find_map(|call| match call.methodname.as_str() {
+            "tool_mobile_get_tokens_for_qr_login" => Some("qr_login"),
+            "core_auth_resend_confirmation_email" => Some("password_oracle"),
+            _ => None,
+        })
+    }
+
     /// The first function that is refused with or without a session. Batches are refused whole: Moodle doesn't offer
     /// them to AJAX, and site_info's answer is rewritten at the app's door only.
     pub fn denied(&self) -> Option<&str> {

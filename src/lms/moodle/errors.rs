@@ -16,8 +16,10 @@ pub struct Links<'a> {
 pub enum AjaxError {
     /// The function needs a login and there is none (any more).
     RequiresLogin,
-    /// The function is unknown, closed, or not for AJAX.
+    /// The function is unknown, or not for AJAX.
     NotAvailable,
+    /// The function hands out a credential, whoever asks.
+    Access,
 }
 
 /// `application/json; charset=utf-8`. One element: Moodle stops at the first error.
@@ -27,6 +29,7 @@ pub fn ajax_error(error: AjaxError, links: Links<'_>) -> String {
             ("servicerequireslogin", "Web service is not available. (The session has been logged out or has expired.)")
         }
         AjaxError::NotAvailable => ("servicenotavailable", SERVICE_NOT_AVAILABLE),
+        AjaxError::Access => ("accessexception", "Access control exception"),
     };
     let branch = links.branch.map(|b| format!("{b}/")).unwrap_or_default();
     format!(

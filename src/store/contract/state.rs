@@ -2,6 +2,7 @@
 
 use super::{HandClock, PARALLEL, Samples, winners};
 use crate::{
+    flow::step::Caps,
     accounts::State,
     flow::step::Stage,
     sessions::Session,
@@ -114,8 +115,8 @@ async fn sessions_are_capped_per_account(stores: &Stores, clock: &HandClock) {
 async fn flows_are_replaced_by_version_and_taken_once(stores: &Stores, clock: &HandClock) {
     let samples = Samples::at(clock);
     let mut flow = samples.flow(&samples.account().id, samples.client());
-    assert!(stores.flows.open(&flow).await.unwrap().is_empty());
-    stores.flows.open(&flow).await.map(|_| ()).expect_err("an id is opened once");
+    assert!(stores.flows.open(&flow, Caps::default()).await.unwrap().is_empty());
+    stores.flows.open(&flow, Caps::default()).await.map(|_| ()).expect_err("an id is opened once");
     flow.stage = Stage::HelpDesk;
     assert!(stores.flows.replace(&flow).await.unwrap());
     assert!(!stores.flows.replace(&flow).await.unwrap(), "a stale writer loses");
@@ -141,7 +142,7 @@ async fn flows_are_replaced_by_version_and_taken_once(stores: &Stores, clock: &H
 async fn flows_end_and_are_reaped_once(stores: &Stores, clock: &HandClock) {
     let samples = Samples::at(clock);
     let flow = samples.flow(&samples.account().id, samples.client());
-    stores.flows.open(&flow).await.unwrap();
+    stores.flows.open(&flow, Caps::default()).await.unwrap();
     let reaped = stores.flows.reap(clock.now(), 1000).await.unwrap();
     assert!(reaped.iter().all(|reaped| reaped.id != flow.id), "not before its end");
     clock.forward(Duration::from_secs(601));
@@ -161,7 +162,7 @@ async fn flows_are_capped_and_the_oldest_goes(stores: &Stores, clock: &HandClock
     let mut opened = Vec::new();
     for n in 0..22 {
         let flow = samples.flow(&account, samples.client());
-        let gone = stores.flows.open(&flow).await.unwrap();
+        let gone = stores.flows.open(&flow, Caps::default()).await.unwrap();
         opened.push(flow.id);
         match n {
             0..20 => assert!(gone.is_empty(), "20 are allowed per account"),
@@ -170,7 +171,7 @@ async fn flows_are_capped_and_the_oldest_goes(stores: &Stores, clock: &HandClock
     }
     let (client, mut evicted) = (samples.client(), 0);
     for _ in 0..203 {
-        evicted += stores.flows.open(&samples.flow(&samples.account().id, client)).await.unwrap().len();
+        evicted += stores.flows.open(&samples.flow(&samples.account().id, client), Caps::default()).await.unwrap().len();
     }
     assert_eq!(evicted, 3, "200 per address");
 }

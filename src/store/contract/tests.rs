@@ -2,6 +2,7 @@
 
 use super::{HandClock, Samples, all};
 use crate::{
+    flow::step::Caps,
     keys::{Keyring, SharedKeyring},
     store::{Config, Health, Stores, files::tests::Scratch, open},
     types::{SystemRng, Timestamp},
@@ -48,7 +49,7 @@ async fn x17_a_restart_keeps_sessions_flows_and_counters() {
     let account = samples.stored_account(&stores).await;
     let (session, flow) = (samples.session(Some(&account)), samples.flow(&account.id, samples.client()));
     stores.sessions.put(&session).await.unwrap();
-    stores.flows.open(&flow).await.unwrap();
+    stores.flows.open(&flow, Caps::default()).await.unwrap();
     stores.counters.add("c", 3, Duration::from_secs(60)).await.unwrap();
     let used = samples.now.plus(Duration::from_secs(61));
     stores.sessions.touch(&session.key, used).await.unwrap();
@@ -66,7 +67,7 @@ async fn i1_values_of_a_foreign_keyring_are_absent_but_kept() {
     let samples = Samples::at(&*place.clock);
     let stores = place.open().await;
     let flow = samples.flow(&samples.account().id, samples.client());
-    stores.flows.open(&flow).await.unwrap();
+    stores.flows.open(&flow, Caps::default()).await.unwrap();
     // The ring loses its keys but keeps its lookup digest, as an old copy of the file would.
     let rightful = place.ring.load_full();
     let mut text: serde_json::Value = serde_json::from_str(rightful.to_text().expose()).unwrap();
@@ -86,7 +87,7 @@ async fn i6_nothing_of_a_flow_stands_in_the_state_file_in_clear() {
     let samples = Samples::at(&*place.clock);
     let stores = place.open().await;
     let flow = samples.flow(&samples.account().id, samples.client());
-    stores.flows.open(&flow).await.unwrap();
+    stores.flows.open(&flow, Caps::default()).await.unwrap();
     stores.close().await;
     for name in ["state.db", "state.db-wal"] {
         let bytes = std::fs::read(place.dir.path().join(name)).unwrap_or_default();

@@ -5,16 +5,13 @@
 
 use super::State;
 use crate::{
-    flow::step::{Flow, FlowStore},
+    flow::step::{Caps, Flow, FlowStore},
     store::kv::{Key, Kind},
     types::{FlowId, Timestamp, Unavailable},
 };
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Design §2 "MFA": open flows per account and per address; the oldest goes.
-const PER_ACCOUNT: usize = 20;
-const PER_CLIENT: usize = 200;
 const KEPT: Duration = Duration::from_secs(3600);
 /// How often a take follows a flow that is being replaced under it.
 const ATTEMPTS: usize = 8;
@@ -23,7 +20,7 @@ pub(in crate::store) struct StateFlows(pub State);
 
 #[async_trait]
 impl FlowStore for StateFlows {
-    async fn open(&self, flow: &Flow) -> Result<Vec<Flow>, Unavailable> {
+    async fn open(&self, flow: &Flow, caps: Caps) -> Result<Vec<Flow>, Unavailable> {
         let state = &self.0;
         let key = self.key(&flow.id);
         let sealed = state.seal(&key, flow)?;
@@ -34,7 +31,7 @@ impl FlowStore for StateFlows {
             return Err(Unavailable::state("a flow of this id is already open"));
         }
         let mut gone = Vec::new();
-        for (index, cap) in self.indexes(flow) {
+        for (index, cap) in self.indexes(flow).into_iter().zip([caps.per_account, caps.per_address]) {
             gone.extend(state.kv.index_add(&index, key.digest(), flow.expires, cap).await?);
         }
         let mut evicted = Vec::new();
@@ -89,10 +86,10 @@ impl StateFlows {
         flow.expires.since(self.0.now()) + KEPT
     }
 
-    fn indexes(&self, flow: &Flow) -> [(Key, usize); 2] {
+    fn indexes(&self, flow: &Flow) -> [Key; 2] {
         [
-            (self.0.key(Kind::AccountFlows, flow.pending.account.as_str()), PER_ACCOUNT),
-            (self.0.key(Kind::ClientFlows, &flow.client.bucket()), PER_CLIENT),
+            self.0.key(Kind::AccountFlows, flow.pending.account.as_str()),
+            self.0.key(Kind::ClientFlows, &flow.client.bucket()),
         ]
     }
 
@@ -114,7 +111,7 @@ impl StateFlows {
     /// The flow is already ours; a name that stays in an index only counts against the cap until its end.
     async fn forget(&self, key: &Key, flow: &Flow) {
         let queue = self.0.key(Kind::DueFlows, "");
-        for index in self.indexes(flow).iter().map(|(index, _)| index).chain([&queue]) {
+        for index in self.indexes(flow).iter().chain([&queue]) {
             if let Err(error) = self.0.kv.index_remove(index, key.digest()).await {
                 tracing::debug!(%error, "a finished flow stays in an index until its end");
             }

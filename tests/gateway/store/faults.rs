@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 use vestibule::{
+    flow::step::Caps,
     accounts::State,
     mfa::enrolment::Claim,
     store::{Config, contract::winners, open},
@@ -123,7 +124,7 @@ async fn x27_two_nodes_count_exactly_claim_once_and_hear_each_others_revocations
     let account = samples.stored_account(&nodes[0]).await;
 
     let flow = samples.flow(&account.id, samples.client());
-    nodes[0].flows.open(&flow).await.unwrap();
+    nodes[0].flows.open(&flow, Caps::default()).await.unwrap();
     let totp = samples.totp(&account.id);
     nodes[0].enrolments.enrol_first(&totp, &["code".to_owned()]).await.unwrap();
     let each = |n: usize| nodes[n % 2].clone();

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 use vestibule::{
+    flow::step::Caps,
     keys::{Keyring, SharedKeyring},
     sessions::Session,
     store::{
@@ -123,9 +124,9 @@ async fn i1_values_altered_moved_or_retyped_in_redis_are_absent() {
         let keys = redis.cli(&["KEYS", "vestibule:flow:*"]);
         keys.lines().map(str::to_owned).find(|key| !known.contains(key)).unwrap()
     };
-    stores.flows.open(&mine).await.unwrap();
+    stores.flows.open(&mine, Caps::default()).await.unwrap();
     let my_key = key_of_newest(&[]);
-    stores.flows.open(&theirs).await.unwrap();
+    stores.flows.open(&theirs, Caps::default()).await.unwrap();
     let their_key = key_of_newest(std::slice::from_ref(&my_key));
 
     let rightful = redis.cli(&["GET", &my_key]).trim().to_owned();
@@ -169,7 +170,7 @@ async fn i2_every_key_in_redis_has_our_shape_whatever_the_names() {
     for name in ["a\r\nFLUSHALL\r\n", "*", "{x}", "vestibule:marker", "käse \u{202e}"] {
         stores.counters.add(name, 1, Duration::from_secs(60)).await.unwrap();
         let account = AccountId::new(name);
-        stores.flows.open(&site.samples().flow(&account, site.samples().client())).await.unwrap();
+        stores.flows.open(&site.samples().flow(&account, site.samples().client()), Caps::default()).await.unwrap();
     }
     let keys = redis.cli(&["KEYS", "*"]);
     assert_eq!(keys.lines().filter(|key| key.starts_with("vestibule:counter:")).count(), 5);
