@@ -20,7 +20,7 @@ use crate::{
     keys::SharedKeyring,
     limits::Throttle,
     lms::{
-        Lms, Site,
+        Lms, Site, farewell,
         moodle::{APP_SERVICE, Moodle},
         site::Judge as JudgeSetting,
     },
@@ -246,6 +246,7 @@ impl App {
             let _ = task.await;
         }
         self.working.iter().for_each(JoinHandle::abort);
+        farewell::drain().await;
         self.audit.flush().await;
         self.stores.close().await;
     }

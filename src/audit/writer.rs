@@ -5,6 +5,7 @@ use crate::{
     telemetry::Metrics,
     types::{AccountId, ClientAddr, Clock, RequestId, SiteName, Timestamp},
 };
+use dashmap::DashMap;
 use std::{
     io,
     sync::{
@@ -36,7 +37,12 @@ pub struct Audit {
     queue: mpsc::Sender<Message>,
     metrics: Arc<Metrics>,
     failing: Arc<AtomicBool>,
+    /// Minutes in which something was last noted sparsely.
+    seen: Arc<DashMap<String, i64>>,
 }
+
+/// Circumstances that are remembered at once; beyond that some are noted twice.
+const SEEN: usize = 10_000;
 
 enum Message {
     Line(Line),
@@ -65,7 +71,7 @@ impl Audit {
         let store = store.filter(|_| config.database);
         let writer = Writer { sink: Some(sink), store, metrics: metrics.clone(), failing: failing.clone() };
         tokio::spawn(writer.run(lines));
-        Ok(Self { clock, queue, metrics, failing })
+        Ok(Self { clock, queue, metrics, failing, seen: Arc::default() })
     }
 
     /// Notes it. Where the queue is full the event is lost and counted (`vestibule_audit_lost`).
@@ -78,9 +84,22 @@ impl Audit {
             Ok(text) => Line { at, account, text },
             Err(error) => return tracing::error!(%error, "an audit event could not be written as JSON"),
         };
+        // Lost events raise the alarm, but refuse nobody: strangers could fill the queue.
         if self.queue.try_send(Message::Line(line)).is_err() {
             self.metrics.audit_lost("full", 1);
-            self.failed("the audit log does not keep up; events are lost");
+        }
+    }
+
+    /// Notes it at most once a minute for the same circumstances and `about`: what strangers can cause at will must
+    /// not fill the log.
+    pub fn record_sparsely(&self, context: Context, about: &str, event: Event) {
+        let minute = self.clock.now().secs() / 60;
+        let address = context.client.map(|client| client.bucket()).unwrap_or_default();
+        if self.seen.len() > SEEN {
+            self.seen.clear();
+        }
+        if self.seen.insert(format!("{address} {about}"), minute) != Some(minute) {
+            self.record(context, event);
         }
     }
 
@@ -95,12 +114,6 @@ impl Audit {
         if self.queue.send(Message::Flush(done)).await.is_ok() {
             // An error means that the writer ended, and with it everything it held.
             let _ = wait.await;
-        }
-    }
-
-    fn failed(&self, what: &str) {
-        if !self.failing.swap(true, Ordering::Relaxed) {
-            tracing::error!("{what}");
         }
     }
 }

@@ -477,6 +477,10 @@ fn five_object(code: &str, message: &str) -> serde_json::Value {
 fn lms_error(body: &[u8]) -> Option<String> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
     let (code, text) = (json.get("errorcode")?.as_str()?, json.get("error")?.as_str()?);
+    // Always in our own words, whoever refused: the LMS's translation would tell which of us it was (attack E2).
+    if code == "invalidlogin" {
+        return None;
+    }
     Some(errors::five_keys(code, text))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     gate::{Gate, House, Refusal, own_headers},
-    relay::pass,
+    relay::{Calling, pass},
     reply::{self, Reply},
     request::Incoming,
     rescue,
@@ -12,6 +12,7 @@ use crate::{
     audit::Event,
     flow::{self, SignIn, SignedIn, step::Stage},
     keys,
+    limits::Leave,
     lms::{
         LoginForm,
         moodle::{
@@ -33,6 +34,8 @@ use http::{Method, header};
 use std::sync::Arc;
 
 const JSON: &str = "application/json; charset=utf-8";
+const STRANGERS_CALLS: usize = 30;
+const STRANGERS_ANSWER: usize = 4 << 20;
 const AJAX: &str = "application/json";
 
 impl Gate {
@@ -142,11 +145,15 @@ impl Gate {
     async fn password_was_changed(&self, house: &House, incoming: &Incoming, session: &Session) -> Result<(), Refusal> {
         let Who::Account(identity) = &session.who else { return Ok(()) };
         let account = &identity.account;
+        // It may have been revoked while the LMS was changing the password; then it stays dead (attack F13).
+        let alive = self.desk.sessions.get(&session.key).await?.is_some();
         let Some(epoch) = self.desk.accounts.raise_epoch(account).await? else { return Ok(()) };
         self.desk.sessions.remove_account(account).await?;
         self.desk.ledger.revoke_account(account, self.desk.clock.now()).await?;
-        let who = Who::Account(Identity { epoch, ..identity.clone() });
-        self.desk.sessions.put(&Session { who, ..session.clone() }).await?;
+        if alive && epoch == identity.epoch.saturating_add(1) {
+            let who = Who::Account(Identity { epoch, ..identity.clone() });
+            self.desk.sessions.put(&Session { who, ..session.clone() }).await?;
+        }
         let event = Event::EpochRaised { account: account.clone(), reason: "password changed at the LMS" };
         self.record(house, incoming, event);
         Ok(())
@@ -180,16 +187,24 @@ impl Gate {
     /// Functions that no request may call: two are doors of their own, the others hand out credentials.
     fn ajax_denied(&self, house: &House, incoming: &Incoming, calls: &Calls) -> Option<Reply> {
         if let Some(door) = calls.door() {
-            self.record(house, incoming, Event::ClosedDoor { door });
+            self.record_closed(house, incoming, door);
             return Some(rescue::json(403, &incoming.id));
         }
         calls.denied().map(|_| self.ajax_refusal(house, AjaxError::Access))
     }
 
     async fn ajax_as_nobody(&self, house: &House, incoming: &Incoming, calls: &Calls) -> Result<Reply, Refusal> {
+        // A login page makes a handful of calls; strangers get no more, and no answer that fills our memory.
+        if calls.iter().count() > STRANGERS_CALLS || calls.mails() > 1 {
+            return Ok(rescue::json(400, &incoming.id));
+        }
+        if calls.mails() == 1 && matches!(self.desk.throttle.mail(incoming.client).await?, Leave::Refused { .. }) {
+            return Ok(self.ajax_refusal(house, AjaxError::NotAvailable));
+        }
         let headers = own_headers(house, incoming, &[])?;
         let (target, body) = (calls_target(incoming), calls.to_body().into());
-        let answer = self.relay(house, Method::POST, &target, &headers, Some(AJAX), body).await;
+        let calls = Calling { method: Method::POST, target: &target, content_type: Some(AJAX), body };
+        let answer = self.relay_within(STRANGERS_ANSWER, house, &headers, calls).await;
         Ok(match answer {
             Ok(answer) => self.pass_bare(house, incoming, answer),
             Err(error) => self.upstream_failed(house, incoming, &error),

@@ -306,7 +306,7 @@ impl Gate {
     }
 
     fn closed(&self, house: &House, incoming: &Incoming, door: &'static str) -> Reply {
-        self.record(house, incoming, Event::ClosedDoor { door });
+        self.record_closed(house, incoming, door);
         self.refuse(incoming, 403)
     }
 
@@ -342,13 +342,12 @@ impl Gate {
     }
 
     pub fn record(&self, house: &House, incoming: &Incoming, event: Event) {
-        let context = Context {
-            site: Some(house.name().clone()),
-            client: Some(incoming.client),
-            request: Some(incoming.id.clone()),
-            by: None,
-        };
-        self.desk.audit.record(context, event);
+        self.desk.audit.record(context(house, incoming), event);
+    }
+
+    /// Anybody can knock at a closed door as often as they like.
+    pub fn record_closed(&self, house: &House, incoming: &Incoming, door: &'static str) {
+        self.desk.audit.record_sparsely(context(house, incoming), door, Event::ClosedDoor { door });
     }
 
     /// A password reset at the LMS that passed here: everything issued before it is dead (design §2 "Leavers").
@@ -391,6 +390,15 @@ impl Gate {
         let assertion = self.assertions.of(holder, told, &Signer { site, issuer, ring: &ring, rng, now });
         headers.extend(assertion.map(|value| (names.assertion.clone(), value)));
         headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect()
+    }
+}
+
+fn context(house: &House, incoming: &Incoming) -> Context {
+    Context {
+        site: Some(house.name().clone()),
+        client: Some(incoming.client),
+        request: Some(incoming.id.clone()),
+        by: None,
     }
 }
 

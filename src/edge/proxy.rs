@@ -31,17 +31,22 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// How long a client may take for a body that is read here, as a whole: 16 MiB over a slow phone's uplink.
 const BODY_LIMIT: Duration = Duration::from_secs(120);
 
-/// What all bodies that are being read may fill together, in KiB. A token may stand last in its body, so strangers
-/// are read before they are known; beyond this they wait, and then are told to come back (design R10).
+/// How long a client may say nothing in the middle of such a body.
+const BODY_PAUSE: Duration = Duration::from_secs(15);
+
+/// What the long ones among these bodies may fill together, in KiB. A token may stand last in its body, so strangers
+/// are read before they are known; beyond this they wait, and then are told to come back (design R10). The first
+/// 64 KiB of each are free, so that nobody's sign-in waits for somebody's upload of junk.
 static BODY_ROOM: Semaphore = Semaphore::const_new(512 * 1024);
+const FREE: usize = 64 * 1024;
 const ROOM_WAIT: Duration = Duration::from_secs(5);
 /// Given back when the request is over.
 type Room = Vec<SemaphorePermit<'static>>;
 /// How long and how much an answered client may go on sending.
 const LINGER_TIME: Duration = Duration::from_secs(3);
 const LINGER_BYTES: usize = 64 << 20;
-/// Taken at a time: a form fits into one.
-const ROOM_STEP_KIB: u32 = 64;
+/// Taken at a time.
+const ROOM_STEP_KIB: u32 = 16;
 
 /// 100, 102 and 103 before one answer. More is a peer that never comes to the point (attack C9).
 const INTERIM_LIMIT: u32 = 16;
@@ -452,6 +457,7 @@ impl Gateway {
                     tracing::error!(request_id = %incoming.id, %error, "sessions older than a password reset could not be ended");
                 }
             }
+            // "Nobody's" is also what a Moodle before 3.7 says of everybody's: it is logged out all the same.
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened")
@@ -606,14 +612,17 @@ async fn read_body(
     let mut body = BytesMut::new();
     // By what has really come, so that nobody reserves room with an announcement.
     let mut room = Room::new();
-    let mut held = 0;
+    let mut held = FREE;
     let read = async {
-        while let Some(chunk) = session.as_downstream_mut().read_request_body().await? {
+        loop {
+            let chunk = session.as_downstream_mut().read_request_body();
+            let Ok(chunk) = tokio::time::timeout(BODY_PAUSE, chunk).await else { return Ok(Some(408)) };
+            let Some(chunk) = chunk? else { return Ok(None) };
             if body.len() + chunk.len() > limit {
                 return Ok(Some(413));
             }
             body.extend_from_slice(&chunk);
-            if body.len() > held {
+            while body.len() > held {
                 let Ok(Ok(more)) = tokio::time::timeout(ROOM_WAIT, BODY_ROOM.acquire_many(ROOM_STEP_KIB)).await else {
                     return Ok(Some(503));
                 };
@@ -621,7 +630,6 @@ async fn read_body(
                 held += ROOM_STEP_KIB as usize * 1024;
             }
         }
-        Ok::<Option<u16>, Box<Error>>(None)
     };
     match tokio::time::timeout(BODY_LIMIT, read).await {
         Ok(Ok(None)) => Ok(Ok((body.freeze(), room))),

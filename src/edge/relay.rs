@@ -23,7 +23,7 @@ pub fn header_map(headers: &[(String, Vec<u8>)]) -> HeaderMap {
 }
 
 impl Gate {
-    /// Sends a rebuilt request. `content_type` replaces the client's, because the body is ours.
+    /// Sends a rebuilt request of somebody known.
     pub async fn relay(
         &self,
         house: &House,
@@ -33,6 +33,17 @@ impl Gate {
         content_type: Option<&'static str>,
         body: Bytes,
     ) -> Result<Answer, OutboundError> {
+        self.relay_within(ANSWER_LIMIT, house, headers, Calling { method, target, content_type, body }).await
+    }
+
+    /// The same with a limit of one's own on the answer.
+    pub async fn relay_within(
+        &self,
+        limit: usize,
+        house: &House,
+        headers: &[(String, Vec<u8>)],
+        Calling { method, target, content_type, body }: Calling<'_>,
+    ) -> Result<Answer, OutboundError> {
         let mut headers = header_map(headers);
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -40,8 +51,16 @@ impl Gate {
         // Answers are looked into: they come plain. Conditional and partial ones make no sense for calls.
         headers.remove(header::ACCEPT_ENCODING);
         headers.remove(header::RANGE);
-        house.upstream.fetch(method, target, headers, body, ANSWER_LIMIT).await
+        house.upstream.fetch(method, target, headers, body, limit).await
     }
+}
+
+/// A request that was written anew. `content_type` replaces the client's, because the body is ours.
+pub struct Calling<'a> {
+    pub method: Method,
+    pub target: &'a str,
+    pub content_type: Option<&'static str>,
+    pub body: Bytes,
 }
 
 /// An LMS answer as ours: scrubbed, with these cookies and no others.

@@ -20,8 +20,8 @@ use crate::{
         multipart::{Scanner, Seen},
         params::Params,
     },
-    outbound::{self, UpstreamBody},
-    tokens::{self, TokenRecord},
+    outbound::{self, OutboundError, UpstreamBody},
+    tokens::TokenRecord,
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
@@ -34,6 +34,8 @@ use tokio::sync::mpsc;
 
 /// Fields before the first file: a token, an item id, a file area.
 const PREFIX_LIMIT: usize = 64 * 1024;
+/// How long a stranger may take to show a token.
+const OPENING_LIMIT: Duration = Duration::from_secs(60);
 const JSON: &str = "application/json; charset=utf-8";
 
 /// What stands before the first file, read and judged.
@@ -53,7 +55,9 @@ impl Gateway {
         house: &Arc<House>,
         incoming: &Incoming,
     ) -> Result<Reply, Refusal> {
-        let opening = match self.open_upload(session, house, incoming).await? {
+        let opening = tokio::time::timeout(OPENING_LIMIT, self.open_upload(session, house, incoming)).await;
+        let Ok(opening) = opening else { return Ok(rescue::json(408, &incoming.id)) };
+        let opening = match opening? {
             Ok(opening) => opening,
             Err(answer) => return Ok(answer),
         };
@@ -85,9 +89,21 @@ impl Gateway {
 
         let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(4);
         let body = channel_body(receiver);
-        let sending = house.upstream.send(Method::POST, &target, headers, body);
-        let pump = pump(session, prefix.freeze(), opening.scanner, sender);
-        let (sent, pumped) = tokio::join!(sending, pump);
+        let upstream = house.upstream.clone();
+        let sending = tokio::spawn(async move { upstream.stream(Method::POST, &target, headers, body).await });
+        let pumped = pump(session, prefix.freeze(), opening.scanner, sender).await;
+        // The LMS's time begins when it has everything; a slow phone's upload is no slow LMS.
+        let patience = house.upstream.deadline();
+        let sent = match &pumped {
+            Ok(()) => match tokio::time::timeout(patience, sending).await {
+                Ok(Ok(sent)) => sent,
+                Ok(Err(_)) | Err(_) => Err(OutboundError::Timeout(patience)),
+            },
+            Err(_) => {
+                sending.abort();
+                Err(OutboundError::Broken("the upload was refused".into()))
+            }
+        };
         match (pumped, sent) {
             (Err(Pumped::Refused), _) => Ok(ambiguous()),
             (Err(Pumped::ClientGone), _) => Ok(rescue::json(400, &incoming.id)),

@@ -20,7 +20,8 @@ use crate::{
         help_desk,
         policy::{Decision, Place, scores},
     },
-    types::{Door, Fact, FactorKind, FlowId, RngExt, Secret},
+    tokens::Unproven,
+    types::{AccountId, Door, Fact, FactorKind, FlowId, RngExt, Secret},
 };
 
 /// What a page of a flow shows.
@@ -356,6 +357,7 @@ pub async fn confirm_device(
     if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
         return overtaken(desk, &flow).await;
     }
+    end_unproven(desk, account).await?;
     flow.stage = Stage::Codes { codes };
     flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now() });
     let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
@@ -385,6 +387,21 @@ fn enrolment(
         proof,
         id,
     }
+}
+
+/// What was given because there was no factor to ask for ends with the first one: the reason is gone (design §2).
+async fn end_unproven(desk: &Desk, account: &AccountId) -> Result<(), FlowError> {
+    for token in desk.ledger.of_account(account).await? {
+        if token.unproven == Some(Unproven::Stage) && token.revoked.is_none() {
+            desk.ledger.revoke(&token.id, desk.now()).await?;
+        }
+    }
+    for session in desk.sessions.of_account(account).await? {
+        if session.facts.is_empty() {
+            desk.sessions.remove(&session.key).await?;
+        }
+    }
+    Ok(())
 }
 
 fn sealed_place(enrolment: &str) -> String {

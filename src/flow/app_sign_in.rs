@@ -6,7 +6,7 @@
 use super::{
     Caller, Desk, FlowError, Hall, Problem,
     answer::{Checked, check, decide, drop_flow, load},
-    sign_in::{Judged, judge, new_flow_id, open},
+    sign_in::{Judged, LONGEST_NAME, judge, new_flow_id, open},
     step::{Flow, Stage},
 };
 use crate::{
@@ -60,12 +60,20 @@ pub async fn app_sign_in(
     password: Password,
     service: String,
 ) -> Result<AppAnswer, FlowError> {
+    if username.len() > LONGEST_NAME {
+        return Ok(AppAnswer::Refused(None));
+    }
     let canonical = hall.lms.canonical_username(&username);
     let slot = match desk.throttle.password(&hall.site.name, &canonical, caller.client).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit, .. } => {
             let limit = limit.as_str();
-            desk.record(hall, caller, Event::SignInThrottled { door: Door::App, name: canonical, limit });
+            desk.record_sparsely(
+                hall,
+                caller,
+                &canonical,
+                Event::SignInThrottled { door: Door::App, name: canonical.clone(), limit },
+            );
             return Ok(AppAnswer::Refused(None));
         }
     };

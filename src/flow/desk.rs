@@ -6,7 +6,7 @@ use crate::{
     chain::{Instance, Strangers},
     keys::{Keyring, SharedKeyring},
     limits::Throttle,
-    lms::{Held, Lms, LmsError, Site},
+    lms::{Held, Lms, LmsError, Site, farewell},
     mfa::{self, enrolment::EnrolmentStore, policy::Policy},
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
@@ -101,13 +101,12 @@ impl Desk {
     }
 
     pub(super) fn record(&self, hall: &Hall, caller: &Caller, event: Event) {
-        let context = Context {
-            site: Some(hall.site.name.clone()),
-            client: Some(caller.client),
-            request: Some(caller.request.clone()),
-            by: None,
-        };
-        self.audit.record(context, event);
+        self.audit.record(context(hall, caller), event);
+    }
+
+    /// For what somebody can cause as often as they like.
+    pub(super) fn record_sparsely(&self, hall: &Hall, caller: &Caller, about: &str, event: Event) {
+        self.audit.record_sparsely(context(hall, caller), about, event);
     }
 
     /// Nobody is signed in while the audit log cannot be written; proven sessions go on.
@@ -117,6 +116,15 @@ impl Desk {
 
     pub(super) fn visit(&self, hall: &Hall, caller: &Caller) -> Visit {
         Visit { site: hall.site.name.clone(), client: caller.client, agent: caller.agent.clone(), now: self.now() }
+    }
+}
+
+fn context(hall: &Hall, caller: &Caller) -> Context {
+    Context {
+        site: Some(hall.site.name.clone()),
+        client: Some(caller.client),
+        request: Some(caller.request.clone()),
+        by: None,
     }
 }
 
@@ -132,14 +140,6 @@ impl Hall {
 
     /// Ends an LMS session in the background.
     pub fn log_out_later(&self, cookies: Vec<(String, String)>) {
-        if cookies.is_empty() {
-            return;
-        }
-        let lms = self.lms.clone();
-        tokio::spawn(async move {
-            if let Err(error) = lms.log_out(&cookies).await {
-                tracing::warn!(%error, "an LMS session could not be logged out; it ends by the LMS's own time-out");
-            }
-        });
+        farewell::later(self.lms.clone(), cookies);
     }
 }

@@ -5,6 +5,8 @@ use super::{Config, Counters};
 use crate::types::{AccountId, ClientAddr, SiteName, Unavailable};
 use std::{sync::Arc, time::Duration};
 
+/// A class that has forgotten its passwords; more within a window is somebody else.
+const MAILS_PER_ADDRESS: i64 = 40;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub struct Throttle {
@@ -35,6 +37,7 @@ pub enum Limit {
     FactorsBeforeLock,
     FactorsPerFlow,
     FactorsPerDay,
+    MailsPerAddress,
 }
 
 impl Limit {
@@ -45,6 +48,7 @@ impl Limit {
             Limit::FactorsBeforeLock => "wrong_factors_before_lock",
             Limit::FactorsPerFlow => "wrong_factors_per_flow",
             Limit::FactorsPerDay => "wrong_factors_per_day",
+            Limit::MailsPerAddress => "mails_per_address",
         }
     }
 }
@@ -79,10 +83,12 @@ impl Throttle {
         let window = self.config.window();
         let refused = |rest| Ok(Leave::Refused { rest, limit: Limit::PasswordsPerAccount });
         if self.counters.value(&lock(&account)).await? > 0 {
+            self.landed(&slot.address).await?;
             return refused(window);
         }
         let count = self.counters.add(&account, 1, window).await?;
         if count.value > i64::from(self.config.wrong_passwords_per_account) {
+            self.landed(&slot.address).await?;
             // Not looked at, hence not counted: the slots of right passwords in flight come back by themselves.
             self.counters.add(&account, -1, window).await?;
             return refused(count.resets_in);
@@ -98,17 +104,36 @@ impl Throttle {
         })
     }
 
-    /// The address's counter, unless it is full.
+    /// The address's counter, unless it is full: of wrong ones, or of twice as many in flight, which a school behind
+    /// one address does not reach and a crowd of parallel guesses does (attack E4).
     async fn address(&self, client: ClientAddr) -> Result<Leave<String>, Unavailable> {
         let address = format!("password/address/{}", client.bucket());
-        if self.counters.value(&address).await? >= i64::from(self.config.wrong_passwords_per_address) {
+        let most = i64::from(self.config.wrong_passwords_per_address);
+        let flying = self.counters.add(&in_flight(&address), 1, self.config.window()).await?.value;
+        if flying > 2 * most || self.counters.value(&address).await? >= most {
+            self.landed(&address).await?;
             return Ok(Leave::Refused { rest: self.config.window(), limit: Limit::PasswordsPerAddress });
         }
         Ok(Leave::Given(address))
     }
 
+    async fn landed(&self, address: &str) -> Result<(), Unavailable> {
+        self.counters.add(&in_flight(address), -1, self.config.window()).await.map(|_| ())
+    }
+
+    /// For something that sends mail on a stranger's word, such as a password reset (entry 24).
+    pub async fn mail(&self, client: ClientAddr) -> Result<Leave<()>, Unavailable> {
+        let key = format!("mail/address/{}", client.bucket());
+        let count = self.counters.add(&key, 1, self.config.window()).await?;
+        Ok(match count.value > MAILS_PER_ADDRESS {
+            true => Leave::Refused { rest: count.resets_in, limit: Limit::MailsPerAddress },
+            false => Leave::Given(()),
+        })
+    }
+
     /// A right password, or one nobody could judge: never counts.
     pub async fn password_not_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
+        self.landed(&slot.address).await?;
         let Some(account) = slot.account else { return Ok(()) };
         self.counters.add(&account, -1, self.config.window()).await.map(|_| ())
     }
@@ -116,6 +141,7 @@ impl Throttle {
     pub async fn password_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
         let window = self.config.window();
         self.counters.add(&slot.address, 1, window).await?;
+        self.landed(&slot.address).await?;
         let Some(account) = slot.account else { return Ok(()) };
         // Of what was found wrong: the counter of slots also holds what is in flight, and what is about to be refused.
         let wrong = self.counters.add(&wrong(&account), 1, window).await?.value;
@@ -205,6 +231,11 @@ impl Throttle {
 
 fn flow_key(flow: &str) -> String {
     format!("factor/flow/{flow}")
+}
+
+/// Being judged at this moment.
+fn in_flight(address: &str) -> String {
+    format!("{address}/in-flight")
 }
 
 /// What was looked at and found wrong.

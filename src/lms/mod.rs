@@ -16,6 +16,7 @@
 //! 3. Its errors, in its own shape, asserted against recorded bytes.
 //! 4. One line in the table of adapters.
 
+pub mod farewell;
 pub mod moodle;
 mod port;
 pub mod site;

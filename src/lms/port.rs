@@ -2,7 +2,7 @@
 
 use crate::{
     outbound::Answer,
-    types::{ClientAddr, LmsUserId, Password, Secret},
+    types::{ClientAddr, LmsUserId, Password},
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -71,8 +71,26 @@ impl Upstream {
         Ok(Self { base: base.trim_end_matches('/').to_owned(), host, client, deadline })
     }
 
-    /// Sends one request to `target` (path and query, already canonical) and returns as soon as the head is here.
-    pub async fn send(
+    /// Sends one request to `target` (path and query, already canonical) and returns as soon as the head is here,
+    /// within the deadline.
+    async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: HeaderMap,
+        body: UpstreamBody,
+    ) -> Result<Response<Incoming>, OutboundError> {
+        let sent = tokio::time::timeout(self.deadline, self.stream(method, target, headers, body));
+        sent.await.map_err(|_| OutboundError::Timeout(self.deadline))?
+    }
+
+    /// How long the LMS may take for an answer once it has the whole request.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// The same for a body that streams: how long it may take is its sender's to say.
+    pub async fn stream(
         &self,
         method: Method,
         target: &str,
@@ -83,11 +101,10 @@ impl Upstream {
         let mut request = Request::builder().method(method).uri(uri).body(body)?;
         *request.headers_mut() = headers;
         request.headers_mut().insert(header::HOST, self.host.clone());
-        match tokio::time::timeout(self.deadline, self.client.request(request)).await {
-            Err(_) => Err(OutboundError::Timeout(self.deadline)),
-            Ok(Err(error)) if error.is_connect() => Err(OutboundError::Connect(chain(&error))),
-            Ok(Err(error)) => Err(OutboundError::Broken(chain(&error))),
-            Ok(Ok(response)) => Ok(response),
+        match self.client.request(request).await {
+            Err(error) if error.is_connect() => Err(OutboundError::Connect(chain(&error))),
+            Err(error) => Err(OutboundError::Broken(chain(&error))),
+            Ok(response) => Ok(response),
         }
     }
 

@@ -2,13 +2,20 @@
 
 use super::{APP_SERVICE, encode_form};
 use crate::{
-    lms::{Held, Judgement, Lms, LmsError, LoginForm},
+    lms::{Held, Judgement, Lms, LmsError, LoginForm, farewell},
     outbound::{Answer, Upstream},
     types::{ClientAddr, LmsUserId, Password},
 };
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+/// Moodle's `user.username` column.
+const MAX_USERNAME: usize = 100;
 
 /// One Moodle behind the gateway. Cheap to clone: the client inside is shared.
 #[derive(Clone)]
@@ -72,14 +79,8 @@ impl Moodle {
         if path.starts_with('/') && !path.starts_with("//") { path.to_owned() } else { "/".to_owned() }
     }
 
-    /// Ends an LMS session in the background; its user is not kept waiting for it.
     pub(super) fn log_out_later(&self, cookies: Vec<(String, String)>) {
-        let this = self.clone();
-        tokio::spawn(async move {
-            if let Err(error) = this.end_session(&cookies).await {
-                tracing::warn!(%error, "an LMS session that nobody may use could not be logged out; it ends by its own time-out");
-            }
-        });
+        farewell::later(Arc::new(self.clone()), cookies);
     }
 
     /// The site's public configuration, as the mobile app asks for it.
@@ -195,10 +196,13 @@ pub(super) fn own_address() -> ClientAddr {
     ClientAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-/// Moodle's PARAM_USERNAME: trimmed, lower-cased, every other character deleted (`lib/moodlelib.php`).
+/// Moodle's PARAM_USERNAME (trimmed, lower-cased, signs deleted; `lib/moodlelib.php`), and what its databases fold on
+/// top of it: accents and wide forms, so that `álice` and `ａｌｉｃｅ` share a counter with `alice` (attacks E3, J1).
+/// Letters that fold to nothing else stay, for sites with `extendedusernamechars`. Cut to the column's length.
 fn canonical_username(typed: &str) -> String {
-    let lower = typed.trim().to_lowercase();
-    lower.chars().filter(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.' | '@' | '_')).collect()
+    let folded = typed.trim().nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
+    let plain = |c: &char| !c.is_ascii() || matches!(c, 'a'..='z' | '0'..='9' | '-' | '.' | '@' | '_');
+    folded.filter(plain).filter(|c| c.is_alphanumeric() || c.is_ascii()).take(MAX_USERNAME).collect()
 }
 
 #[cfg(test)]
@@ -207,9 +211,12 @@ mod tests {
 
     #[test]
     fn r6_e3_spellings_of_one_moodle_name_share_one_canonical_form() {
-        for typed in ["alice", "ALICE ", " al!ice", "Alice\u{200b}"] {
+        for typed in ["alice", "ALICE ", " al!ice", "Alice\u{200b}", "álice", "ａｌｉｃｅ", "ALİCE"] {
             assert_eq!(canonical_username(typed), "alice", "{typed:?}");
         }
         assert_eq!(canonical_username("alice@Example.org"), "alice@example.org");
+        assert_eq!(canonical_username("Мария"), canonical_username("МАРИЯ"));
+        assert_ne!(canonical_username("Мария"), canonical_username("Дарья"));
+        assert_eq!(canonical_username(&"a".repeat(60_000)).len(), MAX_USERNAME);
     }
 }

@@ -142,6 +142,12 @@ impl Calls {
         !self.0.is_empty() && self.0.iter().all(|call| OPEN_FUNCTIONS.binary_search(&&*call.methodname).is_ok())
     }
 
+    /// How many of them make the LMS send mail, on nobody's word (entry 24).
+    pub fn mails(&self) -> usize {
+        let sends = |name: &str| matches!(name, "core_auth_request_password_reset" | "auth_email_signup_user");
+        self.0.iter().filter(|call| sends(&call.methodname)).count()
+    }
+
     /// Doors 22 and 23: the app's sign-in by QR code, and the anonymous password oracle.
     pub fn door(&self) -> Option<&'static str> {
         self.0.iter().find_map(|call| match call.methodname.as_str() {

@@ -2,8 +2,8 @@
 
 use super::{HandClock, PARALLEL, Samples, winners};
 use crate::{
-    flow::step::Caps,
     accounts::State,
+    flow::step::Caps,
     flow::step::Stage,
     sessions::Session,
     store::Stores,
@@ -171,7 +171,8 @@ async fn flows_are_capped_and_the_oldest_goes(stores: &Stores, clock: &HandClock
     }
     let (client, mut evicted) = (samples.client(), 0);
     for _ in 0..203 {
-        evicted += stores.flows.open(&samples.flow(&samples.account().id, client), Caps::default()).await.unwrap().len();
+        evicted +=
+            stores.flows.open(&samples.flow(&samples.account().id, client), Caps::default()).await.unwrap().len();
     }
     assert_eq!(evicted, 3, "200 per address");
 }

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 use vestibule::{
-    flow::step::Caps,
     accounts::State,
+    flow::step::Caps,
     mfa::enrolment::Claim,
     store::{Config, contract::winners, open},
     types::{Clock, SystemRng, Timestamp},
