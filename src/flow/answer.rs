@@ -12,7 +12,7 @@ use super::{
 use crate::{
     accounts::{Resolved, resume},
     audit::Event,
-    keys::Sealed,
+    keys::{self, Sealed},
     limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, EnrolmentProof, Enrolments, TotpEnrolment},
@@ -20,6 +20,7 @@ use crate::{
         help_desk,
         policy::{Decision, Place, scores},
     },
+    sessions::cookie,
     tokens::Unproven,
     types::{AccountId, Door, Fact, FactorKind, FlowId, RngExt, Secret},
 };
@@ -357,7 +358,7 @@ pub async fn confirm_device(
     if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
         return overtaken(desk, &flow).await;
     }
-    end_unproven(desk, account).await?;
+    end_unproven(desk, caller, account).await?;
     flow.stage = Stage::Codes { codes };
     flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now() });
     let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
@@ -390,14 +391,16 @@ fn enrolment(
 }
 
 /// What was given because there was no factor to ask for ends with the first one: the reason is gone (design §2).
-async fn end_unproven(desk: &Desk, account: &AccountId) -> Result<(), FlowError> {
+async fn end_unproven(desk: &Desk, caller: &Caller, account: &AccountId) -> Result<(), FlowError> {
     for token in desk.ledger.of_account(account).await? {
         if token.unproven == Some(Unproven::Stage) && token.revoked.is_none() {
             desk.ledger.revoke(&token.id, desk.now()).await?;
         }
     }
     for session in desk.sessions.of_account(account).await? {
-        if session.facts.is_empty() {
+        // This browser's own is ended, with its LMS session, when the new one begins.
+        let own = caller.cookie(cookie::SESSION).is_some_and(|id| keys::session_key(id) == session.key);
+        if session.facts.is_empty() && !own {
             desk.sessions.remove(&session.key).await?;
         }
     }

@@ -29,10 +29,9 @@ async fn h11_anonymous_ajax_is_judged_by_each_of_its_calls() {
 
     let mark = world.campus.mark();
     for (path, functions, code) in [
-        (open, vec!["core_get_string", "core_auth_resend_confirmation_email"], "servicenotavailable"),
         (open, vec!["core_get_string", "core_session_time_remaining"], "servicenotavailable"),
-        (open, vec!["core_webservice_get_site_info"], "servicenotavailable"),
-        (service, vec!["core_get_string", "tool_mobile_get_tokens_for_qr_login"], "servicenotavailable"),
+        (open, vec!["core_webservice_get_site_info"], "accessexception"),
+        (service, vec!["core_get_string", "core_calendar_get_calendar_export_token"], "accessexception"),
         (service, vec!["core_get_string", "core_session_time_remaining"], "servicerequireslogin"),
         (service, vec!["core_session_touch"], "servicerequireslogin"),
         (service, vec![], "servicerequireslogin"),
@@ -40,6 +39,22 @@ async fn h11_anonymous_ajax_is_judged_by_each_of_its_calls() {
         let answer = app.send(http::Method::POST, path, json, calls(&functions)).await;
         assert_eq!(answer.json()[0]["exception"]["errorcode"], code, "{path} {functions:?}: {}", answer.text());
         assert_eq!(answer.status, 200);
+    }
+    // Doors of their own, with or without a session (22, 23).
+    for (path, function) in [
+        (open, "core_auth_resend_confirmation_email"),
+        (service, "core_auth_resend_confirmation_email"),
+        (open, "tool_mobile_get_tokens_for_qr_login"),
+        (service, "tool_mobile_get_tokens_for_qr_login"),
+    ] {
+        let answer = app.send(http::Method::POST, path, json, calls(&["core_get_string", function])).await;
+        assert_eq!(answer.status, 403, "{path} {function}");
+    }
+    // Strangers get a handful of calls, and no list of people to mail.
+    let many = vec!["core_get_string"; 31];
+    let mails = vec!["core_auth_request_password_reset"; 2];
+    for functions in [&many, &mails] {
+        assert_eq!(app.send(http::Method::POST, open, json, calls(functions)).await.status, 400);
     }
     // Calls in query and body at once are read differently by the two scripts.
     let target = format!("{open}?args={encoded}");

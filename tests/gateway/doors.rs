@@ -157,11 +157,11 @@ fn entries(loot: &Loot, url: &str) -> Vec<Entry> {
         post("20", "/login/token.php", app.clone(), Asked),
         get("20", format!("/login/token.php?{app}"), Asked),
         get("21", "/admin/tool/mobile/launch.php?service=moodle_mobile_app&passport=1.2&urlscheme=moodlemobile".into(), Closed("launch")),
-        json("22", open, tokens.clone(), Refused("servicenotavailable")),
-        json("22", service, tokens, Refused("servicenotavailable")),
-        json("23", open, oracle.clone(), Refused("servicenotavailable")),
-        json("23", service, oracle.clone(), Refused("servicenotavailable")),
-        get("23", format!("{open}?args={encoded}"), Refused("servicenotavailable")),
+        json("22", open, tokens.clone(), Closed("qr_login")),
+        json("22", service, tokens, Closed("qr_login")),
+        json("23", open, oracle.clone(), Closed("password_oracle")),
+        json("23", service, oracle.clone(), Closed("password_oracle")),
+        get("23", format!("{open}?args={encoded}"), Closed("password_oracle")),
         json("23", open, oracle.replace("core_auth_", "CORE_auth-"), Refused("400")),
         json("24", open, ajax("core_auth_request_password_reset", r#"{"username":"student1"}"#), Anonymous),
         post("25", "/webservice/rest/server.php?moodlewsrestformat=json", format!("wstoken={token}&wsfunction={SITE_INFO}"), Refused("invalidtoken")),
@@ -260,6 +260,14 @@ async fn no_door_gives_an_identity_for_a_password_alone() {
         let doors = lines.filter(|line| line["event"] == "closed_door");
         doors.filter_map(|line| line["door"].as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
+    // Knocking again within the minute is noted once.
+    let mut noted: Vec<&str> = Vec::new();
+    closed.iter().for_each(|door| {
+        if !noted.contains(door) {
+            noted.push(door)
+        }
+    });
+    let closed = noted;
     world.eventually("every closed door is in the audit log", |world| recorded(world).len() == closed.len()).await;
     assert_eq!(recorded(&world), closed);
 }

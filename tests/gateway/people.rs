@@ -121,7 +121,6 @@ pub fn status_of(answer: &[u8]) -> u16 {
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
-    pub version: Version,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -168,7 +167,7 @@ pub async fn send(address: SocketAddr, speaks: Speaks, request: Request<Bytes>) 
     };
     let (head, body) = response.expect("an answer").into_parts();
     let body = body.collect().await.expect("a whole answer").to_bytes();
-    Answer { status: head.status, version: head.version, headers: head.headers, body }
+    Answer { status: head.status, headers: head.headers, body }
 }
 
 /// A person's browser: it keeps cookies and says what browsers say.

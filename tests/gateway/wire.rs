@@ -58,7 +58,7 @@ pub async fn straight(
     let request = request("localhost", method, target, headers, body.into()).map(Full::new);
     let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();
     let body = body.collect().await.expect("a whole answer").to_bytes();
-    Answer { status: head.status, version: head.version, headers: head.headers, body }
+    Answer { status: head.status, headers: head.headers, body }
 }
 
 /// A world whose gateway has asked the LMS the two things it asks of its own accord, so that silence means silence.
@@ -145,7 +145,7 @@ pub async fn ask_other(world: &World, method: &str, target: &str, body: impl Int
     let request = request(&authority, method, target, &headers, body.into()).map(Full::new);
     let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();
     let body = body.collect().await.expect("a whole answer").to_bytes();
-    Answer { status: head.status, version: head.version, headers: head.headers, body }
+    Answer { status: head.status, headers: head.headers, body }
 }
 
 /// One act of administration by the gateway's Unix socket, as JSON. Panics where it is refused.
