@@ -99,8 +99,10 @@ impl Gateway {
                 Ok(Ok(sent)) => sent,
                 Ok(Err(_)) | Err(_) => Err(OutboundError::Timeout(patience)),
             },
+            // Not aborted: hyper would end a chunked body in good order, and the LMS would take it for a whole one. The
+            // error that the pump has put into it breaks the connection off.
             Err(_) => {
-                sending.abort();
+                let _ = tokio::time::timeout(patience, sending).await;
                 Err(OutboundError::Broken("the upload was refused".into()))
             }
         };

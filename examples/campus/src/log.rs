@@ -23,6 +23,8 @@ pub struct Logged {
     pub body: Vec<u8>,
     /// All bytes of the body, kept or not.
     pub body_len: u64,
+    /// The body came to its end; false while it is coming, and for one that broke off.
+    pub whole: bool,
     /// Which TCP connection it came on; counted from 1.
     pub connection: u64,
 }
@@ -66,7 +68,7 @@ impl Journal {
         (entries.dropped + entries.kept.len()).saturating_sub(1)
     }
 
-    pub(crate) fn body(&self, index: usize, body: &[u8], total: u64) {
+    pub(crate) fn body(&self, index: usize, body: &[u8], total: u64, whole: bool) {
         let mut entries = self.entries();
         let room = KEPT_BODIES.saturating_sub(entries.bodies);
         let kept = &body[..body.len().min(room)];
@@ -76,6 +78,7 @@ impl Journal {
         if let Some(entry) = entries.kept.get_mut(at) {
             entry.body = kept.to_vec();
             entry.body_len = total;
+            entry.whole = whole;
             entries.bodies += kept.len();
         }
     }
@@ -108,6 +111,7 @@ mod tests {
             headers: Vec::new(),
             body: Vec::new(),
             body_len: 0,
+            whole: false,
             connection: 1,
         }
     }
@@ -117,7 +121,7 @@ mod tests {
         let journal = Journal::default();
         for i in 0..5 {
             let index = journal.head(logged(&format!("/{i}")), 2);
-            journal.body(index, b"x", 1);
+            journal.body(index, b"x", 1, true);
         }
         assert_eq!(journal.len(), 5);
         let last: Vec<_> = journal.since(4).into_iter().map(|l| l.target).collect();

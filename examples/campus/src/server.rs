@@ -89,7 +89,7 @@ async fn serve(mut incoming: hyper::Request<Incoming>, connection: u64, shared: 
     };
     let index = shared.journal.head(logged(&head, connection), keep);
     let (kept, total, whole) = read(&mut body).await;
-    shared.journal.body(index, &kept, total);
+    shared.journal.body(index, &kept, total, whole);
     if let Some(delay) = slow {
         tokio::time::sleep(delay).await;
     }
@@ -121,6 +121,7 @@ fn logged(head: &Parts, connection: u64) -> Logged {
         headers: head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
         body: Vec::new(),
         body_len: 0,
+        whole: false,
         connection,
     }
 }

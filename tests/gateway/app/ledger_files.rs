@@ -250,7 +250,7 @@ async fn h1_a_token_after_a_file_is_refused_and_the_lms_sees_no_whole_request() 
         let draft = format!("/webservice/draftfile.php/11/user/draft/0/a.txt?token={token}");
         assert_eq!(ask(&world, "GET", &draft, &[], "").await.status, 404);
         let uploads = world.campus.since(mark).into_iter().filter(|seen| seen.path() == UPLOAD);
-        assert!(uploads.into_iter().all(|seen| seen.body_len == 0), "a whole upload reached the LMS");
+        assert!(uploads.into_iter().all(|seen| !seen.whole), "a whole upload reached the LMS");
     }
     // Without any token before the file the LMS is not even connected to.
     let mark = world.campus.mark();
