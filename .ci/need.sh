@@ -50,7 +50,8 @@ need_rust() {
     fi
     local wanted have
     wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
-    have=$(cargo --version 2>/dev/null | cut -d' ' -f2) || true
+    # rustup may fetch the pinned toolchain now, and says so on standard error.
+    have=$(cargo --version | cut -d' ' -f2) || true
     if [ "$(printf '%s\n' "$wanted" "${have:-0}" | sort -V | head -n1)" != "$wanted" ]; then
         {
             echo "$0 needs Rust $wanted or later; this machine has ${have:-none}."

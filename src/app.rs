@@ -33,7 +33,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use std::{collections::HashMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -67,8 +67,12 @@ pub enum AppError {
     Upstream { site: String, cause: crate::outbound::OutboundError },
     #[error(transparent)]
     Pages(#[from] crate::pages::PagesError),
-    #[error("signals: {0}")]
-    Signals(io::Error),
+    #[error("a running gateway holds {}: ask it through admin.socket, or stop it first", .0.display())]
+    Running(PathBuf),
+    #[error("{}: {cause}; run `vestibule init` first", path.display())]
+    Folder { path: PathBuf, cause: io::Error },
+    #[error("the operating system: {0}")]
+    System(io::Error),
 }
 
 /// What to do about a port, in words.
@@ -78,6 +82,19 @@ fn told(cause: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "a port below 1024 needs CAP_NET_BIND_SERVICE, or choose another".to_owned(),
         io::ErrorKind::AddrNotAvailable => "no such address on this machine".to_owned(),
         _ => cause.to_string(),
+    }
+}
+
+/// One process at a time on this folder, whatever the stores are: the command line must not change keys or accounts
+/// behind a running gateway's back. The file stays; the lock goes with the process.
+fn claim(config: &Config) -> Result<File, AppError> {
+    let path = config.store.directory.join("gateway.lock");
+    let fault = |cause| AppError::Folder { path: path.clone(), cause };
+    let file = File::options().create(true).append(true).open(&path).map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(AppError::Running(path)),
+        Err(std::fs::TryLockError::Error(cause)) => Err(fault(cause)),
     }
 }
 
@@ -119,11 +136,13 @@ pub struct App {
     working: Vec<JoinHandle<()>>,
     audit: Audit,
     stores: Stores,
+    /// Released when everything else has ended.
+    lock: File,
 }
 
 /// Runs until SIGTERM or SIGINT, then drains. SIGHUP takes the certificates' files as they are now.
 pub async fn serve(config: Config) -> Result<(), AppError> {
-    let signals = |kind| signal(kind).map_err(AppError::Signals);
+    let signals = |kind| signal(kind).map_err(AppError::System);
     let (mut term, mut int, mut hup) =
         (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?, signals(SignalKind::hangup())?);
     let sockets = Sockets::bind(&config).await?;
@@ -144,10 +163,13 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 /// The acts of administration without a running gateway: only where no gateway holds the stores.
 pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
+    let lock = claim(config)?;
     let ring = keyring(config)?;
     let stores =
         store::open(&config::store_with_secrets(&config.store)?, ring.clone(), clock.clone(), rng.clone()).await?;
     let audit = audit(config, &stores, clock.clone(), Arc::new(Metrics::new()))?;
+    // Held until this short-lived process ends.
+    std::mem::forget(lock);
     Ok(administrator(config, &stores, ring, audit, clock, rng))
 }
 
@@ -159,6 +181,7 @@ impl App {
         rng: Arc<dyn Rng>,
     ) -> Result<Self, AppError> {
         let certificates = Certificates::load(&config.edge.certificates)?;
+        let lock = claim(&config)?;
         let ring = keyring(&config)?;
         let metrics = Arc::new(Metrics::new());
         let settings = config::store_with_secrets(&config.store)?;
@@ -185,7 +208,7 @@ impl App {
         let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;
         let readiness = Arc::new(Readiness::new(vec![probe(Part::State), probe(Part::Database)]));
         let (stop, stopping) = watch::channel(false);
-        let address = |listener: &TcpListener| listener.local_addr().map_err(AppError::Signals);
+        let address = |listener: &TcpListener| listener.local_addr().map_err(AppError::System);
         let https = address(&sockets.https)?;
         let http = sockets.http.as_ref().map(address).transpose()?;
         let monitor_address = sockets.monitor.as_ref().map(address).transpose()?;
@@ -228,6 +251,7 @@ impl App {
             working,
             audit,
             stores,
+            lock,
         })
     }
 
@@ -249,6 +273,7 @@ impl App {
         farewell::drain().await;
         self.audit.flush().await;
         self.stores.close().await;
+        drop(self.lock);
     }
 }
 

@@ -356,7 +356,7 @@ async fn half_a_disable_says_which_half() {
     let alice = desk.somebody('a', "alice").await;
     *desk.stores.down.lock().unwrap() = true;
     let error = desk.say("account disable alice").await.unwrap_err().to_string();
-    assert!(error.starts_with("the account is switched off, but then: state store is unavailable"), "{error}");
+    assert!(error.starts_with("the account is switched off, but then: the state store is unavailable"), "{error}");
     // What matters most has happened: the epoch kills what could not be removed.
     assert_eq!(desk.stores.account(&alice).await.unwrap().unwrap().epoch, 1);
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub struct Config {
     /// A file to append to, one JSON object per line, or `stdout`.
     pub file: Target,
-    /// Also keep the events in the database, for `vestibule audit` and the web console.
+    /// Also keep the events in the database, where they can be asked for by account.
     pub database: bool,
 }
 

@@ -41,8 +41,8 @@ fn at_door(config: &Config, site: &Site, door: Door, now: Timestamp) -> String {
     if door == Door::App {
         match site.app.mfa {
             AppMfa::Off => return "password alone (app.mfa: off)".to_owned(),
-            AppMfa::Refuse if rule.stage == Stage::Required => {
-                return format!("refused where a factor is due (app.mfa: refuse; {name}: required)");
+            AppMfa::Refuse if matches!(rule.stage, Stage::Optional | Stage::Required) => {
+                return format!("refused where a factor is due (app.mfa: refuse; {name}: {})", rule.stage.as_str());
             }
             AppMfa::Refuse | AppMfa::Challenge => {}
         }

@@ -157,6 +157,9 @@ impl Gate {
             Ok(AppAnswer::FlowOver) => flow_expired(),
             Err(error) => {
                 tracing::warn!(request_id = %incoming.id, %error, "an app sign-in could not be decided");
+                if let FlowError::Store(unavailable) = &error {
+                    self.metrics.store_error(unavailable.store);
+                }
                 self.metrics.sign_in(Door::App, "unavailable");
                 five("sitemaintenance", UNAVAILABLE)
             }

@@ -117,6 +117,9 @@ impl Gate {
 
     pub fn story_failed(&self, incoming: &Incoming, error: &flow::FlowError) -> Reply {
         let status = rescue::status(error);
+        if let flow::FlowError::Store(unavailable) = error {
+            self.metrics.store_error(unavailable.store);
+        }
         tracing::warn!(request_id = %incoming.id, %error, "a sign-in could not be decided; nobody was signed in");
         rescue::with_retry(self.refuse(incoming, status), status)
     }

@@ -172,6 +172,7 @@ impl Gate {
             // Nothing was decided, and the flow is still there: the page says to try again.
             Err(FlowError::Store(error)) => {
                 tracing::warn!(request_id = %incoming.id, %error, "an answer could not be checked");
+                self.metrics.store_error(error.store);
                 rescue::with_retry(self.error(incoming, 503), 503)
             }
             Err(error) => self.story_failed(incoming, &error),

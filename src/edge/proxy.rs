@@ -1,4 +1,5 @@
-//! Pingora's hooks, and nothing that decides: each hands over to the gate or the watch and does as they say.
+//! Pingora's hooks: each hands over to the gate or the watch and does as they say. Bodies that must be read before
+//! anything is decided are read here, within their bounds.
 
 use super::{
     conn::Conn,

@@ -14,7 +14,7 @@
 //!    page needs ([`Intent::Asset`]) and nothing else.
 //! 2. `lms/x/params.rs`, if its platform reads parameters differently from PHP.
 //! 3. Its errors, in its own shape, asserted against recorded bytes.
-//! 4. One line in the table of adapters.
+//! 4. Its conversations behind the port [`Lms`], and its variant in `site::LmsKind`.
 
 pub mod farewell;
 pub mod moodle;

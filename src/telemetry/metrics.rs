@@ -111,17 +111,17 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// `error` is one of few fixed words: `connect`, `timeout`, `tls`, `protocol`.
+    /// `error` is one of few fixed words: `relay` (read whole), `stream`.
     pub fn upstream_error(&self, site: &str, error: &'static str) {
         self.upstream_errors.get_or_create(&Upstream { site: site.to_owned(), error }).inc();
     }
 
-    /// `outcome`: `ok`, `refused`, `denied`, `throttled`, `error`.
+    /// `outcome`: `ok`, `challenged`, `enrolment_due`, `refused`, `unavailable`, `reset`.
     pub fn sign_in(&self, door: crate::types::Door, outcome: &'static str) {
         self.sign_ins.get_or_create(&SignIn { door: word(door), outcome }).inc();
     }
 
-    /// `outcome`: `accepted`, `refused`, `locked`, `error`.
+    /// `outcome`: `accepted`, `wrong`, `used`, `locked`.
     pub fn factor_answer(&self, factor: crate::types::FactorKind, outcome: &'static str) {
         self.factor_answers.get_or_create(&Factor { factor: factor.as_str(), outcome }).inc();
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 /// A store did not answer, answered nonsense, or refused. Never means "not found".
 #[derive(Debug, thiserror::Error)]
-#[error("{store} is unavailable: {cause}")]
+#[error("the {store} store is unavailable: {cause}")]
 pub struct Unavailable {
     /// `state` or `database`.
     pub store: &'static str,
@@ -13,7 +13,7 @@ pub struct Unavailable {
 
 impl Unavailable {
     pub fn state(cause: impl Display) -> Self {
-        Self { store: "state store", cause: cause.to_string() }
+        Self { store: "state", cause: cause.to_string() }
     }
     pub fn database(cause: impl Display) -> Self {
         Self { store: "database", cause: cause.to_string() }

@@ -79,3 +79,57 @@ async fn a_rule_that_asks_less_again_opens_no_pending_sign_in() {
     assert!(!is_in(&mut pending).await);
     assert_eq!(pending.get("/vestibule/challenge").await.status, StatusCode::GONE, "signing in again is quicker");
 }
+
+/// Design §2 "Leavers": a password change that passes the gateway ends everything older but where it was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn d10_a_password_change_ends_older_sessions_and_tokens() {
+    let world = World::start().await;
+    let mut here = Browser::at(&world);
+    let (device, _) = here.enrol(&world, "student1", "Stud.1234").await;
+    world.advance(std::time::Duration::from_secs(60));
+    let mut elsewhere = Browser::at(&world);
+    elsewhere.sign_in_with(&world, "student1", "Stud.1234", &device).await;
+    world.advance(std::time::Duration::from_secs(60));
+    let app = crate::people::MoodleApp::at(&world);
+    let token = app.sign_in(&world, "student1", "Stud.1234", &device).await;
+
+    let page = here.get("/login/change_password.php").await.text();
+    let sesskey = crate::people::between(&page, "name=\"sesskey\" value=\"", "\"");
+    let change = async |browser: &mut Browser, old: &str| {
+        let fields = [
+            ("id", "1"),
+            ("sesskey", sesskey.as_str()),
+            ("_qf__login_change_password_form", "1"),
+            ("password", old),
+            ("newpassword1", "Chg.12345"),
+            ("newpassword2", "Chg.12345"),
+        ];
+        browser.post("/login/change_password.php", &fields).await.status
+    };
+    assert_eq!(change(&mut here, "wrong").await, 200);
+    assert_eq!(elsewhere.get("/my/").await.status, 200, "a change that failed ends nothing");
+    assert_eq!(change(&mut here, "Stud.1234").await, 200);
+    assert_eq!(here.get("/my/").await.status, 200, "where it was changed");
+    assert_eq!(elsewhere.get("/my/").await.location(), "/login/index.php");
+    let answer = app.call(&token, "core_webservice_get_site_info", &[]).await.json();
+    assert_eq!(answer["errorcode"], "invalidtoken");
+    assert_eq!(world.audited("epoch_raised").await[0]["reason"], "password changed at the LMS");
+}
+
+/// X6, its core: nobody is signed in without a record of it, and who is signed in goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn x6_while_the_audit_log_cannot_be_written_nobody_is_signed_in() {
+    let world = World::with(|config| config.audit.file = vestibule::audit::Target::File("/dev/full".into())).await;
+    let mut browser = Browser::at(&world);
+    let mut status = 0;
+    for _ in 0..50 {
+        let answer = browser.sign_in("guest", "guest").await;
+        status = answer.status.as_u16();
+        if status == 503 {
+            assert_eq!(answer.header("retry-after"), Some("5"));
+            break;
+        }
+        browser = Browser::at(&world);
+    }
+    assert_eq!(status, 503);
+}
