@@ -27,6 +27,7 @@ use crate::{
     types::{Amr, BadRequest, Door, LmsUserId, SessionKey, SiteName, Unavailable},
 };
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use http::{HeaderName, Method, header};
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
@@ -188,6 +189,29 @@ impl Gate {
             Intent::LtiReturn => self.page(house, incoming, Errand::Pass).await,
             Intent::Closed(door) => Ok(Act::Reply(self.closed(house, incoming, door))),
         }
+    }
+
+    /// A request whose body is here now.
+    pub async fn read(
+        &self,
+        house: &Arc<House>,
+        incoming: &Incoming,
+        reading: Reading,
+        body: &Bytes,
+    ) -> Result<Act, Refusal> {
+        Ok(Act::Reply(match reading {
+            Reading::Own => self.own_post(house, incoming, body).await,
+            Reading::Verify => self.verify(house, incoming, body).await,
+            Reading::SignIn => self.sign_in(house, incoming, body).await?,
+            Reading::ChangePassword => self.change_password(house, incoming, body).await?,
+            Reading::AppSignIn => self.app_sign_in(house, incoming, body).await,
+            Reading::AppCall => self.app_call(house, incoming, body).await?,
+            Reading::AppFile => return self.app_file(house, incoming, body).await,
+            Reading::AppUploadForm => self.app_upload_form(house, incoming, body).await?,
+            Reading::Ajax => self.ajax(house, incoming, body).await?,
+            Reading::AjaxOpen => self.ajax_open(house, incoming, body).await?,
+            Reading::LtiReturn => self.lti_return(house, incoming, body).await?,
+        }))
     }
 
     /// Protected: a live session, or nothing.

@@ -3,9 +3,11 @@
 //! Hygiene first, then gate, then proxy. [`listener`] accepts and [`tls`] greets; [`request`] reads a request once;
 //! [`gate`] decides; [`browser`], [`app`] and [`own`] answer for the two doors and our own pages; [`relay`] sends on
 //! what had to be read, [`proxy`] what streams; [`watch`] looks at every answer; [`rescue`] turns errors into answers.
-//! Pingora's types stay in [`conn`], [`listener`], [`proxy`] and [`request`].
+//! Pingora's types stay in [`conn`], [`listener`], [`proxy`], [`request`], [`body`] and [`upload`]; [`answers`] reads one head of theirs.
 
+mod answers;
 mod app;
+mod body;
 mod browser;
 mod config;
 mod conn;

@@ -2,24 +2,23 @@
 //! anything is decided are read here, within their bounds.
 
 use super::{
+    body,
     conn::Conn,
-    gate::{Act, Errand, Forward, Gate, House, Reading, Refusal, Sends},
+    gate::{Act, Forward, Gate, House, Reading, Refusal, Sends},
     hygiene::{BadRequest, drop_response_header},
     relay::rewrite_location,
     reply::{self, Reply},
     request::Incoming,
     rescue,
-    watch::{Ruling, Standing, rule},
 };
 use crate::{
-    audit::Event,
-    flow, keys,
+    keys,
     lms::Intent,
     sessions::cookie,
     types::{RequestId, RngExt},
 };
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -27,27 +26,6 @@ use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, SemaphorePermit};
-
-/// How long a client may take for a body that is read here, as a whole: 16 MiB over a slow phone's uplink.
-const BODY_LIMIT: Duration = Duration::from_secs(120);
-
-/// How long a client may say nothing in the middle of such a body.
-const BODY_PAUSE: Duration = Duration::from_secs(15);
-
-/// What the long ones among these bodies may fill together, in KiB. A token may stand last in its body, so strangers
-/// are read before they are known; beyond this they wait, and then are told to come back (design R10). The first
-/// 64 KiB of each are free, so that nobody's sign-in waits for somebody's upload of junk.
-static BODY_ROOM: Semaphore = Semaphore::const_new(512 * 1024);
-const FREE: usize = 64 * 1024;
-const ROOM_WAIT: Duration = Duration::from_secs(5);
-/// Given back when the request is over.
-type Room = Vec<SemaphorePermit<'static>>;
-/// How long and how much an answered client may go on sending.
-const LINGER_TIME: Duration = Duration::from_secs(3);
-const LINGER_BYTES: usize = 64 << 20;
-/// Taken at a time.
-const ROOM_STEP_KIB: u32 = 16;
 
 /// 100, 102 and 103 before one answer. More is a peer that never comes to the point (attack C9).
 const INTERIM_LIMIT: u32 = 16;
@@ -316,7 +294,7 @@ impl Gateway {
         ctx.intent = wants.map_or("own", Intent::name);
         let act = gate.admit(&house, &incoming, wants).await;
         let act = match act {
-            Ok(Act::ReadBody(reading, limit)) => match read_body(session, &incoming, limit).await? {
+            Ok(Act::ReadBody(reading, limit)) => match body::read(session, &incoming, limit).await? {
                 Ok((body, _room)) => gate.read(&house, &incoming, reading, &body).await,
                 Err(status) => Ok(Act::Reply(self.unread(&incoming, reading, status))),
             },
@@ -327,7 +305,7 @@ impl Gateway {
             Ok(Act::Reply(answer)) => Some(answer),
             Ok(Act::Forward(forward)) => {
                 // `Expect` is not sent on, so nobody else would ask the client for its body (attack C8).
-                continue_if_expected(session, &incoming).await?;
+                body::continue_if_expected(session, &incoming).await?;
                 ctx.forward = Some(forward);
                 None
             }
@@ -378,112 +356,6 @@ impl Gateway {
         rescue::with_retry(answer, code)
     }
 
-    /// Judges an answer that streams: the cookies to set, or what is written instead of it.
-    async fn watch(
-        &self,
-        forward: &Forward,
-        incoming: &Incoming,
-        response: &ResponseHeader,
-    ) -> std::result::Result<Vec<String>, Reply> {
-        let (gate, house) = (&self.0, &forward.house);
-        // Before the ruling, which would withhold such an answer and not learn what it has changed.
-        if forward.errand == Errand::OpensNoSession {
-            self.opened_elsewhere(forward, incoming, response).await?;
-        }
-        let rng = gate.desk.rng.as_ref();
-        let ruling = rule(&forward.standing, response.status, &response.headers, house.name(), rng);
-        match (ruling, &forward.standing) {
-            (Ruling::Pass { set_cookies }, _) => Ok([forward.cookies.clone(), set_cookies].concat()),
-            (Ruling::HalfOver { stray }, Standing::Session { session, .. }) => {
-                if forward.errand == Errand::SignOut {
-                    // The new cookie is the anonymous one that Moodle's logout always sets.
-                    let signed_out = flow::sign_out(&gate.desk, &house.hall, &gate.caller(incoming), session).await;
-                    return Err(match signed_out {
-                        Ok(()) => self.signed_out(incoming),
-                        Err(error) => gate.story_failed(incoming, &error),
-                    });
-                }
-                match gate.half_is_over(house, session, stray).await {
-                    Ok(()) => Err(gate.to_sign_in(house, incoming)),
-                    Err(_) => Err(rescue::with_retry(gate.refuse(incoming, 503), 503)),
-                }
-            }
-            (Ruling::Withhold { named, stray }, standing) => {
-                let expected = match standing {
-                    Standing::Session { half, .. } => Some(half.user),
-                    Standing::Token { user, .. } => Some(*user),
-                    Standing::Bare | Standing::Visitor { .. } => None,
-                };
-                house.hall.log_out_later(stray);
-                let reason = "answer names another user";
-                gate.record(house, incoming, Event::IdentityWithheld { expected, named: Some(named), reason });
-                match standing {
-                    Standing::Session { session, .. } => {
-                        let _ = gate.half_is_over(house, session, Vec::new()).await;
-                        Err(gate.to_sign_in(house, incoming))
-                    }
-                    Standing::Bare | Standing::Visitor { .. } | Standing::Token { .. } => {
-                        Err(gate.refuse(incoming, 502))
-                    }
-                }
-            }
-            (Ruling::HalfOver { .. }, Standing::Bare | Standing::Visitor { .. } | Standing::Token { .. }) => {
-                Err(gate.refuse(incoming, 502))
-            }
-        }
-    }
-
-    /// Doors 12 and 13: whatever session the LMS opens there is logged out, and its visitor sent to sign in.
-    async fn opened_elsewhere(
-        &self,
-        forward: &Forward,
-        incoming: &Incoming,
-        response: &ResponseHeader,
-    ) -> std::result::Result<(), Reply> {
-        let (gate, house) = (&self.0, &forward.house);
-        let sets = crate::outbound::set_cookies(&response.headers);
-        let sessions: Vec<_> = sets
-            .into_iter()
-            .filter(|(name, _)| crate::lms::moodle::cookie_class(name) == crate::lms::moodle::CookieClass::Session)
-            .collect();
-        let posted = incoming.method == Method::POST;
-        let confirming = incoming.target.path.script() == Some("login/confirm.php");
-        if sessions.is_empty() || !(posted || confirming) {
-            return Ok(());
-        }
-        // A reset changes the password: everything issued before it dies (design §2 "Leavers").
-        match house.hall.lms.who(&sessions).await {
-            Ok(Some(user)) if posted && user != house.hall.lms.guest() => {
-                if let Err(error) = self.0.password_was_reset(house, incoming, user).await {
-                    tracing::error!(request_id = %incoming.id, %error, "sessions older than a password reset could not be ended");
-                }
-            }
-            // "Nobody's" is also what a Moodle before 3.7 says of everybody's: it is logged out all the same.
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened")
-            }
-        }
-        house.hall.log_out_later(sessions);
-        // A guest's, or one that the LMS had forgotten: its LMS half is over.
-        if let Standing::Session { session, .. } = &forward.standing
-            && gate.half_is_over(house, session, Vec::new()).await.is_err()
-        {
-            return Err(rescue::with_retry(gate.refuse(incoming, 503), 503));
-        }
-        let mut answer = reply::see_other("/login/index.php");
-        reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[cookie::SESSION]);
-        gate.metrics.sign_in(crate::types::Door::Browser, "reset");
-        Err(answer)
-    }
-
-    fn signed_out(&self, incoming: &Incoming) -> Reply {
-        let mut answer = reply::see_other("/login/index.php");
-        reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[]);
-        reply::set(answer.headers_mut(), HeaderName::from_static("clear-site-data"), "\"cache\"");
-        answer
-    }
-
     /// A websocket ends within half a second of its session, also where the LMS does all the talking. The task ends
     /// with the connection, of which it holds nothing.
     fn guard(&self, session: &Session, house: &Arc<House>, incoming: &Incoming) {
@@ -532,52 +404,8 @@ impl Gateway {
         if !empty {
             session.write_response_body(Some(body), true).await?;
         }
-        linger(session).await;
+        body::linger(session).await;
         Ok(())
-    }
-}
-
-/// Reads on for a moment what a client is still sending, or it would be reset before it has seen its answer, such as
-/// the app its 413. One that waits for `100 Continue` has nothing under way (attack C8).
-async fn linger(session: &mut Session) {
-    let downstream = session.as_downstream_mut();
-    if downstream.is_http2() || downstream.is_body_done() || downstream.get_header(header::EXPECT).is_some() {
-        return;
-    }
-    let drain = async {
-        let mut left = LINGER_BYTES;
-        while let Ok(Some(chunk)) = downstream.read_request_body().await {
-            left = left.saturating_sub(chunk.len());
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LINGER_TIME, drain).await;
-}
-
-impl Gate {
-    /// A request whose body is here now.
-    async fn read(
-        &self,
-        house: &Arc<House>,
-        incoming: &Incoming,
-        reading: Reading,
-        body: &Bytes,
-    ) -> std::result::Result<Act, Refusal> {
-        Ok(Act::Reply(match reading {
-            Reading::Own => self.own_post(house, incoming, body).await,
-            Reading::Verify => self.verify(house, incoming, body).await,
-            Reading::SignIn => self.sign_in(house, incoming, body).await?,
-            Reading::ChangePassword => self.change_password(house, incoming, body).await?,
-            Reading::AppSignIn => self.app_sign_in(house, incoming, body).await,
-            Reading::AppCall => self.app_call(house, incoming, body).await?,
-            Reading::AppFile => return self.app_file(house, incoming, body).await,
-            Reading::AppUploadForm => self.app_upload_form(house, incoming, body).await?,
-            Reading::Ajax => self.ajax(house, incoming, body).await?,
-            Reading::AjaxOpen => self.ajax_open(house, incoming, body).await?,
-            Reading::LtiReturn => self.lti_return(house, incoming, body).await?,
-        }))
     }
 }
 
@@ -590,61 +418,6 @@ fn interim(response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
     let names: Vec<HeaderName> = response.headers.keys().cloned().collect();
     names.iter().for_each(|name| drop(response.remove_header(name)));
     Ok(())
-}
-
-/// The whole body, or the status that says why not. Only a POST's body means anything to the LMS's PHP.
-async fn read_body(
-    session: &mut Session,
-    incoming: &Incoming,
-    limit: usize,
-) -> Result<std::result::Result<(Bytes, Room), u16>> {
-    if incoming.method != Method::POST || limit == 0 {
-        return Ok(Ok((Bytes::new(), Room::new())));
-    }
-    // Nothing that is read here may be compressed: PHP would see other bytes than we do (attack H1).
-    if incoming.headers.contains_key(header::CONTENT_ENCODING) {
-        return Ok(Err(415));
-    }
-    let announced = incoming.header(header::CONTENT_LENGTH).and_then(|n| n.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Ok(Err(413));
-    }
-    continue_if_expected(session, incoming).await?;
-    let mut body = BytesMut::new();
-    // By what has really come, so that nobody reserves room with an announcement.
-    let mut room = Room::new();
-    let mut held = FREE;
-    let read = async {
-        loop {
-            let chunk = session.as_downstream_mut().read_request_body();
-            let Ok(chunk) = tokio::time::timeout(BODY_PAUSE, chunk).await else { return Ok(Some(408)) };
-            let Some(chunk) = chunk? else { return Ok(None) };
-            if body.len() + chunk.len() > limit {
-                return Ok(Some(413));
-            }
-            body.extend_from_slice(&chunk);
-            while body.len() > held {
-                let Ok(Ok(more)) = tokio::time::timeout(ROOM_WAIT, BODY_ROOM.acquire_many(ROOM_STEP_KIB)).await else {
-                    return Ok(Some(503));
-                };
-                room.push(more);
-                held += ROOM_STEP_KIB as usize * 1024;
-            }
-        }
-    };
-    match tokio::time::timeout(BODY_LIMIT, read).await {
-        Ok(Ok(None)) => Ok(Ok((body.freeze(), room))),
-        Ok(Ok(Some(status))) => Ok(Err(status)),
-        Ok(Err(error)) => Err(error),
-        Err(_) => Ok(Err(408)),
-    }
-}
-
-async fn continue_if_expected(session: &mut Session, incoming: &Incoming) -> Result<()> {
-    match incoming.headers.contains_key(header::EXPECT) {
-        true => session.as_downstream_mut().write_continue_response().await,
-        false => Ok(()),
-    }
 }
 
 /// A status for an error, as pingora's own map has it, but that an LMS's silence is 504.

@@ -6,6 +6,7 @@
 
 use super::{
     app::ambiguous,
+    body,
     gate::{House, Refusal},
     proxy::Gateway,
     relay::header_map,
@@ -88,9 +89,9 @@ impl Gateway {
         let target = if encoded.is_empty() { path.to_owned() } else { format!("{path}?{encoded}") };
 
         let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(4);
-        let body = channel_body(receiver);
+        let streamed = channel_body(receiver);
         let upstream = house.upstream.clone();
-        let sending = tokio::spawn(async move { upstream.stream(Method::POST, &target, headers, body).await });
+        let sending = tokio::spawn(async move { upstream.stream(Method::POST, &target, headers, streamed).await });
         let pumped = pump(session, prefix.freeze(), opening.scanner, sender).await;
         // The LMS's time begins when it has everything; a slow phone's upload is no slow LMS.
         let patience = house.upstream.deadline();
@@ -133,9 +134,7 @@ impl Gateway {
             return Ok(Err(ambiguous()));
         };
         let mut scanner = scanner.guard("token");
-        if incoming.headers.contains_key(header::EXPECT) {
-            let _ = session.as_downstream_mut().write_continue_response().await;
-        }
+        let _ = body::continue_if_expected(session, incoming).await;
         let mut read = BytesMut::new();
         let token_at = loop {
             match scanner.seen("token") {
