@@ -403,6 +403,9 @@ impl Gateway {
         session.write_response_header(Box::new(response), empty).await?;
         if !empty {
             session.write_response_body(Some(body), true).await?;
+        } else if session.as_downstream().is_http2() {
+            // There an end is a frame of its own; pingora sends none after a header that `fail_to_proxy` wrote.
+            session.as_downstream_mut().finish_body().await?;
         }
         body::linger(session).await;
         Ok(())

@@ -81,6 +81,21 @@ async fn signing_out_ends_both_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn over_http2_too_an_answer_without_a_body_ends() {
+    let world = World::start().await;
+    let mut browser = Browser::at(&world);
+    browser.speaks = crate::people::Speaks::Http2;
+    browser.enrol(&world, "student1", PASSWORD).await;
+    assert_eq!(browser.get("/local/campus/rotate?to=5").await.location(), "/login/index.php");
+    let mut browser = Browser::at(&world);
+    browser.speaks = crate::people::Speaks::Http2;
+    browser.enrol(&world, "student2", PASSWORD).await;
+    let sesskey = sesskey(&mut browser).await;
+    assert_eq!(browser.get(&format!("/login/logout.php?sesskey={sesskey}")).await.location(), "/login/index.php");
+    assert_eq!(browser.send(Method::HEAD, COURSE, &[], String::new()).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d7_signing_out_without_the_sesskey_asks_first() {
     let world = World::start().await;
     let (mut browser, _) = signed_in(&world, "student1").await;
