@@ -11,8 +11,6 @@ pub enum Problem {
     Incomplete,
     /// The form's token was not this flow's: an old tab, or the page was open too long.
     FormExpired,
-    /// It could not be checked now (a store is down); it did not count as an attempt.
-    Unavailable,
 }
 
 /// Why a flow is over.

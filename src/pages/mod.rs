@@ -148,7 +148,6 @@ fn page(view: &View) -> (&'static str, Value) {
             ("enrol.html", context! { groups => in_fours(secret), uri, qr, problem, csrf, account })
         }
         View::Codes { codes, csrf } => ("codes.html", context! { codes => codes.clone(), csrf => csrf.as_str() }),
-        View::EnrolmentClosed => message("closed", "closed-text", After::SignIn),
         View::Ended { why } => {
             let after = if *why == EndedWhy::AlreadyFinished { After::Continue } else { After::SignIn };
             message(why.keys().heading, why.keys().text, after)

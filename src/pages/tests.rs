@@ -34,7 +34,6 @@ fn views(text: &str) -> Vec<(String, View)> {
     let factors = vec![FactorKind::Totp];
     let alone = View::Challenge { factors, current: FactorKind::Totp, error: None, csrf, account: None };
     views.push(("totp-alone".into(), alone));
-    views.push(("closed".into(), View::EnrolmentClosed));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
     views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
@@ -104,7 +103,7 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::HelpDesk { .. } => Some("help-desk"),
             View::Enrol { .. } => Some("enrol"),
             View::Codes { .. } => Some("recovery-codes"),
-            View::EnrolmentClosed | View::Ended { .. } | View::Locked { .. } | View::Error { .. } => None,
+            View::Ended { .. } | View::Locked { .. } | View::Error { .. } => None,
         };
         let forms = html.matches("<form").count();
         assert_eq!(html.matches("<input type=\"hidden\" name=\"csrf\" value=\"T0KEN\">").count(), forms, "{name}");
@@ -179,7 +178,7 @@ fn only_an_enrolment_address_becomes_a_link() {
 #[test]
 fn a_page_without_a_form_names_the_request_and_a_way_on() {
     for (name, _, view, html) in every_page("alice") {
-        if matches!(view, View::EnrolmentClosed | View::Ended { .. } | View::Locked { .. } | View::Error { .. }) {
+        if matches!(view, View::Ended { .. } | View::Locked { .. } | View::Error { .. }) {
             assert!(html.contains("<code>3f9a1c07b2d4e658</code>"), "{name}");
             assert!(html.contains("class=\"button primary\" href=\""), "{name}");
         }
@@ -233,7 +232,7 @@ fn chosen() -> BTreeSet<String> {
     keys.extend(asked.flat_map(|asked| Problem::ALL.map(|problem| problem.key(asked).to_owned())));
     let sentences = STATUSES.map(error_keys).into_iter().chain(EndedWhy::ALL.map(EndedWhy::keys));
     keys.extend(sentences.flat_map(|s| [s.heading.to_owned(), s.text.to_owned()]));
-    let rest = ["closed", "closed-text", "locked", "locked-text", "codes-file"];
+    let rest = ["locked", "locked-text", "codes-file"];
     let next = ["next-sign-in", "next-continue", "next-retry", "next-start"];
     keys.extend(rest.into_iter().chain(next).map(str::to_owned));
     keys

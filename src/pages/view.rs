@@ -32,8 +32,6 @@ pub enum View {
     Enrol { secret: String, uri: String, error: Option<Problem>, csrf: String, account: Option<String> },
     /// The recovery codes, shown once.
     Codes { codes: Vec<String>, csrf: String },
-    /// A factor is due, none is enrolled, and nothing opens enrolment now.
-    EnrolmentClosed,
     /// The flow is over without a session.
     Ended { why: EndedWhy },
     /// Too many wrong answers; `minutes` until the next is looked at, rounded up.
@@ -44,8 +42,8 @@ pub enum View {
 
 impl Problem {
     #[cfg(test)]
-    pub(super) const ALL: [Problem; 5] =
-        [Problem::WrongCode, Problem::AlreadyUsed, Problem::Incomplete, Problem::FormExpired, Problem::Unavailable];
+    pub(super) const ALL: [Problem; 4] =
+        [Problem::WrongCode, Problem::AlreadyUsed, Problem::Incomplete, Problem::FormExpired];
 
     /// The sentence's key, which depends on what was asked: what helps is a different thing each time.
     pub(super) fn key(self, asked: Asked) -> &'static str {
@@ -61,7 +59,6 @@ impl Problem {
             (Problem::Incomplete, Asked::Factor(FactorKind::Recovery)) => "problem-incomplete-recovery",
             (Problem::Incomplete, Asked::HelpDesk) => "problem-incomplete-help-desk",
             (Problem::FormExpired, _) => "problem-form-expired",
-            (Problem::Unavailable, _) => "problem-unavailable",
         }
     }
 }

@@ -63,23 +63,6 @@ impl CanonicalPath {
         self.script_end().map_or("", |end| &self.decoded()[end..])
     }
 
-    /// The path relative to an LMS that lives in a sub-directory (`/moodle`), or `None` if it is not below it.
-    pub fn strip_base(&self, base: &str) -> Option<CanonicalPath> {
-        let base = base.trim_end_matches('/');
-        let cut = |path: &str| match path.strip_prefix(base)? {
-            "" => Some("/".to_owned()),
-            rest => rest.starts_with('/').then(|| rest.to_owned()),
-        };
-        // The base is plain ASCII from a configured URL, so it reads the same in both forms.
-        Some(CanonicalPath {
-            encoded: cut(&self.encoded)?,
-            decoded: match &self.decoded {
-                Some(decoded) => Some(cut(decoded)?),
-                None => None,
-            },
-        })
-    }
-
     fn script_end(&self) -> Option<usize> {
         let path = self.decoded();
         let at = find_ignoring_case(path.as_bytes(), b".php")?;

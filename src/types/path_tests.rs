@@ -165,18 +165,6 @@ fn a4_script_and_path_info_split_at_the_first_php_segment() {
     assert_eq!(canonical("/login/").script(), None);
 }
 
-#[test]
-fn a_base_is_stripped_only_at_a_segment() {
-    let path = canonical("/moodle/login/%74oken.php");
-    assert_eq!(path.strip_base("/moodle").unwrap().encoded(), "/login/token.php");
-    assert_eq!(path.strip_base("/moodle/").unwrap().decoded(), "/login/token.php");
-    assert_eq!(path.strip_base("").unwrap(), path);
-    assert_eq!(path.strip_base("/").unwrap(), path);
-    assert_eq!(path.strip_base("/mood"), None);
-    assert_eq!(canonical("/moodle").strip_base("/moodle").unwrap().encoded(), "/");
-    assert_eq!(canonical("/MOODLE/x").strip_base("/moodle"), None);
-}
-
 proptest! {
     #[test]
     fn r8_the_canonical_form_is_a_fixed_point(raw in "/([a-c./%;~ü#]|%[0-9a-fA-F]{2}){0,24}") {

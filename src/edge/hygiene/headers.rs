@@ -14,21 +14,12 @@ pub enum Fate {
     Drop,
 }
 
-/// Is this request a websocket handshake that the gate has admitted?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upgrade {
-    None,
-    /// `Connection` and `Upgrade` pass, as `Upgrade: websocket` alone.
-    WebSocket,
-}
-
 /// The rules of one site.
 #[derive(Clone, Debug)]
 pub struct HeaderRules {
     /// Identity headers under their configured names, the secret sign-in header among them. Lower case.
     identity: Vec<String>,
     authorization: Fate,
-    upgrade: Upgrade,
 }
 
 /// Names that are dropped whole.
@@ -96,19 +87,13 @@ impl HeaderRules {
     /// `identity`: every header name the site's configuration gives to something the LMS is told.
     pub fn new(identity: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let identity = identity.into_iter().map(|name| name.as_ref().to_ascii_lowercase().replace('_', "-")).collect();
-        HeaderRules { identity, authorization: Fate::Drop, upgrade: Upgrade::None }
+        HeaderRules { identity, authorization: Fate::Drop }
     }
 
     /// B10: `Authorization` passes only where the site says so.
     #[must_use]
     pub fn with_authorization(self) -> Self {
         HeaderRules { authorization: Fate::Keep, ..self }
-    }
-
-    /// The same rules for an admitted websocket handshake.
-    #[must_use]
-    pub fn for_websocket(self) -> Self {
-        HeaderRules { upgrade: Upgrade::WebSocket, ..self }
     }
 
     /// May a field of this name pass? Allocates nothing.
@@ -118,9 +103,6 @@ impl HeaderRules {
         }
         if name.eq_ignore_ascii_case("authorization") {
             return self.authorization;
-        }
-        if self.upgrade == Upgrade::WebSocket && is_any(name, &["connection", "upgrade"]) {
-            return Fate::Keep;
         }
         let of_family =
             |family: &&str| name.get(..family.len()).is_some_and(|start| start.eq_ignore_ascii_case(family));
@@ -151,7 +133,7 @@ pub fn connection_named(value: &[u8]) -> Result<Vec<&str>, BadRequest> {
     Ok(named)
 }
 
-/// The fields that are sent on, in order, values untouched but for the User-Agent (door 19) and the websocket pair.
+/// The fields that are sent on, in order, values untouched but for the User-Agent (door 19).
 pub fn scrub<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     rules: &HeaderRules,
@@ -164,8 +146,6 @@ pub fn scrub<'a>(
     let kept = headers.filter(|(name, _)| keeps(name)).map(|(name, value)| {
         let value = match name {
             _ if name.eq_ignore_ascii_case("user-agent") => user_agent(value).unwrap_or(value),
-            _ if name.eq_ignore_ascii_case("connection") => b"Upgrade",
-            _ if name.eq_ignore_ascii_case("upgrade") => b"websocket",
             _ => value,
         };
         (name.to_owned(), value.to_vec())

@@ -18,7 +18,7 @@ pub mod target;
 pub use crate::types::{BadRequest, CanonicalPath};
 pub use cookies::{Cookies, parse_cookies};
 pub use head::{count_fields, scan_head};
-pub use headers::{Fate, HeaderRules, Upgrade, drop_response_header, scrub};
+pub use headers::{Fate, HeaderRules, drop_response_header, scrub};
 pub use host::{Host, canonical_host};
 pub use return_to::{local_target, same_origin_path};
 pub use target::{Target, canonical_query};

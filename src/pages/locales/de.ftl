@@ -63,11 +63,8 @@ problem-incomplete-totp = Geben Sie die sechs Ziffern ein, die die App zeigt.
 problem-incomplete-recovery = Geben Sie den ganzen Wiederherstellungscode ein: zehn Buchstaben und Ziffern.
 problem-incomplete-help-desk = Geben Sie den ganzen Code vom Helpdesk ein.
 problem-form-expired = Diese Seite war in einem anderen Tab oder zu lange offen. Bitte geben Sie den Code noch einmal ein.
-problem-unavailable = Codes können im Augenblick nicht geprüft werden. Bitte versuchen Sie es in einer Minute noch einmal.
 
 ## Enden
-closed = Bitte an den Helpdesk wenden
-closed-text = { $site } verlangt bei der Anmeldung einen zweiten Schritt. Für Ihr Konto ist keiner eingerichtet, und hier lässt er sich zurzeit nicht einrichten. Der Helpdesk kann das für Sie freischalten.
 ended-expired = Diese Anmeldung ist abgelaufen
 ended-expired-text = Zu Ihrem Schutz muss eine Anmeldung binnen zehn Minuten abgeschlossen sein. Bitte beginnen Sie neu.
 ended-attempts = Zu viele falsche Codes

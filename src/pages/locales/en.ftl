@@ -62,11 +62,8 @@ problem-incomplete-totp = Enter the six digits your app shows.
 problem-incomplete-recovery = Enter the whole recovery code: ten letters and digits.
 problem-incomplete-help-desk = Enter the whole code from your help desk.
 problem-form-expired = This page was open in another tab or for too long. Please enter the code again.
-problem-unavailable = Codes cannot be checked at the moment. Please try again in a minute.
 
 ## Ends
-closed = Ask your help desk
-closed-text = { $site } asks for a second step at sign-in. None is set up for your account, and it cannot be set up here at the moment. Your help desk can open it for you.
 ended-expired = This sign-in has expired
 ended-expired-text = For your protection a sign-in has to be finished within ten minutes. Please start again.
 ended-attempts = Too many wrong codes

@@ -10,7 +10,7 @@ type Socket = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
 /// request's empty body (on loopback, one in twenty) for a request that is over, and closes it.
 async fn start() -> World {
     let world = World::start().await;
-    world.campus.settings(|s| s.slow = Some(Duration::from_millis(5)));
+    world.campus.settings(|s| s.slow = Some(Duration::from_millis(20)));
     world
 }
 

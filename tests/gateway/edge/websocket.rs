@@ -17,6 +17,8 @@ const HELLO: &[u8] = b"\x81\x85\0\0\0\0hello";
 const ECHO: &[u8] = b"\x81\x05hello";
 
 async fn open(world: &World, browser: &Browser, early: &[u8]) -> (u16, TlsStream<TcpStream>) {
+    // Why it has to be slow: `browser::websockets::start`.
+    world.campus.settings(|settings| settings.slow = Some(Duration::from_millis(20)));
     let cookies: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let head = format!(
         "GET /local/campus/ws HTTP/1.1\r\nHost: localhost\r\nCookie: {}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
