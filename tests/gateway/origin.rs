@@ -117,6 +117,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 record.connections.len() - 1
             };
             tokio::select! {
+                // A request that comes after a change of plan is never answered by the old one.
+                biased;
                 _ = plans.changed() => {}
                 _ = serve(stream, plan, &shared, number) => {}
             }
