@@ -1,28 +1,23 @@
-//! What a pending sign-in in a browser still asks: a factor, the help desk's code, a first device, and that the
-//! recovery codes are kept.
+//! What a pending sign-in still asks, and a code as its answer, at either door. A first enrolment is in `enrol`.
 //!
 //! Every answer takes a slot of its limits before it is looked at, and counts once: a TOTP step and a recovery code
 //! by the database's conditional update, the flow itself by an atomic take (design R5).
 
 use super::{
     Caller, Desk, EndedWhy, FlowError, Hall, Problem, SignedIn,
-    sign_in::{enrol_stage, finish},
+    sign_in::finish,
     step::{Flow, Stage},
 };
 use crate::{
-    accounts::{Resolved, resume},
+    accounts::resume,
     audit::Event,
-    keys::{self, Sealed},
     limits::{FactorSlot, Leave, Limit},
     mfa::{
-        enrolment::{Claim, EnrolmentProof, Enrolments, TotpEnrolment},
+        enrolment::{Claim, Enrolments},
         factors::{recovery, totp},
-        help_desk,
-        policy::{Decision, Place, scores},
+        policy::{Decision, Place, Satisfied, scores},
     },
-    sessions::cookie,
-    tokens::Unproven,
-    types::{AccountId, Door, Fact, FactorKind, FlowId, RngExt, Secret},
+    types::{Door, Fact, FactorKind, FlowId},
 };
 
 /// What a page of a flow shows.
@@ -179,7 +174,7 @@ pub(super) async fn check(
     }
 }
 
-async fn wrong(desk: &Desk, slot: FactorSlot) -> Result<Checked, FlowError> {
+pub(super) async fn wrong(desk: &Desk, slot: FactorSlot) -> Result<Checked, FlowError> {
     match desk.throttle.factor_wrong(slot).await? {
         0 => Ok(Checked::FlowOver),
         left => Ok(Checked::Problem { problem: Problem::WrongCode, left }),
@@ -234,24 +229,18 @@ async fn judge(
 }
 
 /// Whether the text can be such a code at all; what cannot is not counted.
-fn complete(kind: FactorKind, code: &str) -> bool {
+pub(super) fn complete(kind: FactorKind, code: &str) -> bool {
     match kind {
         FactorKind::Totp => code.chars().filter(|c| c.is_ascii_digit()).count() == usize::from(totp::DIGITS),
         FactorKind::Recovery => recovery::canonical(code).is_some(),
     }
 }
 
-/// A right answer: is it enough now? If so the flow is taken, which exactly one caller can.
+/// A right answer: is it enough now?
 async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact: Fact) -> Result<Answered, FlowError> {
     flow.facts.push(fact);
     match decide(desk, &flow).await? {
-        Some(Decision::Satisfied(satisfied)) => {
-            let Some(taken) = desk.flows.take(&flow.id).await? else {
-                return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
-            };
-            let wanted = Some(taken.wanted).filter(|w| !w.is_empty());
-            Ok(Answered::SignedIn(Box::new(finish(desk, hall, caller, satisfied, taken.held, wanted).await?)))
-        }
+        Some(Decision::Satisfied(satisfied)) => done(desk, hall, caller, &flow.id, satisfied).await,
         Some(Decision::Challenge(..)) => {
             flow.stage = Stage::Challenge;
             next(desk, flow).await
@@ -260,8 +249,21 @@ async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact
     }
 }
 
+/// It is enough: the flow is taken, which exactly one caller can, and the sign-in ends as any other.
+pub(super) async fn done(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    id: &FlowId,
+    satisfied: Satisfied,
+) -> Result<Answered, FlowError> {
+    let Some(taken) = desk.flows.take(id).await? else { return Ok(Answered::Ended(EndedWhy::AlreadyFinished)) };
+    let wanted = Some(taken.wanted).filter(|w| !w.is_empty());
+    Ok(Answered::SignedIn(Box::new(finish(desk, hall, caller, satisfied, taken.held, wanted).await?)))
+}
+
 /// Stores the flow's next stage; whoever comes second reads what the first has written.
-async fn next(desk: &Desk, flow: Flow) -> Result<Answered, FlowError> {
+pub(super) async fn next(desk: &Desk, flow: Flow) -> Result<Answered, FlowError> {
     match desk.flows.replace(&flow).await? {
         true => Ok(Answered::Next(flow.stage)),
         false => match desk.flows.get(&flow.id).await? {
@@ -278,175 +280,13 @@ pub(super) async fn decide(desk: &Desk, flow: &Flow) -> Result<Option<Decision>,
     Ok(Some(desk.policy.decide(resolved, &enrolments, flow.facts.clone(), place)))
 }
 
-/// The help desk's one-time code, which opens a first enrolment.
-pub async fn confirm_help_desk(
-    desk: &Desk,
-    hall: &Hall,
-    caller: &Caller,
-    id: &FlowId,
-    code: &str,
-) -> Result<Answered, FlowError> {
-    let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
-        return Ok(Answered::Ended(EndedWhy::Expired));
-    };
-    if !matches!(flow.stage, Stage::HelpDesk) {
-        return Ok(Answered::Next(flow.stage));
-    }
-    let Some(canonical) = help_desk::canonical_enrolment_code(code) else {
-        return Ok(Answered::Again(Problem::Incomplete));
-    };
-    let account = flow.pending.account.clone();
-    let slot = match desk.throttle.factor(&account, "help_desk", flow.id.expose()).await? {
-        Leave::Given(slot) => slot,
-        Leave::Refused { limit: Limit::FactorsPerFlow, .. } => {
-            return Ok(Answered::Ended(EndedWhy::TooManyAttempts));
-        }
-        Leave::Refused { rest, .. } => return Ok(Answered::Locked { minutes: minutes(rest) }),
-    };
-    let Some(Decision::Enrol(resolved, _, rule)) = decide(desk, &flow).await? else {
-        return ended(desk, hall, id, EndedWhy::Expired).await;
-    };
-    let digest = help_desk::enrolment_code_digest(&desk.ring(), &account, &canonical);
-    if desk.enrolments.claim_enrolment_code(&account, &digest, desk.now()).await? {
-        desk.throttle.factor_right(slot).await?;
-        flow.stage = enrol_stage(desk.rng.as_ref(), EnrolmentProof::ByHelpDesk, rule);
-        return next(desk, flow).await;
-    }
-    let account = resolved.account().id.clone();
-    desk.record(hall, caller, Event::EnrolmentCodeRefused { account });
-    match wrong(desk, slot).await? {
-        Checked::FlowOver => ended(desk, hall, id, EndedWhy::TooManyAttempts).await,
-        _ => Ok(Answered::Again(Problem::WrongCode)),
-    }
-}
-
-/// The code that shows that the new device works; with it the enrolment stands, and the recovery codes are made.
-pub async fn confirm_device(
-    desk: &Desk,
-    hall: &Hall,
-    caller: &Caller,
-    id: &FlowId,
-    code: &str,
-) -> Result<Answered, FlowError> {
-    let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
-        return Ok(Answered::Ended(EndedWhy::Expired));
-    };
-    let Stage::Enrol { secret, proof, rule } = flow.stage.clone() else { return Ok(Answered::Next(flow.stage)) };
-    let Some(secret) = totp::from_base32(&secret) else { return Ok(Answered::Ended(EndedWhy::Expired)) };
-    if !complete(FactorKind::Totp, code) {
-        return Ok(Answered::Again(Problem::Incomplete));
-    }
-    let totp::Outcome::Accepted { step } = totp::check(secret.expose(), code, desk.now(), -1) else {
-        // The secret is on the same page: guessing it tells nobody anything, so nothing is counted.
-        return Ok(Answered::Again(Problem::WrongCode));
-    };
-    // Only where a first enrolment is still due, and by the proof that opened it: the window may have closed, or a
-    // device may have been enrolled in another browser (attack J3).
-    let resolved = match decide(desk, &flow).await? {
-        Some(Decision::Enrol(resolved, due, _)) if due == proof || proof == EnrolmentProof::ByHelpDesk => resolved,
-        Some(_) => return overtaken(desk, &flow).await,
-        None => return ended(desk, hall, id, EndedWhy::Expired).await,
-    };
-    let enrolment = enrolment(desk, hall, &resolved, &secret, step, proof, rule);
-    let codes = recovery::generate(desk.rng.as_ref()).to_vec();
-    let account = &resolved.account().id;
-    let digests: Vec<String> = codes
-        .iter()
-        .filter_map(|code| recovery::canonical(code))
-        .map(|canonical| recovery::digest(&desk.ring(), account, &canonical))
-        .collect();
-    if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
-        return overtaken(desk, &flow).await;
-    }
-    end_unproven(desk, caller, account).await?;
-    flow.stage = Stage::Codes { codes };
-    flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now() });
-    let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
-    desk.record(hall, caller, event);
-    next(desk, flow).await
-}
-
-fn enrolment(
-    desk: &Desk,
-    hall: &Hall,
-    resolved: &Resolved,
-    secret: &Secret<Vec<u8>>,
-    step: i64,
-    proof: EnrolmentProof,
-    rule: String,
-) -> TotpEnrolment {
-    let id = desk.rng.hex(16);
-    let sealed = desk.ring().seal(desk.rng.as_ref(), "enrolment", &sealed_place(&id), secret.expose());
-    TotpEnrolment {
-        account: resolved.account().id.clone(),
-        label: "Authenticator app".into(),
-        secret: Sealed::from_text(sealed),
-        last_step: step,
-        created: desk.now(),
-        site: hall.site.name.clone(),
-        rule,
-        proof,
-        id,
-    }
-}
-
-/// What was given because there was no factor to ask for ends with the first one: the reason is gone (design §2).
-async fn end_unproven(desk: &Desk, caller: &Caller, account: &AccountId) -> Result<(), FlowError> {
-    for token in desk.ledger.of_account(account).await? {
-        if token.unproven == Some(Unproven::Stage) && token.revoked.is_none() {
-            desk.ledger.revoke(&token.id, desk.now()).await?;
-        }
-    }
-    for session in desk.sessions.of_account(account).await? {
-        // This browser's own is ended, with its LMS session, when the new one begins.
-        let own = caller.cookie(cookie::SESSION).is_some_and(|id| keys::session_key(id) == session.key);
-        if session.facts.is_empty() && !own {
-            desk.sessions.remove(&session.key).await?;
-        }
-    }
-    Ok(())
-}
-
-fn sealed_place(enrolment: &str) -> String {
-    format!("enrolment:{enrolment}")
-}
-
-/// "I have kept them": the sign-in ends as any other.
-pub async fn keep_codes(desk: &Desk, hall: &Hall, caller: &Caller, id: &FlowId) -> Result<Answered, FlowError> {
-    let Some(flow) = load(desk, hall, id, Door::Browser).await? else {
-        return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
-    };
-    if !matches!(flow.stage, Stage::Codes { .. }) {
-        return Ok(Answered::Next(flow.stage));
-    }
-    match decide(desk, &flow).await? {
-        Some(Decision::Satisfied(satisfied)) => {
-            let Some(taken) = desk.flows.take(id).await? else {
-                return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
-            };
-            let wanted = Some(taken.wanted).filter(|w| !w.is_empty());
-            Ok(Answered::SignedIn(Box::new(finish(desk, hall, caller, satisfied, taken.held, wanted).await?)))
-        }
-        Some(Decision::Challenge(..) | Decision::Enrol(..)) | None => ended(desk, hall, id, EndedWhy::Expired).await,
-    }
-}
-
 /// The user's own end of it.
 pub async fn cancel(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<(), FlowError> {
     drop_flow(desk, hall, id).await
 }
 
-/// Somebody was faster: the same form sent twice, which goes on where the first has led, or another browser.
-async fn overtaken(desk: &Desk, flow: &Flow) -> Result<Answered, FlowError> {
-    match desk.flows.get(&flow.id).await? {
-        Some(current) if current.version != flow.version => Ok(Answered::Next(current.stage)),
-        // Not dropped: the first of two may be about to write its next stage. Its ten minutes end it.
-        Some(_) | None => Ok(Answered::Ended(EndedWhy::Expired)),
-    }
-}
-
 /// What was pending is over: the flow goes with it, and says why.
-async fn ended(desk: &Desk, hall: &Hall, id: &FlowId, why: EndedWhy) -> Result<Answered, FlowError> {
+pub(super) async fn ended(desk: &Desk, hall: &Hall, id: &FlowId, why: EndedWhy) -> Result<Answered, FlowError> {
     drop_flow(desk, hall, id).await?;
     Ok(Answered::Ended(why))
 }
@@ -459,6 +299,11 @@ pub(super) async fn drop_flow(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<(
     Ok(())
 }
 
-fn minutes(rest: std::time::Duration) -> u32 {
+pub(super) fn minutes(rest: std::time::Duration) -> u32 {
     u32::try_from(rest.as_secs().div_ceil(60)).unwrap_or(u32::MAX)
+}
+
+/// Where an enrolment's secret is sealed to.
+pub(super) fn sealed_place(enrolment: &str) -> String {
+    format!("enrolment:{enrolment}")
 }

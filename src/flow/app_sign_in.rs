@@ -6,14 +6,12 @@
 use super::{
     Caller, Desk, FlowError, Hall, Problem,
     answer::{Checked, check, decide, drop_flow, load},
-    sign_in::{Judged, LONGEST_NAME, judge, new_flow_id, open},
-    step::{Flow, Stage},
+    begin::{Judged, LONGEST_NAME, account, given, judge, open, waiting},
+    step::Stage,
 };
 use crate::{
-    accounts::{Resolution, resolve},
     audit::Event,
     chain::{Attempt, Credentials},
-    limits::Leave,
     lms::{AppMfa, Held},
     mfa::policy::{Basis, Decision, Place, Policy, Satisfied},
     outbound::Answer,
@@ -64,18 +62,9 @@ pub async fn app_sign_in(
         return Ok(AppAnswer::Refused(None));
     }
     let canonical = hall.lms.canonical_username(&username);
-    let slot = match desk.throttle.password(&hall.site.name, &canonical, caller.client).await? {
-        Leave::Given(slot) => slot,
-        Leave::Refused { limit, .. } => {
-            let limit = limit.as_str();
-            desk.record_sparsely(
-                hall,
-                caller,
-                &canonical,
-                Event::SignInThrottled { door: Door::App, name: canonical.clone(), limit },
-            );
-            return Ok(AppAnswer::Refused(None));
-        }
+    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let Some(slot) = given(leave, desk, hall, caller, Door::App, &canonical) else {
+        return Ok(AppAnswer::Refused(None));
     };
     let credentials = Credentials::Token { username, password, service };
     let attempt = Attempt { credentials, client: caller.client };
@@ -83,53 +72,26 @@ pub async fn app_sign_in(
         Judged::Authenticated(proof) => *proof,
         Judged::Refused(answer) => return Ok(AppAnswer::Refused(answer)),
     };
-    let (site, now) = (&hall.site.name, desk.now());
-    let strangers = desk.settings.strangers;
-    let denied = |reason| Event::SignInDenied { door: Door::App, name: canonical.clone(), reason };
     if proof.stated().user.id == hall.lms.guest() {
-        desk.record(hall, caller, denied("guest"));
+        let event = Event::SignInDenied { door: Door::App, name: canonical.clone(), reason: "guest" };
+        desk.record(hall, caller, event);
         return Ok(AppAnswer::Refused(None));
     }
-    let resolution =
-        resolve(desk.accounts.as_ref(), &proof, site, &canonical, strangers, now, desk.rng.as_ref()).await?;
-    let resolved = match resolution {
-        Resolution::Known(resolved) => resolved,
-        Resolution::Created(resolved) => {
-            let (account, source) = (resolved.account().id.clone(), resolved.source().clone());
-            desk.record(hall, caller, Event::AccountCreated { account, source });
-            resolved
-        }
-        Resolution::Denied(reason) => {
-            desk.record(hall, caller, denied(reason));
-            return Ok(AppAnswer::Refused(None));
-        }
-        Resolution::Later => return Err(FlowError::SourceDown),
+    let Some(resolved) = account(desk, hall, caller, Door::App, &proof, &canonical).await? else {
+        return Ok(AppAnswer::Refused(None));
     };
     let held = proof.into_held();
     if hall.site.app.mfa == AppMfa::Off {
         return mint(desk, hall, caller, Policy::app_switched_off(resolved), held).await;
     }
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
-    match desk.policy.decide(resolved, &enrolments, Vec::new(), Place { site, door: Door::App, now }) {
+    let place = Place { site: &hall.site.name, door: Door::App, now: desk.now() };
+    match desk.policy.decide(resolved, &enrolments, Vec::new(), place) {
         Decision::Satisfied(satisfied) => mint(desk, hall, caller, satisfied, held).await,
         Decision::Enrol(..) => Ok(AppAnswer::EnrolmentDue),
         Decision::Challenge(..) if hall.site.app.mfa == AppMfa::Refuse => Ok(AppAnswer::FactorDue),
         Decision::Challenge(resolved, factors) => {
-            let flow = Flow {
-                id: new_flow_id(desk.rng.as_ref()),
-                version: 0,
-                door: Door::App,
-                site: site.clone(),
-                created: now,
-                expires: now.plus(desk.settings.flow_life()),
-                client: caller.client,
-                agent: caller.agent.clone(),
-                pending: resolved.to_pending(),
-                facts: Vec::new(),
-                stage: Stage::Challenge,
-                held,
-                wanted: String::new(),
-            };
+            let flow = waiting(desk, hall, caller, Door::App, &resolved, Stage::Challenge, held);
             open(desk, hall, &flow).await?;
             let expires_in = desk.settings.flow_life().as_secs();
             Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors })
@@ -155,7 +117,8 @@ pub async fn verify(
             drop_flow(desk, hall, id).await?;
             return Ok(AppAnswer::WrongCode { attempts_left: 0, problem: Problem::WrongCode });
         }
-        Checked::Full | Checked::Gone => return Ok(AppAnswer::FlowOver),
+        Checked::Full => return Ok(AppAnswer::FlowOver),
+        Checked::Gone => return over(desk, hall, id).await,
     };
     flow.facts.push(fact);
     match decide(desk, &flow).await? {
@@ -170,8 +133,13 @@ pub async fn verify(
                 false => Ok(AppAnswer::FlowOver),
             }
         }
-        Some(Decision::Enrol(..)) | None => Ok(AppAnswer::FlowOver),
+        Some(Decision::Enrol(..)) | None => over(desk, hall, id).await,
     }
+}
+
+async fn over(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<AppAnswer, FlowError> {
+    drop_flow(desk, hall, id).await?;
+    Ok(AppAnswer::FlowOver)
 }
 
 async fn mint(

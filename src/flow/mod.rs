@@ -6,15 +6,18 @@
 
 mod answer;
 mod app_sign_in;
+mod begin;
 mod desk;
+mod enrol;
 mod sign_in;
 mod sign_out;
 pub mod step;
 mod told;
 
-pub use answer::{Answered, Asked, answer, ask, cancel, confirm_device, confirm_help_desk, keep_codes};
+pub use answer::{Answered, Asked, answer, ask, cancel};
 pub use app_sign_in::{AppAnswer, AppTokens, app_sign_in, verify};
 pub use desk::{Caller, Desk, FlowError, Hall, Settings};
+pub use enrol::{confirm_device, confirm_help_desk, keep_codes};
 pub use sign_in::{SignIn, SignedIn, sign_in};
 pub use sign_out::{reap, sign_out};
 pub use told::{EndedWhy, Problem};

@@ -2,15 +2,13 @@
 
 use super::{
     Caller, Desk, FlowError, Hall,
-    desk::Settings,
+    begin::{Judged, LONGEST_NAME, account, given, judge, open, waiting},
     step::{Flow, Stage},
 };
 use crate::{
-    accounts::{Resolution, resolve},
     audit::Event,
-    chain::{self, Attempt, Authenticated, Credentials, End, Why},
+    chain::{Attempt, Authenticated, Credentials},
     keys,
-    limits::{Leave, PasswordSlot},
     lms::{Guest, Held, LoginForm},
     mfa::{
         enrolment::EnrolmentProof,
@@ -22,9 +20,8 @@ use crate::{
         self, Issued,
         cookie::{self, Jar},
     },
-    types::{Door, FlowId, Rng, RngExt, Secret},
+    types::{Door, FlowId, Rng, Secret},
 };
-use std::time::Duration;
 
 /// How a posted login form ends.
 pub enum SignIn {
@@ -59,22 +56,12 @@ pub async fn sign_in(
     if canonical == "guest" && hall.site.guest == Guest::Deny {
         return refuse(hall, caller, &canonical).await;
     }
-    let slot = match canonical.as_str() {
+    let leave = match canonical.as_str() {
         "guest" => desk.throttle.guest(caller.client).await?,
         name => desk.throttle.password(&hall.site.name, name, caller.client).await?,
     };
-    let slot = match slot {
-        Leave::Given(slot) => slot,
-        Leave::Refused { limit, .. } => {
-            let limit = limit.as_str();
-            desk.record_sparsely(
-                hall,
-                caller,
-                &canonical,
-                Event::SignInThrottled { door: Door::Browser, name: canonical.clone(), limit },
-            );
-            return refuse(hall, caller, &canonical).await;
-        }
+    let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
+        return refuse(hall, caller, &canonical).await;
     };
     let attempt = Attempt { credentials: Credentials::Form(form), client: caller.client };
     match judge(desk, hall, caller, &attempt, &canonical, slot).await? {
@@ -84,54 +71,6 @@ pub async fn sign_in(
             guest(desk, hall, caller, *proof, wanted).await
         }
         Judged::Authenticated(proof) => proceed(desk, hall, caller, *proof, &canonical, wanted).await,
-    }
-}
-
-/// In bytes: Moodle's column of 100 characters. Nobody's name is longer, and nothing longer is asked or recorded.
-pub(super) const LONGEST_NAME: usize = 400;
-
-pub(super) enum Judged {
-    Authenticated(Box<Authenticated>),
-    Refused(Option<Box<Answer>>),
-}
-
-/// Asks the chain, and settles the password slot by what it said.
-pub(super) async fn judge(
-    desk: &Desk,
-    hall: &Hall,
-    caller: &Caller,
-    attempt: &Attempt,
-    canonical: &str,
-    slot: PasswordSlot,
-) -> Result<Judged, FlowError> {
-    let outcome = chain::run(&hall.instances, attempt, desk.clock.as_ref()).await;
-    desk.record(
-        hall,
-        caller,
-        Event::PasswordJudged {
-            door: attempt.credentials.door(),
-            name: canonical.to_owned(),
-            accepted: outcome.accepted(),
-            verdicts: outcome.verdicts,
-        },
-    );
-    match outcome.end {
-        End::Authenticated(proof) => {
-            desk.throttle.password_not_wrong(slot).await?;
-            Ok(Judged::Authenticated(proof))
-        }
-        End::Refused { why: Why::Declined, answer: None, unavailable: true } => {
-            desk.throttle.password_not_wrong(slot).await?;
-            Err(FlowError::SourceDown)
-        }
-        End::Refused { why: Why::Denied, answer, .. } => {
-            desk.throttle.password_not_wrong(slot).await?;
-            Ok(Judged::Refused(answer))
-        }
-        End::Refused { why: Why::Declined, answer, .. } => {
-            desk.throttle.password_wrong(slot).await?;
-            Ok(Judged::Refused(answer))
-        }
     }
 }
 
@@ -175,31 +114,16 @@ async fn proceed(
     canonical: &str,
     wanted: Option<String>,
 ) -> Result<SignIn, FlowError> {
-    let (now, site) = (desk.now(), &hall.site.name);
-    let resolution =
-        resolve(desk.accounts.as_ref(), &proof, site, canonical, desk.settings.strangers, now, desk.rng.as_ref()).await;
+    let resolved = account(desk, hall, caller, Door::Browser, &proof, canonical).await;
     let held = proof.into_held();
     hall.lms.can_open(&held)?;
-    let resolved = match resolution.inspect_err(|_| hall.give_back(held.clone()))? {
-        Resolution::Known(resolved) => resolved,
-        Resolution::Created(resolved) => {
-            let (account, source) = (resolved.account().id.clone(), resolved.source().clone());
-            desk.record(hall, caller, Event::AccountCreated { account, source });
-            resolved
-        }
-        Resolution::Denied(reason) => {
-            hall.give_back(held);
-            desk.record(hall, caller, Event::SignInDenied { door: Door::Browser, name: canonical.to_owned(), reason });
-            return refuse(hall, caller, canonical).await;
-        }
-        Resolution::Later => {
-            hall.give_back(held);
-            return Err(FlowError::SourceDown);
-        }
+    let Some(resolved) = resolved.inspect_err(|_| hall.give_back(held.clone()))? else {
+        hall.give_back(held);
+        return refuse(hall, caller, canonical).await;
     };
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(held.clone()))?;
-    let place = Place { site, door: Door::Browser, now };
+    let place = Place { site: &hall.site.name, door: Door::Browser, now: desk.now() };
     let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), place) {
         Decision::Satisfied(satisfied) => {
             let signed_in = finish(desk, hall, caller, satisfied, held, wanted).await?;
@@ -212,41 +136,11 @@ async fn proceed(
         }
     };
     let flow = Flow {
-        id: new_flow_id(desk.rng.as_ref()),
-        version: 0,
-        door: Door::Browser,
-        site: site.clone(),
-        created: now,
-        expires: now.plus(desk.settings.flow_life()),
-        client: caller.client,
-        agent: caller.agent.clone(),
-        pending: resolved.to_pending(),
-        facts: Vec::new(),
-        stage: stage.clone(),
-        held,
         wanted: wanted.unwrap_or_default(),
+        ..waiting(desk, hall, caller, Door::Browser, &resolved, stage.clone(), held)
     };
     open(desk, hall, &flow).await?;
     Ok(SignIn::Continue(flow.id, stage))
-}
-
-/// Stores a new flow. Those that had to go for it end as every flow without `Satisfied` ends.
-pub(super) async fn open(desk: &Desk, hall: &Hall, flow: &Flow) -> Result<(), FlowError> {
-    match desk.flows.open(flow, desk.settings.flow_caps).await {
-        Ok(evicted) => {
-            evicted.into_iter().for_each(|flow| hall.give_back(flow.held));
-            Ok(())
-        }
-        Err(error) => {
-            hall.give_back(flow.held.clone());
-            Err(error.into())
-        }
-    }
-}
-
-pub(super) fn new_flow_id(rng: &dyn Rng) -> FlowId {
-    // `opaque` has exactly the shape that `parse` asks for.
-    FlowId::parse(&rng.opaque()).expect("43 base64url characters")
 }
 
 pub(super) fn enrol_stage(rng: &dyn Rng, proof: EnrolmentProof, rule: String) -> Stage {
@@ -351,10 +245,4 @@ pub(super) async fn end_earlier(desk: &Desk, hall: &Hall, caller: &Caller) -> Re
 
 pub(super) fn pairs(caller: &Caller) -> impl Iterator<Item = (&str, &str)> {
     caller.cookies.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-}
-
-impl Settings {
-    pub(super) fn flow_life(&self) -> Duration {
-        Duration::from_secs(self.mfa.flow_minutes.saturating_mul(60))
-    }
 }
