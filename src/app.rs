@@ -195,7 +195,7 @@ impl App {
             clock.clone(),
             rng.clone(),
         ));
-        let houses = houses(&config).await?;
+        let houses = houses(&config, &ring).await?;
         let gate = Arc::new(Gate {
             desk: desk.clone(),
             houses: houses.iter().map(|house| (host_of(&house.hall.site), house.clone())).collect(),
@@ -300,6 +300,7 @@ fn administrator(
         ledger: stores.ledger.clone(),
         keyring,
         keys_file: config.keys.file.clone(),
+        sites: config.sites.iter().map(|site| site.name.clone()).collect(),
         audit,
         clock,
         rng,
@@ -341,25 +342,20 @@ fn desk(
     }
 }
 
-async fn houses(config: &Config) -> Result<Vec<Arc<House>>, AppError> {
+async fn houses(config: &Config, ring: &SharedKeyring) -> Result<Vec<Arc<House>>, AppError> {
     let mut houses = Vec::new();
     for site in &config.sites {
-        houses.push(Arc::new(house(config, site).await?));
+        houses.push(Arc::new(house(config, site, ring).await?));
     }
     Ok(houses)
 }
 
-async fn house(config: &Config, site: &Site) -> Result<House, AppError> {
+async fn house(config: &Config, site: &Site, ring: &SharedKeyring) -> Result<House, AppError> {
     let url = &site.upstream.url;
     let authority = site.public_url.authority();
-    let upstream = Upstream::new(
-        &url.to_string(),
-        &authority,
-        Duration::from_secs(config.edge.upstream_connect_seconds),
-        Duration::from_secs(config.edge.upstream_read_seconds),
-    )
-    .map_err(|cause| AppError::Upstream { site: site.name.to_string(), cause })?;
-    let lms: Arc<dyn Lms> = Arc::new(Moodle::new(upstream.clone(), &site.public_url.to_string()));
+    let upstream = upstream(config, site)?;
+    let lms: Arc<dyn Lms> =
+        Arc::new(Moodle::new(upstream.clone(), &site.public_url.to_string(), ring.clone(), site.name.clone()));
     let judge = match site.lms.judge {
         JudgeSetting::Form => Judge::Form,
         JudgeSetting::Sessionless => {
@@ -392,6 +388,16 @@ async fn house(config: &Config, site: &Site) -> Result<House, AppError> {
         upstream_authority: url.authority(),
         hall: Arc::new(Hall { site: site.clone(), lms, instances }),
     })
+}
+
+fn upstream(config: &Config, site: &Site) -> Result<Upstream, AppError> {
+    Upstream::new(
+        &site.upstream.url.to_string(),
+        &site.public_url.authority(),
+        Duration::from_secs(config.edge.upstream_connect_seconds),
+        Duration::from_secs(config.edge.upstream_read_seconds),
+    )
+    .map_err(|cause| AppError::Upstream { site: site.name.to_string(), cause })
 }
 
 async fn resolve(url: &Origin) -> io::Result<SocketAddr> {

@@ -222,6 +222,7 @@ impl Desk {
             ledger: stores.clone(),
             keyring: Arc::new(ArcSwap::from_pointee(read_keyring(&keys_file).unwrap())),
             keys_file,
+            sites: vec![SiteName::new("campus")],
             audit: Audit::new(&audit, Arc::new(FixedClock), None, Arc::new(Metrics::new())).unwrap(),
             clock: Arc::new(FixedClock),
             rng: Arc::new(SystemRng),
@@ -482,6 +483,33 @@ async fn raw(path: &std::path::Path, request: &str) -> String {
 }
 
 #[tokio::test]
+async fn j2_a_rotated_header_name_is_printed_once_counts_at_once_and_is_written_down_nowhere_else() {
+    let desk = Desk::new("header");
+    let by = Operator { uid: 7 };
+    let campus = SiteName::new("campus");
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let said = desk.admin.execute(by, command("keys rotate-header campus")).await.unwrap().to_string();
+        let name = desk.admin.keyring.load().trusted_header(&campus).unwrap().user().expose().clone();
+        let variable = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
+        assert!(said.contains(&format!("--name=user_attribute --set={variable}\n")), "{said}");
+        let kept = read_keyring(&desk.admin.keys_file).unwrap();
+        assert_eq!(kept.trusted_header(&campus).unwrap().user().expose(), &name);
+        names.push(name);
+    }
+    assert_ne!(names[0], names[1]);
+    desk.admin.execute(by, command("keys rotate")).await.unwrap();
+    assert!(desk.admin.keyring.load().trusted_header(&campus).is_some());
+    let error = desk.admin.execute(by, command("keys rotate-header other")).await.unwrap_err();
+    assert!(matches!(error, AdminError::NoSite { .. }), "{error}");
+    desk.admin.audit.flush().await;
+    let audit = std::fs::read_to_string(desk.folder.join("audit.jsonl")).unwrap();
+    assert_eq!(audit.matches("header_rotated").count(), 2);
+    assert!(audit.contains("\"site\":\"campus\"") && audit.contains("uid 7"), "{audit}");
+    assert!(names.iter().all(|name| !audit.to_lowercase().contains(&name[4..])), "{audit}");
+}
+
+#[tokio::test]
 async fn a_dead_gateways_socket_is_replaced_and_another_file_is_not() {
     let desk = Desk::new("stale");
     let path = desk.folder.join("admin.sock");
@@ -530,6 +558,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         ledger: admin.ledger.clone(),
         keyring: admin.keyring.clone(),
         keys_file: admin.keys_file.clone(),
+        sites: admin.sites.clone(),
         audit: admin.audit.clone(),
         clock: admin.clock.clone(),
         rng: admin.rng.clone(),

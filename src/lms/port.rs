@@ -15,6 +15,21 @@ pub enum LmsError {
     /// The LMS is reachable but not set up as this sign-in needs it; the text names the setting.
     #[error("{0}")]
     Unsuitable(String),
+    /// Only what no database folds into another name is told to an LMS (attack J1). The operator's to mend.
+    #[error(
+        "a user name for the LMS is 1 to 100 of a-z, 0-9, '.', '_', '@' and '-'; this one is not, and was not sent"
+    )]
+    Name,
+}
+
+/// What the trusted-header login is told. An attribute that is `None`, or empty, is not sent at all: an empty one
+/// blanks the field in the LMS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderIdentity {
+    pub username: String,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub email: Option<String>,
 }
 
 /// What the LMS gave for a right password, kept sealed until `Satisfied`.
@@ -81,6 +96,16 @@ pub trait Lms: Send + Sync {
         &self,
         username: &str,
         password: &Password,
+        service: &str,
+        client: ClientAddr,
+    ) -> Result<Judgement, LmsError>;
+    /// Opens an LMS session by the trusted header, on a fresh LMS session of its own. Who it is was asked of the LMS:
+    /// the id always, the name whenever it can be. Whether that is the one who was named is the caller's to judge.
+    async fn sign_in_by_header(&self, who: &HeaderIdentity, client: ClientAddr) -> Result<Judgement, LmsError>;
+    /// An app token by the trusted header, in one call and without a password; its owner was asked of the LMS.
+    async fn mint_by_header(
+        &self,
+        who: &HeaderIdentity,
         service: &str,
         client: ClientAddr,
     ) -> Result<Judgement, LmsError>;
