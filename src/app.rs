@@ -190,7 +190,7 @@ impl App {
             clock.clone(),
             rng.clone(),
         ));
-        let ground = Ground { clock: clock.clone(), rng: rng.clone() };
+        let ground = Ground { ring: ring.clone(), clock: clock.clone(), rng: rng.clone() };
         let (houses, instances) = houses(&config, &ground).await?;
         let gate = Arc::new(Gate {
             desk: desk.clone(),
@@ -297,6 +297,7 @@ fn administrator(
         ledger: stores.ledger.clone(),
         keyring,
         keys_file: config.keys.file.clone(),
+        sites: config.sites.iter().map(|site| site.name.clone()).collect(),
         audit,
         clock,
         rng,
@@ -344,7 +345,12 @@ async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Ve
     let mut judges = Judges::new();
     for site in &config.sites {
         let upstream = upstream(config, site)?;
-        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(upstream.clone(), &site.public_url.to_string()));
+        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(
+            upstream.clone(),
+            &site.public_url.to_string(),
+            ground.ring.clone(),
+            site.name.clone(),
+        ));
         judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
         upstreams.push((site, upstream, lms));
     }

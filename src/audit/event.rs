@@ -161,6 +161,10 @@ pub enum Event {
     KeysRotated {
         key: String,
     },
+    /// A site's trusted header has another name. Not which.
+    HeaderRotated {
+        site: SiteName,
+    },
 }
 
 impl Event {
@@ -194,7 +198,8 @@ impl Event {
             | Event::GuestSignedIn
             | Event::IdentityWithheld { .. }
             | Event::ClosedDoor { .. }
-            | Event::KeysRotated { .. } => None,
+            | Event::KeysRotated { .. }
+            | Event::HeaderRotated { .. } => None,
         }
     }
 }
