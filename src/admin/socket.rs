@@ -176,6 +176,7 @@ fn status(error: &AdminError) -> StatusCode {
     match error {
         AdminError::Store(_) | AdminError::Half { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Keyring(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
         AdminError::NoAccount(_) | AdminError::NoSession(_) | AdminError::NoToken(_) => StatusCode::NOT_FOUND,
         AdminError::Ambiguous { .. } | AdminError::AmbiguousSession(_) => StatusCode::CONFLICT,
         AdminError::ShortKey | AdminError::NoTarget => StatusCode::BAD_REQUEST,

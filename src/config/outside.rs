@@ -46,28 +46,40 @@ pub fn check(config: &Config, outside: &dyn Outside) -> Vec<Problem> {
         }
     }
     keyring(config, outside, &mut found);
-    for (key, text) in [("state", &config.store.state), ("database", &config.store.database)] {
-        match Reference::of(text) {
-            Reference::Inline(_) => continue,
-            Reference::Env(_) => {}
-            Reference::File(path) if outside.mode(path).is_ok_and(|mode| mode & 0o007 != 0) => {
-                found.push(Problem::warning(
-                    at("store").key(key),
-                    format!("{} is readable by everybody on this machine", path.display()),
-                    format!("chmod 600 {}", path.display()),
-                ));
-            }
-            Reference::File(_) => {}
+    secret(outside, at("store.state"), &config.store.state, &mut found);
+    secret(outside, at("store.database"), &config.store.database, &mut found);
+    if let Some(mail) = &config.outbound.mail {
+        if let Some(password) = &mail.password {
+            secret(outside, at("outbound.mail.password"), password, &mut found);
         }
-        if let Err(error) = reference::resolve_with(text, outside) {
-            found.push(Problem::error(
-                at("store").key(key),
-                error.to_string(),
-                "set the variable, or make the file readable for the gateway's user",
-            ));
+        if let Some(file) = &mail.ca_file {
+            pem(outside, at("outbound.mail.ca_file"), file, "CERTIFICATE-----", &mut found);
         }
     }
     found
+}
+
+/// What a reference refers to: there, and not for everybody to read.
+fn secret(outside: &dyn Outside, path: KeyPath, text: &str, found: &mut Vec<Problem>) {
+    match Reference::of(text) {
+        Reference::Inline(_) => return,
+        Reference::Env(_) => {}
+        Reference::File(file) if outside.mode(file).is_ok_and(|mode| mode & 0o007 != 0) => {
+            found.push(Problem::warning(
+                path.clone(),
+                format!("{} is readable by everybody on this machine", file.display()),
+                format!("chmod 600 {}", file.display()),
+            ));
+        }
+        Reference::File(_) => {}
+    }
+    if let Err(error) = reference::resolve_with(text, outside) {
+        found.push(Problem::error(
+            path,
+            error.to_string(),
+            "set the variable, or make the file readable for the gateway's user",
+        ));
+    }
 }
 
 fn pem(outside: &dyn Outside, path: KeyPath, file: &Path, marker: &str, found: &mut Vec<Problem>) {

@@ -6,6 +6,7 @@
 mod doors;
 mod mfa;
 mod operation;
+mod outbound;
 mod sites;
 
 use super::{Config, problem::Problem};
@@ -18,6 +19,7 @@ pub fn check(config: &Config, now: Timestamp) -> Vec<Problem> {
     sites::check(config, &mut found);
     mfa::check(config, now, &mut found);
     operation::check(config, &mut found);
+    outbound::check(config, &mut found);
     found
 }
 
