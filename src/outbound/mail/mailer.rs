@@ -4,7 +4,7 @@ use super::{
     Enqueued, Letter, LetterError, MailQueue, Message, Postman, Smtp, SmtpError, Stationery, Waiting, letter::recipient,
 };
 use crate::{
-    keys::{Sealed, SharedKeyring},
+    keys::{OpenError, Sealed, SharedKeyring},
     language::Lang,
     limits::Counters,
     telemetry::Metrics,
@@ -19,8 +19,8 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// For what letters are sealed as; with their id behind it, where they belong.
-pub(super) const SEAL: &str = "mail";
+/// What letters are sealed for; with a letter's id behind it, the place it belongs to.
+const SEAL: &str = "mail";
 
 /// Letters that wait at one time. A relay that is down for a day must not fill the database, and nobody reads ten
 /// thousand late notices; beyond it the newest are refused, because the oldest tell of what happened first.
@@ -177,9 +177,8 @@ impl Post {
         Sealed::from_text(self.ring.load().seal(&*self.rng, SEAL, &format!("{SEAL}:{id}"), &plain))
     }
 
-    /// `None`: not ours, altered, or sealed under a key that is gone.
-    pub(super) fn open(&self, id: &str, sealed: &Sealed<Letter>) -> Option<Letter> {
-        let plain = self.ring.load().open(SEAL, &format!("{SEAL}:{id}"), sealed.as_text()).ok()?;
-        serde_json::from_slice(plain.expose()).ok()
+    pub(super) fn open(&self, id: &str, sealed: &Sealed<Letter>) -> Result<Letter, OpenError> {
+        let plain = self.ring.load().open(SEAL, &format!("{SEAL}:{id}"), sealed.as_text())?;
+        serde_json::from_slice(plain.expose()).map_err(|_| OpenError::Form)
     }
 }

@@ -3,13 +3,16 @@
 //!
 //! **At least once, as seldom twice as can be.** A letter leaves the queue after the relay took it. Its lease outlasts
 //! the time in which it is delivered, so that no second node delivers it meanwhile; what the relay took but the
-//! database could not remove is remembered here, and not sent again. Twice it comes only where the process dies
+//! database could not remove is remembered here, removed as soon as it answers, and not sent again. Twice it comes only where the process dies
 //! between the two, or the relay takes a letter and does not say so in time.
 
 use super::{Claimed, Post, SmtpError, letter::back_off, smtp::Connection};
-use crate::types::{RngExt, Unavailable};
+use crate::{
+    keys::OpenError,
+    types::{RngExt, Unavailable},
+};
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -26,8 +29,8 @@ const GRACE: Duration = Duration::from_secs(10);
 
 pub struct Postman {
     post: Arc<Post>,
-    /// Taken by the relay, but still in the queue.
-    delivered: HashSet<String>,
+    /// Taken by the relay, but still in the queue: each with whom it was claimed as.
+    delivered: HashMap<String, String>,
 }
 
 /// How a look into the queue ended.
@@ -41,7 +44,7 @@ enum Round {
 
 impl Postman {
     pub fn new(post: Arc<Post>) -> Self {
-        Self { post, delivered: HashSet::new() }
+        Self { post, delivered: HashMap::new() }
     }
 
     /// Until `stop` says true; the letter in hand has ten seconds then, the others wait in the queue.
@@ -79,6 +82,7 @@ impl Postman {
     }
 
     async fn round(&mut self, stop: &watch::Receiver<bool>) -> Result<Round, Unavailable> {
+        self.clear_away().await?;
         let holder = self.post.rng.hex(16);
         let (since, now) = (Instant::now(), self.post.clock.now());
         let batch = self.post.queue.claim(&holder, now, now.plus(LEASE), BATCH).await?;
@@ -110,6 +114,16 @@ impl Postman {
         Ok(if stuck { Round::Stuck } else { Round::More })
     }
 
+    /// What the database did not answer for when it was delivered, while the lease still keeps others away.
+    async fn clear_away(&mut self) -> Result<(), Unavailable> {
+        for (id, holder) in self.delivered.clone() {
+            if self.post.queue.remove(&id, &holder).await? {
+                self.delivered.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
     /// Delivers one letter, or puts it off. `false`: no use in trying others now.
     async fn handle(
         &mut self,
@@ -117,7 +131,7 @@ impl Postman {
         claimed: &Claimed,
         connection: &mut Option<Connection>,
     ) -> Result<bool, Unavailable> {
-        if self.delivered.contains(&claimed.id) {
+        if self.delivered.contains_key(&claimed.id) {
             self.post.queue.remove(&claimed.id, holder).await?;
             self.delivered.remove(&claimed.id);
             return Ok(true);
@@ -125,7 +139,7 @@ impl Postman {
         match self.deliver(claimed, connection).await {
             Ok(()) => {
                 self.post.metrics.mail("sent");
-                self.delivered.insert(claimed.id.clone());
+                self.delivered.insert(claimed.id.clone(), holder.to_owned());
                 self.post.queue.remove(&claimed.id, holder).await?;
                 self.delivered.remove(&claimed.id);
                 Ok(true)
@@ -151,10 +165,11 @@ impl Postman {
     }
 
     async fn deliver(&self, claimed: &Claimed, connection: &mut Option<Connection>) -> Result<(), Failed> {
-        let letter = self
-            .post
-            .open(&claimed.id, &claimed.sealed)
-            .ok_or_else(|| Failed::ForGood("it does not open under any key of the keyring".to_owned()))?;
+        let letter = self.post.open(&claimed.id, &claimed.sealed).map_err(|error| match error {
+            // After a rotation, until this node has the new keyring: another one has it already.
+            OpenError::UnknownKey(_) => Failed::Later(error.to_string()),
+            OpenError::Form | OpenError::Forged => Failed::ForGood(error.to_string()),
+        })?;
         let connection = match connection {
             Some(connection) => connection,
             None => connection.insert(self.post.smtp.connect(&mut Vec::new()).await?),
