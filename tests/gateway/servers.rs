@@ -279,7 +279,7 @@ impl Drop for Postgres {
     }
 }
 
-/// A mail server that keeps what it gets; it behaves as it is told (`smtp_sink.py`).
+/// A mail server that keeps what it gets; it behaves as it is told (`mail/sink.py`).
 pub struct Smtp {
     process: Process,
     directory: Scratch,
@@ -326,7 +326,7 @@ impl Smtp {
     pub fn start(&mut self) {
         // Debian's own Python, for which Debian's package is installed.
         let mut command = Command::new("/usr/bin/python3");
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/smtp_sink.py"));
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/mail/sink.py"));
         command.arg(self.port.to_string()).arg(self.directory.path()).args(self.options);
         self.process = Process::spawn(&mut command);
         until("the mail server listens", READY_WITHIN, || {
