@@ -114,12 +114,13 @@ impl Postman {
         Ok(if stuck { Round::Stuck } else { Round::More })
     }
 
-    /// What the database did not answer for when it was delivered, while the lease still keeps others away.
+    /// Removes what was delivered while the database did not answer: before anything is claimed, so that it is not
+    /// claimed here, and mostly while the lease keeps others away.
     async fn clear_away(&mut self) -> Result<(), Unavailable> {
         for (id, holder) in self.delivered.clone() {
-            if self.post.queue.remove(&id, &holder).await? {
-                self.delivered.remove(&id);
-            }
+            // `false`: it is gone, or somebody else's by now. Either way it is no matter of ours any more.
+            self.post.queue.remove(&id, &holder).await?;
+            self.delivered.remove(&id);
         }
         Ok(())
     }
@@ -131,11 +132,6 @@ impl Postman {
         claimed: &Claimed,
         connection: &mut Option<Connection>,
     ) -> Result<bool, Unavailable> {
-        if self.delivered.contains_key(&claimed.id) {
-            self.post.queue.remove(&claimed.id, holder).await?;
-            self.delivered.remove(&claimed.id);
-            return Ok(true);
-        }
         match self.deliver(claimed, connection).await {
             Ok(()) => {
                 self.post.metrics.mail("sent");
