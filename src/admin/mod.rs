@@ -18,8 +18,8 @@ pub mod socket;
 
 pub use api::{Admin, AdminError, Operator};
 pub use command::{
-    AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, SessionCommand, SessionTarget, SiteNamed,
-    TokenCommand, TokenTarget, User,
+    AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, MailCommand, MailTarget, SessionCommand,
+    SessionTarget, SiteNamed, TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
 pub use init::{InitError, Plan, development_certificate, init};

@@ -179,6 +179,7 @@ fn status(error: &AdminError) -> StatusCode {
         AdminError::NoAccount(_) | AdminError::NoSession(_) | AdminError::NoToken(_) | AdminError::NoSite { .. } => {
             StatusCode::NOT_FOUND
         }
+        AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
         AdminError::Ambiguous { .. } | AdminError::AmbiguousSession(_) => StatusCode::CONFLICT,
         AdminError::ShortKey | AdminError::NoTarget => StatusCode::BAD_REQUEST,
     }
