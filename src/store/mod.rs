@@ -5,8 +5,8 @@
 //! more than one node. Nothing outside this module knows which one is in use, and only `app` imports it.
 //!
 //! ```text
-//!   SessionStore  FlowStore  Counters     LedgerStore  AccountStore   EnrolmentStore  AuditStore
-//!        └── cached ──┐   │      │            └── cached ──┘                │              │
+//!   SessionStore  FlowStore  Counters     LedgerStore  AccountStore   EnrolmentStore  LocalStore  AuditStore
+//!        └── cached ──┐   │      │            └── cached ──┘                │            │           │
 //!                   state (JSON, sealed)                        sql (one text for both)
 //!                  kv: embedded │ redis                         SQLite │ PostgreSQL
 //! ```
@@ -30,6 +30,7 @@ mod state;
 use crate::{
     accounts::AccountStore,
     audit::AuditStore,
+    chain::local::LocalStore,
     flow::step::FlowStore,
     keys::SharedKeyring,
     limits::Counters,
@@ -130,6 +131,7 @@ pub struct Stores {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
     pub ledger: Arc<dyn LedgerStore>,
+    pub locals: Arc<dyn LocalStore>,
     pub audit: Arc<dyn AuditStore>,
     handle: Arc<Handle>,
 }
@@ -222,6 +224,7 @@ fn assemble(state: State, database: Database, grace: Duration) -> Stores {
         accounts: Arc::new(CachedAccounts { hub: hub.clone(), inner: direct }),
         enrolments: Arc::new(database.clone()),
         ledger: Arc::new(CachedLedger { hub: hub.clone(), inner: ledger, gate, touches: touches.clone(), clock }),
+        locals: Arc::new(database.clone()),
         audit: Arc::new(database.clone()),
         handle: Arc::new(Handle { kv: state.kv, database, hub, touches, worker }),
     }

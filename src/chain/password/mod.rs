@@ -11,9 +11,9 @@
 mod crypt;
 mod derived;
 mod hash;
-mod policy;
+pub mod policy;
 mod pool;
 
 pub use hash::{Format, HashError, StoredHash, new_hash};
-pub use policy::{MAX_BYTES, MIN_CHARACTERS, Policy, Weak, prepared};
+pub use policy::{Weak, prepared};
 pub use pool::{Busy, Hashing};
