@@ -9,17 +9,19 @@
 mod api;
 pub mod cli;
 mod command;
+mod complete;
 mod config;
 mod init;
 mod keyfile;
 pub mod listener;
+mod local;
 mod reply;
 pub mod socket;
 
 pub use api::{Admin, AdminError, Operator};
 pub use command::{
-    AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, SessionCommand, SessionTarget,
-    TokenCommand, TokenTarget, User,
+    AccountCommand, Command, FactorCommand, HashText, ImportLocals, KeysCommand, LineProblem, Listing, ListingOf,
+    LocalRow, LocalUser, NewLocal, SessionCommand, SessionTarget, SetPassword, TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
 pub use init::{InitError, Plan, development_certificate, init};

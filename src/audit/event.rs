@@ -113,6 +113,28 @@ pub enum Event {
     KeysRotated {
         key: String,
     },
+    LocalAccountAdded {
+        source: SourceId,
+        name: String,
+    },
+    LocalAccountsImported {
+        source: SourceId,
+        count: usize,
+    },
+    LocalPasswordSet {
+        source: SourceId,
+        name: String,
+    },
+    /// A password for one sign-in was made.
+    BreakGlassIssued {
+        source: SourceId,
+        name: String,
+    },
+    /// It was used. Somebody should know why.
+    BreakGlassUsed {
+        source: SourceId,
+        name: String,
+    },
 }
 
 impl Event {
@@ -140,7 +162,12 @@ impl Event {
             | Event::GuestSignedIn
             | Event::IdentityWithheld { .. }
             | Event::ClosedDoor { .. }
-            | Event::KeysRotated { .. } => None,
+            | Event::KeysRotated { .. }
+            | Event::LocalAccountAdded { .. }
+            | Event::LocalAccountsImported { .. }
+            | Event::LocalPasswordSet { .. }
+            | Event::BreakGlassIssued { .. }
+            | Event::BreakGlassUsed { .. } => None,
         }
     }
 }
