@@ -53,7 +53,7 @@ pub enum AdminError {
     #[error("there is no account \"{0}\"; an account appears when somebody signs in for the first time")]
     NoAccount(String),
     #[error("\"{name}\" is the name of several accounts; say which by its id:\n{candidates}")]
-    Ambiguous { name: String, candidates: Reply },
+    Ambiguous { name: String, candidates: Box<Reply> },
     #[error("no session's key begins with \"{0}\"")]
     NoSession(String),
     #[error("give at least 6 characters of the session's key")]
@@ -140,7 +140,7 @@ impl Admin {
             (Some(account), true) => Ok(account),
             (Some(account), false) => {
                 found.push(account);
-                let candidates = Reply::Accounts(found.iter().map(AccountRow::of).collect());
+                let candidates = Box::new(Reply::Accounts(found.iter().map(AccountRow::of).collect()));
                 Err(AdminError::Ambiguous { name: user.to_owned(), candidates })
             }
         }

@@ -26,6 +26,9 @@ const LONGEST_EMAIL: usize = 254;
 impl Admin {
     pub(super) async fn add_local(&self, by: Operator, new: NewLocal) -> Result<Reply, AdminError> {
         let (source, username) = self.local_user(&new.who)?;
+        if new.hash.is_none() {
+            return Err(AdminError::NoPassword);
+        }
         let row = LocalRow { line: 0, username, name: new.name, email: new.email, hash: new.hash };
         let account = self.new_local(&source, &row).map_err(AdminError::BadAccount)?;
         if self.locals.insert(&[account]).await? == Inserted::Taken {
@@ -40,7 +43,8 @@ impl Admin {
         let hash = set.hash.ok_or(AdminError::NoPassword)?.into_secret();
         StoredHash::parse(hash.expose()).map_err(|error| AdminError::BadAccount(format!("the hash is {error}")))?;
         let account = self.locals.by_username(&source, &username).await?;
-        let account = account.ok_or_else(|| AdminError::NoLocal { instance: source.clone(), user: username.clone() })?;
+        let account =
+            account.ok_or_else(|| AdminError::NoLocal { instance: source.clone(), user: username.clone() })?;
         let new = NewPassword { hash, at: self.clock.now(), must_change: false, one_time: false };
         self.replace_password(&account, &new).await?;
         self.note(by, Event::LocalPasswordSet { source, name: username.clone() });
@@ -53,7 +57,7 @@ impl Admin {
         let password = one_time_password(&*self.rng);
         let (hashing, rng) = (password.clone(), self.rng.clone());
         let hash = tokio::task::spawn_blocking(move || new_hash(&hashing, &*rng)).await;
-        let hash = Secret::new(hash.map_err(|_| AdminError::NoPassword)?);
+        let hash = Secret::new(hash.map_err(|_| AdminError::BadAccount("no password could be made".to_owned()))?);
         let now = self.clock.now();
         let known = self.locals.by_username(&source, &username).await?;
         match &known {

@@ -31,4 +31,6 @@ pub use reply::{AccountRow, AccountSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
 
 #[cfg(test)]
+mod local_tests;
+#[cfg(test)]
 mod tests;

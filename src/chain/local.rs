@@ -93,6 +93,10 @@ pub fn one_time_password(rng: &dyn Rng) -> Password {
 }
 
 #[cfg(test)]
+#[path = "local_memory.rs"]
+pub mod memory;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
