@@ -179,6 +179,7 @@ fn status(error: &AdminError) -> StatusCode {
         AdminError::NoAccount(_)
         | AdminError::NoSession(_)
         | AdminError::NoToken(_)
+        | AdminError::NoSite { .. }
         | AdminError::NotLocal { .. }
         | AdminError::NoLocal { .. } => StatusCode::NOT_FOUND,
         AdminError::Ambiguous { .. }

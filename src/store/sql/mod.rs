@@ -13,6 +13,7 @@ mod audit;
 mod enrolments;
 mod ledger;
 mod local;
+mod methods;
 mod migrate;
 mod row;
 
