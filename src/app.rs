@@ -336,6 +336,8 @@ fn administrator(
         enrolments: stores.enrolments.clone(),
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
+        locals: stores.locals.clone(),
+        local_sources: Arc::new(Vec::new),
         keyring,
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),

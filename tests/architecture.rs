@@ -22,6 +22,10 @@ const PURE: &[(&str, &[&str])] = &[
     ("lms/moodle/errors.rs", &[]),
     ("chain/health.rs", &[]),
     ("chain/names.rs", &[]),
+    ("chain/password/hash.rs", &[]),
+    ("chain/password/crypt.rs", &[]),
+    ("chain/password/derived.rs", &[]),
+    ("chain/password/policy.rs", &[]),
     // An instance's deadline and how long it took: no clock that a rule could read.
     ("chain/run.rs", &["tokio::time::timeout", "Instant::now"]),
     ("accounts", &[]),

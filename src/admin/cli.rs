@@ -1,6 +1,11 @@
 //! The command line: its words, its help, and how an act of administration is carried out from it.
 
-use super::{Admin, Command, Operator, Reply, socket};
+use super::{
+    Admin, Command, Operator, Reply,
+    complete::{Console, complete},
+    socket,
+};
+use crate::types::SystemRng;
 use clap::{Args, Parser, Subcommand};
 use std::{
     fmt::Display,
@@ -97,6 +102,10 @@ pub async fn manage<E: Display>(
     socket: &Path,
     direct: impl AsyncFnOnce() -> Result<Admin, E>,
 ) -> ExitCode {
+    let command = match complete(command, &mut Console, &SystemRng) {
+        Ok(command) => command,
+        Err(why) => return fail(&why),
+    };
     match carry_out(command, socket, direct).await {
         Ok(reply) if json => say(&format!("{}\n", serde_json::to_string_pretty(&reply).unwrap_or_default())),
         Ok(reply) => say(&reply.to_string()),
