@@ -1,7 +1,7 @@
 //! The composition root: configuration in, a running gateway out. The only place that knows every concrete type.
 
 use crate::{
-    admin::{self, Admin, AdminSocket, Monitor},
+    admin::{self, Admin, AdminSocket, Monitor, probe},
     audit::Audit,
     chain::{
         Instance,
@@ -158,6 +158,18 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     tracing::info!("draining");
     app.stop().await;
     Ok(())
+}
+
+/// What somebody who goes around the gateway would find, site by site (`vestibule check --probe`).
+pub async fn probe(config: &Config, user: Option<&str>) -> Result<Vec<probe::Report>, AppError> {
+    let (ring, own) = (keyring(config)?, probe::own_addresses());
+    let mut reports = Vec::new();
+    for site in &config.sites {
+        let upstream = upstream(config, site)?;
+        let plan = probe::Plan { site, upstream, ring: ring.clone(), own: own.clone(), user };
+        reports.push(probe::probe(&plan, &SystemRng).await);
+    }
+    Ok(reports)
 }
 
 /// The acts of administration without a running gateway: only where no gateway holds the stores.

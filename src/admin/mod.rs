@@ -13,6 +13,7 @@ mod config;
 mod init;
 mod keyfile;
 pub mod listener;
+pub mod probe;
 mod reply;
 pub mod socket;
 

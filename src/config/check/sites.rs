@@ -68,11 +68,27 @@ fn one_site(site: &Site, here: &KeyPath, found: &mut Vec<Problem>) {
             "name the address of the LMS behind the gateway",
         ));
     }
-    if site.sign_in == SignIn::Header {
+    match site.sign_in {
+        SignIn::Form => {}
+        SignIn::Header => by_header(site, here, found),
+    }
+}
+
+/// Header sign-in stands on two things that the gateway cannot find out by itself.
+fn by_header(site: &Site, here: &KeyPath, found: &mut Vec<Problem>) {
+    if !site.upstream.exclusive {
         found.push(Problem::error(
-            here.clone().key("sign_in"),
-            "`header` comes with a later version",
-            "write `form`: the LMS's own login page is used",
+            here.clone().key("upstream").key("exclusive"),
+            "`sign_in: header` makes the LMS believe a header, so nobody may reach it around the gateway",
+            "see to that (`vestibule check --probe` helps to look), then write `exclusive: true`",
+        ));
+    }
+    if site.lms.users_before.is_none() {
+        found.push(Problem::error(
+            here.clone().key("lms").key("users_before"),
+            "`sign_in: header` needs to know which accounts the LMS had before: they are never handed to a newcomer of \
+             the same name",
+            "ask the LMS's database once, `SELECT MAX(id) FROM mdl_user`, and write `users_before: THAT`; leave it so",
         ));
     }
 }
