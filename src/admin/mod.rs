@@ -15,6 +15,7 @@ mod init;
 mod keyfile;
 pub mod listener;
 mod local;
+pub mod probe;
 mod reply;
 pub mod socket;
 
