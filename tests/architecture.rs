@@ -20,6 +20,10 @@ const PURE: &[(&str, &[&str])] = &[
     ("lms/moodle/rest.rs", &[]),
     ("lms/moodle/errors.rs", &[]),
     ("chain/verdict.rs", &[]),
+    ("chain/password/hash.rs", &[]),
+    ("chain/password/crypt.rs", &[]),
+    ("chain/password/derived.rs", &[]),
+    ("chain/password/policy.rs", &[]),
     // An instance's deadline: a timer, no clock that a rule could read.
     ("chain/run.rs", &["tokio::time::timeout"]),
     ("accounts", &[]),

@@ -13,6 +13,7 @@
 //! One file in `sources/` with a type that implements [`PasswordSource`], and one line in [`sources::SOURCES`].
 
 pub mod config;
+pub mod password;
 mod run;
 pub mod sources;
 mod verdict;
