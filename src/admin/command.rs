@@ -69,6 +69,14 @@ pub enum TokenCommand {
 pub enum KeysCommand {
     /// Add a key that seals and signs from now on; the old ones keep opening what they sealed
     Rotate,
+    /// Give a site that signs in by header a new secret header name, and say what to set in its LMS
+    RotateHeader(SiteNamed),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct SiteNamed {
+    /// The site's name in gateway.yaml
+    pub site: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]

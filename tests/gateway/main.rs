@@ -15,4 +15,5 @@ mod servers;
 mod store;
 mod webdriver;
 mod wire;
+mod trusted_header;
 mod world;
