@@ -11,7 +11,7 @@ use std::{
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// One database, `users`, and an account for each test's need. As root it runs as user `mysql`, which it asks for.
+/// One database, `users`. As root it runs as user `mysql`, which it asks for.
 pub struct MariaDb {
     process: Child,
     directory: Scratch,
@@ -21,6 +21,7 @@ pub struct MariaDb {
 impl MariaDb {
     pub fn start() -> Self {
         let directory = Scratch::new("mariadb");
+        // Its user makes the data directory in here.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let data = directory.path().join("data");
         let mut install = Command::new("mariadb-install-db");
