@@ -212,7 +212,7 @@ impl App {
             clock.clone(),
             rng.clone(),
         ));
-        let ground = Ground { ring: ring.clone(), clock: clock.clone(), rng: rng.clone() };
+        let ground = Ground { ring: ring.clone(), hashing: Arc::default(), clock: clock.clone(), rng: rng.clone() };
         let (houses, instances) = houses(&config, &ground).await?;
         let gate = Arc::new(Gate {
             desk: desk.clone(),

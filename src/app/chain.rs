@@ -4,6 +4,7 @@ use super::AppError;
 use crate::{
     chain::{
         self, Health, Instance, Rules,
+        password::Hashing,
         sources::{Needs, lms::Judge},
     },
     config::{self, Config},
@@ -29,6 +30,8 @@ pub(super) fn judge(site: &Site) -> Judge {
 /// What building sources needs of the rest of the gateway.
 pub(super) struct Ground {
     pub ring: SharedKeyring,
+    /// One for all instances: its bound is the machine's.
+    pub hashing: Arc<Hashing>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }
@@ -48,6 +51,7 @@ pub(super) fn instances<'a>(
             secret: &secret,
             deadline: settings.deadline(),
             lms: &lms,
+            hashing: ground.hashing.clone(),
             clock: ground.clock.clone(),
             rng: ground.rng.clone(),
         };

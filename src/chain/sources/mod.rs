@@ -4,8 +4,9 @@
 //! The keys that every instance has (`names`, `deadline_seconds` …) are the chain's ([`super::config`]).
 
 pub mod lms;
+pub mod sql;
 
-use super::{Directory, PasswordSource, RedirectSource};
+use super::{Directory, PasswordSource, RedirectSource, password::Hashing};
 use crate::{
     lms::Lms,
     types::{Clock, Rng, Secret, SiteName, SourceId},
@@ -40,7 +41,7 @@ impl PartialEq for Kind {
     }
 }
 
-pub const SOURCES: &[Kind] = &[lms::KIND];
+pub const SOURCES: &[Kind] = &[lms::KIND, sql::KIND];
 
 /// An instance's settings of its own kind.
 pub trait Settings: Debug + Send + Sync {
@@ -84,6 +85,8 @@ pub struct Needs<'a> {
     pub deadline: Duration,
     /// The LMS of a site, and how it judges.
     pub lms: &'a LmsOf<'a>,
+    /// Where password hashes are verified.
+    pub hashing: Arc<Hashing>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }

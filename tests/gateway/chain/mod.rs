@@ -1,0 +1,3 @@
+//! The chain's sources against real servers.
+
+mod sql;
