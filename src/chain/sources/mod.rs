@@ -4,9 +4,11 @@
 //! The keys that every instance has (`names`, `deadline_seconds` …) are the chain's ([`super::config`]).
 
 pub mod lms;
+pub mod local;
 
-use super::{Directory, PasswordSource, RedirectSource};
+use super::{Directory, PasswordSource, RedirectSource, local::LocalStore, password::Hashing};
 use crate::{
+    audit::Audit,
     lms::Lms,
     types::{Clock, Rng, Secret, SiteName, SourceId},
 };
@@ -40,7 +42,7 @@ impl PartialEq for Kind {
     }
 }
 
-pub const SOURCES: &[Kind] = &[lms::KIND];
+pub const SOURCES: &[Kind] = &[lms::KIND, local::KIND];
 
 /// An instance's settings of its own kind.
 pub trait Settings: Debug + Send + Sync {
@@ -81,6 +83,10 @@ pub struct Needs<'a> {
     pub deadline: Duration,
     /// The LMS of a site, and how it judges.
     pub lms: &'a (dyn Fn(&SiteName) -> Option<(Arc<dyn Lms>, lms::Judge)> + Sync),
+    pub hashing: Arc<Hashing>,
+    pub locals: Arc<dyn LocalStore>,
+    /// For what must not wait for the end of the sign-in.
+    pub audit: Audit,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }
