@@ -2,8 +2,8 @@
 
 use super::{
     command::{
-        AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, SessionCommand,
-        SessionTarget, TokenCommand,
+        AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
+        SessionCommand, SessionTarget, TokenCommand,
     },
     keyfile::{self, KeyfileError},
     reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow, devices, short},
@@ -17,6 +17,7 @@ use crate::{
         enrolment::EnrolmentStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
     },
+    outbound::mail::{self, Mailer},
     sessions::{Session, SessionStore},
     tokens::LedgerStore,
     types::{AccountId, Clock, Rng, SiteName, SourceId, TokenId, Unavailable},
@@ -39,6 +40,7 @@ pub struct Admin {
     pub audit: Audit,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
+    pub mailer: Mailer,
     /// `mfa.help_desk_code_hours`.
     pub enrolment_code_life: Duration,
 }
@@ -90,6 +92,8 @@ pub enum AdminError {
     Store(#[from] Unavailable),
     #[error(transparent)]
     Keyring(#[from] KeyfileError),
+    #[error(transparent)]
+    Mail(#[from] mail::TestError),
 }
 
 /// How many sessions or tokens are searched for one by its key.
@@ -106,6 +110,7 @@ impl Admin {
             Command::Token(TokenCommand::Revoke(target)) => self.revoke_token(by, &target.id).await,
             Command::Keys(KeysCommand::Rotate) => self.rotate_keys(by).await,
             Command::Keys(KeysCommand::RotateHeader(named)) => self.rotate_header(by, &named.site).await,
+            Command::Mail(MailCommand::Test(to)) => Ok(Reply::Steps { steps: self.mailer.test(&to.to).await? }),
         }
     }
 

@@ -24,6 +24,9 @@ pub enum Command {
     /// The keyring
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Mail to people
+    #[command(subcommand)]
+    Mail(MailCommand),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
@@ -89,6 +92,20 @@ pub enum KeysCommand {
 pub struct SiteNamed {
     /// The site's name in gateway.yaml
     pub site: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailCommand {
+    /// Send one letter now, past the queue, and say each step or what the mail server said
+    Test(MailTarget),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct MailTarget {
+    /// Who gets it
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]

@@ -21,8 +21,8 @@ pub mod socket;
 pub use api::{Admin, AdminError, Operator};
 pub use command::{
     AccountCommand, Command, FactorCommand, HashText, ImportLocals, KeysCommand, LineProblem, Listing, ListingOf,
-    LocalRow, LocalUser, NewLocal, SessionCommand, SessionTarget, SetPassword, SiteNamed, TokenCommand, TokenTarget,
-    User,
+    LocalRow, LocalUser, MailCommand, MailTarget, NewLocal, SessionCommand, SessionTarget, SetPassword, SiteNamed,
+    TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
 pub use init::{InitError, Plan, development_certificate, init};

@@ -26,6 +26,10 @@ pub enum Reply {
     Done {
         said: String,
     },
+    /// Something was done in these steps.
+    Steps {
+        steps: Vec<String>,
+    },
     /// Told once; it is stored as a digest only.
     EnrolmentCode {
         account: AccountRow,
@@ -187,6 +191,7 @@ impl fmt::Display for Reply {
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
             Reply::Done { said } => writeln!(f, "{}", plain(said)),
+            Reply::Steps { steps } => steps.iter().try_for_each(|step| writeln!(f, "{}", plain(step))),
             Reply::EnrolmentCode { account, code, expires } => {
                 writeln!(f, "code for {}: {code}", plain(account.called()))?;
                 writeln!(f, "It works once, until {expires}, and replaces any earlier code. It is not shown again.")

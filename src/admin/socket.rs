@@ -192,6 +192,7 @@ fn status(error: &AdminError) -> StatusCode {
         | AdminError::NoPassword
         | AdminError::BadAccount(_)
         | AdminError::Import(_) => StatusCode::BAD_REQUEST,
+        AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
     },
+    outbound::mail::Mailer,
     sessions::{Identity, Session, SessionStore, Who},
     telemetry::Metrics,
     tokens::{Device, Holder, LedgerStore, TokenRecord},
@@ -276,6 +277,7 @@ impl Desk {
             audit: Audit::new(&audit, Arc::new(FixedClock), None, Arc::new(Metrics::new())).unwrap(),
             clock: Arc::new(FixedClock),
             rng: Arc::new(SystemRng),
+            mailer: Mailer::new(None),
             enrolment_code_life: Duration::from_secs(24 * 3600),
         };
         Self { folder, stores, locals, admin: Arc::new(admin) }
@@ -618,6 +620,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         audit: admin.audit.clone(),
         clock: admin.clock.clone(),
         rng: admin.rng.clone(),
+        mailer: admin.mailer.clone(),
         enrolment_code_life: admin.enrolment_code_life,
     };
     let reply = cli::carry_out(command("account disable alice"), &nobody, async || Ok::<_, &str>(copy)).await;

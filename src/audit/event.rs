@@ -59,7 +59,7 @@ pub enum Event {
         reason: &'static str,
     },
     /// An account got its LMS user.
-    LmsUserBound {
+    LmsUserKnown {
         account: AccountId,
         user: LmsUserId,
         by: &'static str,
@@ -195,7 +195,7 @@ impl Event {
         match self {
             Event::AccountCreated { account, .. }
             | Event::BindingRefused { account, .. }
-            | Event::LmsUserBound { account, .. }
+            | Event::LmsUserKnown { account, .. }
             | Event::MethodLinked { account, .. }
             | Event::MethodUnlinked { account, .. }
             | Event::PrimaryChanged { account, .. }

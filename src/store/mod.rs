@@ -1,12 +1,12 @@
 //! The bundle of ports: everything that lasts longer than a request.
 //!
 //! Two stores (design §6). **State**: sessions, flows, counters, notices between nodes; embedded by default, Redis
-//! for more than one node. **Database**: accounts, enrolments, the ledger, audit; SQLite by default, PostgreSQL for
+//! for more than one node. **Database**: accounts, enrolments, the ledger, audit, mail; SQLite by default, PostgreSQL for
 //! more than one node. Nothing outside this module knows which one is in use, and only `app` imports it.
 //!
 //! ```text
-//!   SessionStore  FlowStore  Counters     LedgerStore  AccountStore   EnrolmentStore  LocalStore  AuditStore
-//!        └── cached ──┐   │      │            └── cached ──┘                │            │           │
+//!   SessionStore  FlowStore  Counters     LedgerStore  AccountStore   EnrolmentStore  LocalStore  AuditStore  MailQueue
+//!        └── cached ──┐   │      │            └── cached ──┘                │            │           │          │
 //!                   state (JSON, sealed)                        sql (one text for both)
 //!                  kv: embedded │ redis                         SQLite │ PostgreSQL
 //! ```
@@ -35,6 +35,7 @@ use crate::{
     keys::SharedKeyring,
     limits::Counters,
     mfa::enrolment::EnrolmentStore,
+    outbound::mail::MailQueue,
     sessions::SessionStore,
     tokens::LedgerStore,
     types::{Clock, Rng},
@@ -133,6 +134,7 @@ pub struct Stores {
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
     pub audit: Arc<dyn AuditStore>,
+    pub mail: Arc<dyn MailQueue>,
     handle: Arc<Handle>,
 }
 
@@ -226,6 +228,7 @@ fn assemble(state: State, database: Database, grace: Duration) -> Stores {
         ledger: Arc::new(CachedLedger { hub: hub.clone(), inner: ledger, gate, touches: touches.clone(), clock }),
         locals: Arc::new(database.clone()),
         audit: Arc::new(database.clone()),
+        mail: Arc::new(database.clone()),
         handle: Arc::new(Handle { kv: state.kv, database, hub, touches, worker }),
     }
 }

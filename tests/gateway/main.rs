@@ -7,6 +7,7 @@ mod browser_door;
 mod child;
 mod doors;
 mod edge;
+mod mail;
 mod operation;
 mod origin;
 mod pages;
