@@ -212,7 +212,14 @@ impl App {
             clock.clone(),
             rng.clone(),
         ));
-        let ground = Ground { ring: ring.clone(), hashing: Arc::default(), clock: clock.clone(), rng: rng.clone() };
+        let ground = Ground {
+            ring: ring.clone(),
+            hashing: Arc::default(),
+            locals: stores.locals.clone(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+            rng: rng.clone(),
+        };
         let (houses, instances) = houses(&config, &ground).await?;
         let instances = Arc::new(ArcSwap::from_pointee(instances));
         let gate = Arc::new(Gate {
@@ -350,7 +357,10 @@ fn administrator(
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
         locals: stores.locals.clone(),
-        local_sources: Arc::new(Vec::new),
+        local_sources: {
+            let names = chain::locals(config);
+            Arc::new(move || names.clone())
+        },
         keyring,
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),

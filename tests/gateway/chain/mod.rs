@@ -1,3 +1,4 @@
 //! The chain's sources against real servers.
 
+mod ground;
 mod sql;
