@@ -1,4 +1,6 @@
 //! The chain's sources against real servers.
 
 mod ground;
+mod school;
 mod sql;
+mod stories;
