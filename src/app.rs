@@ -1,12 +1,12 @@
 //! The composition root: configuration in, a running gateway out. The only place that knows every concrete type.
 
+mod chain;
+
+use self::chain::{Ground, Judges};
 use crate::{
     admin::{self, Admin, AdminSocket, Monitor},
     audit::Audit,
-    chain::{
-        Instance,
-        sources::lms::{Judge, LmsSource},
-    },
+    chain::Instance,
     config::{self, Config},
     edge::{
         self,
@@ -19,11 +19,7 @@ use crate::{
     identity::Assertions,
     keys::SharedKeyring,
     limits::Throttle,
-    lms::{
-        Lms, Site, farewell,
-        moodle::{APP_SERVICE, Moodle},
-        site::Judge as JudgeSetting,
-    },
+    lms::{Lms, Site, farewell, moodle::Moodle},
     mfa::policy::Policy,
     outbound::Upstream,
     pages::Pages,
@@ -40,9 +36,6 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-
-/// The deadline of a whole sign-in at an LMS: two requests to a loaded Moodle.
-const LMS_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Why the gateway did not start. All of these are the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +58,8 @@ pub enum AppError {
     Resolve { site: String, host: String, cause: String },
     #[error("sites.{site}.upstream.url: {cause}")]
     Upstream { site: String, cause: crate::outbound::OutboundError },
+    #[error("chain.instances: {instance}: {key}: {cause}")]
+    Source { instance: String, key: String, cause: String },
     #[error(transparent)]
     Pages(#[from] crate::pages::PagesError),
     #[error("a running gateway holds {}: ask it through admin.socket, or stop it first", .0.display())]
@@ -195,7 +190,8 @@ impl App {
             clock.clone(),
             rng.clone(),
         ));
-        let houses = houses(&config).await?;
+        let ground = Ground { clock: clock.clone(), rng: rng.clone() };
+        let (houses, instances) = houses(&config, &ground).await?;
         let gate = Arc::new(Gate {
             desk: desk.clone(),
             houses: houses.iter().map(|house| (host_of(&house.hall.site), house.clone())).collect(),
@@ -238,6 +234,7 @@ impl App {
             tokio::spawn(reap(desk, houses.clone())),
             tokio::spawn(resolve_again(houses.clone())),
             tokio::spawn(self_check(houses)),
+            tokio::spawn(chain::probe(instances)),
         ];
         Ok(Self {
             https,
@@ -333,6 +330,7 @@ fn desk(
             sessions: config.sessions,
             tokens: config.tokens.clone(),
             strangers: config.chain.strangers_during_error,
+            refusals: Duration::from_millis(config.chain.refusal_milliseconds),
             flow_caps: Caps {
                 per_account: config.limits.flows_per_account as usize,
                 per_address: config.limits.flows_per_address as usize,
@@ -341,42 +339,41 @@ fn desk(
     }
 }
 
-async fn houses(config: &Config) -> Result<Vec<Arc<House>>, AppError> {
-    let mut houses = Vec::new();
+async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Vec<Instance>), AppError> {
+    let mut upstreams = Vec::new();
+    let mut judges = Judges::new();
     for site in &config.sites {
-        houses.push(Arc::new(house(config, site).await?));
+        let upstream = upstream(config, site)?;
+        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(upstream.clone(), &site.public_url.to_string()));
+        judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
+        upstreams.push((site, upstream, lms));
     }
-    Ok(houses)
+    let instances = chain::instances(config, &judges, ground)?;
+    let mut houses = Vec::new();
+    for (site, upstream, lms) in upstreams {
+        let hall = Hall {
+            site: site.clone(),
+            lms,
+            instances: instances.iter().filter(|(of, _)| of.serves(&site.name)).map(|(_, i)| i.clone()).collect(),
+            sources: config.chain.instances.iter().filter(|i| i.serves(&site.name)).map(|i| i.name.clone()).collect(),
+        };
+        houses.push(Arc::new(house(site, upstream, hall).await?));
+    }
+    Ok((houses, instances.into_iter().map(|(_, instance)| instance).collect()))
 }
 
-async fn house(config: &Config, site: &Site) -> Result<House, AppError> {
-    let url = &site.upstream.url;
-    let authority = site.public_url.authority();
-    let upstream = Upstream::new(
-        &url.to_string(),
-        &authority,
+fn upstream(config: &Config, site: &Site) -> Result<Upstream, AppError> {
+    Upstream::new(
+        &site.upstream.url.to_string(),
+        &site.public_url.authority(),
         Duration::from_secs(config.edge.upstream_connect_seconds),
         Duration::from_secs(config.edge.upstream_read_seconds),
     )
-    .map_err(|cause| AppError::Upstream { site: site.name.to_string(), cause })?;
-    let lms: Arc<dyn Lms> = Arc::new(Moodle::new(upstream.clone(), &site.public_url.to_string()));
-    let judge = match site.lms.judge {
-        JudgeSetting::Form => Judge::Form,
-        JudgeSetting::Sessionless => {
-            Judge::Sessionless(site.app.service.as_ref().map_or(APP_SERVICE.to_owned(), ToString::to_string))
-        }
-    };
-    let instances = config
-        .chain
-        .instances
-        .iter()
-        .filter(|instance| instance.enabled && instance.site == site.name)
-        .map(|instance| Instance {
-            name: instance.name.clone(),
-            source: Arc::new(LmsSource { lms: lms.clone(), judge: judge.clone() }),
-            deadline: LMS_DEADLINE,
-        })
-        .collect();
+    .map_err(|cause| AppError::Upstream { site: site.name.to_string(), cause })
+}
+
+async fn house(site: &Site, upstream: Upstream, hall: Hall) -> Result<House, AppError> {
+    let url = &site.upstream.url;
     let address = resolve(url).await.map_err(|cause| AppError::Resolve {
         site: site.name.to_string(),
         host: url.host().to_owned(),
@@ -388,9 +385,9 @@ async fn house(config: &Config, site: &Site) -> Result<House, AppError> {
         upstream_tls: (url.scheme() == Scheme::Https).then(|| url.host().to_owned()),
         rules: edge::gate::rules(site),
         public_url: site.public_url.to_string(),
-        authority,
+        authority: site.public_url.authority(),
         upstream_authority: url.authority(),
-        hall: Arc::new(Hall { site: site.clone(), lms, instances }),
+        hall: Arc::new(hall),
     })
 }
 

@@ -5,9 +5,11 @@
 //! unique in both directions.
 
 mod account;
+mod bind;
 mod resolve;
 mod store;
 
-pub use account::{Account, Binding, LinkedBy, Method, State};
-pub use resolve::{Pending, Resolution, Resolved, resolve, resume};
-pub use store::{AccountStore, Created, Verified};
+pub use account::{Account, Binding, BoundBy, LinkedBy, Method, State};
+pub use bind::{Bound, EXISTED, How, bind, name_for_lms};
+pub use resolve::{Pending, Question, Resolution, Resolved, resolve, resume};
+pub use store::{AccountStore, Created, Learned, Mail, Verified, Vouched};

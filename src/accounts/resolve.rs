@@ -1,12 +1,17 @@
 //! From a proven identity to an account, and the only maker of [`Resolved`].
 //!
-//! An OK of the chain belongs to the account that has this (instance, subject) as a method. A subject nobody has
-//! seen becomes a new account, unless an instance that might have owned it could not be asked (attack J6).
+//! An OK of the chain belongs to the account that has this (instance, subject) as a method. What it states (name,
+//! verified address, LMS user) may belong to nobody else: that would be two people under one name, and is DENIED
+//! (attack J7), never a second account. A subject nobody has seen becomes a new account, unless an instance that
+//! might have owned it could not be asked (attack J6).
 
-use super::{Account, AccountStore, Binding, Created, LinkedBy, Method, State, Verified};
+use super::{
+    Account, AccountStore, Binding, BoundBy, Created, Learned, LinkedBy, Mail, Method, State, Verified, Vouched,
+};
 use crate::{
-    chain::{Authenticated, Strangers},
-    types::{AccountId, LmsUserId, Rng, RngExt, SiteName, SourceId, Subject, Timestamp, Unavailable},
+    chain::{Authenticated, Newcomers, Strangers},
+    lms::LmsUser,
+    types::{AccountId, Rng, RngExt, SiteName, SourceId, Subject, Timestamp, Unavailable},
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +19,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug)]
 pub struct Resolved {
     account: Account,
-    lms_user: LmsUserId,
     source: SourceId,
     subject: Subject,
     at: Timestamp,
@@ -25,7 +29,6 @@ pub struct Resolved {
 pub struct Pending {
     pub account: AccountId,
     pub epoch: u32,
-    pub lms_user: LmsUserId,
     pub source: SourceId,
     pub subject: Subject,
     pub at: Timestamp,
@@ -37,6 +40,10 @@ pub enum Resolution {
     Known(Resolved),
     /// The same, for an account made just now.
     Created(Resolved),
+    /// The password is another one since the last sign-in: the epoch was raised, everything older is dead.
+    PasswordChanged(Resolved),
+    /// Nobody's yet, and its verified address is that of these accounts, verified there too: its owner may link.
+    Candidates(Vec<AccountId>),
     /// Refused; the reason is for the audit, outside it is an ordinary refusal.
     Denied(&'static str),
     /// A stranger while an instance was in ERROR: "temporarily unavailable".
@@ -46,9 +53,6 @@ pub enum Resolution {
 impl Resolved {
     pub fn account(&self) -> &Account {
         &self.account
-    }
-    pub fn lms_user(&self) -> LmsUserId {
-        self.lms_user
     }
     pub fn source(&self) -> &SourceId {
         &self.source
@@ -60,7 +64,6 @@ impl Resolved {
         Pending {
             account: self.account.id.clone(),
             epoch: self.account.epoch,
-            lms_user: self.lms_user,
             source: self.source.clone(),
             subject: self.subject.clone(),
             at: self.at,
@@ -68,91 +71,252 @@ impl Resolved {
     }
 }
 
-pub async fn resolve(
+/// What is asked, and where.
+pub struct Question<'a> {
+    pub proof: &'a Authenticated,
+    /// Who the LMS says it is, where it was asked already.
+    pub lms: Option<&'a LmsUser>,
+    pub site: &'a SiteName,
+    /// Canonical; an LMS that states no name leaves nothing else to call the account by.
+    pub typed: &'a str,
+    pub strangers: Strangers,
+    /// Whether an instance is asked for visitors of this site: names of sources that share no site never meet
+    /// (attack J15).
+    pub serves_here: &'a (dyn Fn(&SourceId) -> bool + Sync),
+    /// Whether somebody without an account gets one even though a verified address is another account's too.
+    pub beside_candidates: bool,
+    pub now: Timestamp,
+    pub rng: &'a dyn Rng,
+}
+
+pub async fn resolve(store: &dyn AccountStore, question: &Question<'_>) -> Result<Resolution, Unavailable> {
+    let proof = question.proof;
+    let known = store.by_method(proof.source(), &proof.person().subject).await?;
+    if let Some(reason) = collision(store, question, known.as_ref()).await? {
+        return Ok(Resolution::Denied(reason));
+    }
+    match known {
+        Some(account) => vouched(store, question, account).await,
+        None => stranger(store, question).await,
+    }
+}
+
+/// Whether what the source states belongs to another account than `known`.
+async fn collision(
     store: &dyn AccountStore,
-    proof: &Authenticated,
-    site: &SiteName,
-    typed: &str,
-    strangers: Strangers,
-    now: Timestamp,
-    rng: &dyn Rng,
+    question: &Question<'_>,
+    known: Option<&Account>,
+) -> Result<Option<&'static str>, Unavailable> {
+    let proof = question.proof;
+    let is_known = |id: &AccountId| known.is_some_and(|known| known.id == *id);
+    if let Some(name) = proof.username() {
+        for account in store.by_username(name.as_str()).await? {
+            if !is_known(&account.id) && meets_here(store, question, &account).await? {
+                return Ok(Some("name_collision"));
+            }
+        }
+    }
+    if let (Some(address), Some(known)) = (proof.verified_email(), known) {
+        // What was recorded under this account before was settled then.
+        let news = !known.email.as_deref().is_some_and(|old| old.eq_ignore_ascii_case(address));
+        if news && !verified_owners(store, question, address).await?.iter().all(is_known) {
+            return Ok(Some("name_collision"));
+        }
+    }
+    let Some(user) = question.lms else { return Ok(None) };
+    if store.bound_account(question.site, user.id).await?.is_some_and(|id| !is_known(&id)) {
+        return Ok(Some("name_collision"));
+    }
+    let Some(known) = known else { return Ok(None) };
+    let binding = store.binding(question.site, &known.id).await?;
+    Ok(binding.filter(|binding| binding.lms_user != user.id).map(|_| "binding_differs"))
+}
+
+/// Whether an account can be signed in to here at all: another site's names are another matter. One without any
+/// method is waiting to be found again, by its name.
+async fn meets_here(store: &dyn AccountStore, question: &Question<'_>, account: &Account) -> Result<bool, Unavailable> {
+    let methods = store.methods(&account.id).await?;
+    Ok(methods.iter().any(|method| (question.serves_here)(&method.source)))
+}
+
+/// The accounts whose own verified address this is.
+async fn verified_owners(
+    store: &dyn AccountStore,
+    question: &Question<'_>,
+    address: &str,
+) -> Result<Vec<AccountId>, Unavailable> {
+    let mut owners = Vec::new();
+    for account in store.by_email(address).await? {
+        let verified = account.email_verified_by.is_some() && account.state == State::Active;
+        if verified && meets_here(store, question, &account).await? {
+            owners.push(account.id);
+        }
+    }
+    Ok(owners)
+}
+
+/// Somebody whose method is known: what the source says now is recorded.
+async fn vouched(
+    store: &dyn AccountStore,
+    question: &Question<'_>,
+    account: Account,
 ) -> Result<Resolution, Unavailable> {
-    let (source, subject, user) = (proof.source(), &proof.stated().subject, &proof.stated().user);
-    let known = store.by_method(source, subject).await?;
-    let created = known.is_none();
-    let account = match known {
-        Some(account) => account,
-        None if proof.after_error() && strangers == Strangers::Refuse => return Ok(Resolution::Later),
-        None => match create(store, proof, site, typed, now, rng).await? {
-            Some(account) => account,
-            None => return Ok(Resolution::Denied("name_collision")),
-        },
-    };
     if account.state != State::Active {
         return Ok(Resolution::Denied("account_not_active"));
     }
-    // The method says whose account it is; the binding must say the same of the LMS user, in both directions.
-    match store.binding(site, &account.id).await? {
-        Some(binding) if binding.lms_user == user.id => {}
-        Some(_) | None => return Ok(Resolution::Denied("binding_differs")),
+    let proof = question.proof;
+    let (source, subject) = (proof.source(), &proof.person().subject);
+    let Some(method) = store.method(source, subject).await? else { return Ok(Resolution::Denied("unlinked")) };
+    if let Some(user) = question.lms
+        && store.binding(question.site, &account.id).await?.is_none()
+        && store.bind(&binding(question, user, &account.id)).await? == Created::Taken
+    {
+        return Ok(Resolution::Denied("name_collision"));
     }
-    let stated = user.username.as_deref().map(|name| (name, Verified::Yes));
-    if stated.is_some() || user.name.is_some() {
-        store.learn(&account.id, stated, user.name.as_deref(), None).await?;
+    let mark = proof.person().password_mark.as_deref();
+    let changed = matches!((&method.password_mark, mark), (Some(old), Some(new)) if old != new);
+    if changed {
+        store.raise_epoch(&account.id).await?;
     }
-    let account = match stated.is_some() || user.name.is_some() {
-        true => store.account(&account.id).await?.unwrap_or(account),
-        false => account,
-    };
-    let resolved =
-        Resolved { account, lms_user: user.id, source: source.clone(), subject: subject.clone(), at: proof.at() };
-    Ok(if created { Resolution::Created(resolved) } else { Resolution::Known(resolved) })
+    // Names and addresses are the primary source's to state.
+    if method.primary {
+        store.learn(&account.id, &learned(proof)).await?;
+    }
+    let groups = proof.person().groups.as_deref();
+    store.vouch(source, subject, &Vouched { at: question.now, password_mark: mark, groups }).await?;
+    let Some(account) = store.account(&account.id).await? else { return Ok(Resolution::Denied("unlinked")) };
+    let resolved = resolved(proof, account);
+    Ok(if changed { Resolution::PasswordChanged(resolved) } else { Resolution::Known(resolved) })
 }
 
-/// Makes the account with its method and binding. `None`: the LMS user already belongs to somebody else.
+fn learned(proof: &Authenticated) -> Learned<'_> {
+    let person = proof.person();
+    let verified_by = proof.verified_email().map(|_| proof.source().as_str());
+    Learned {
+        username: proof.username().map(|name| (name.as_str(), Verified::Yes)),
+        display_name: person.name.as_deref(),
+        given_name: person.first_name.as_deref(),
+        family_name: person.last_name.as_deref(),
+        email: person.email.as_deref().map(|address| Mail { address, verified_by }),
+    }
+}
+
+fn resolved(proof: &Authenticated, account: Account) -> Resolved {
+    let (source, subject) = (proof.source().clone(), proof.person().subject.clone());
+    Resolved { account, source, subject, at: proof.at() }
+}
+
+/// Somebody nobody has seen.
+async fn stranger(store: &dyn AccountStore, question: &Question<'_>) -> Result<Resolution, Unavailable> {
+    let proof = question.proof;
+    if proof.after_error() && question.strangers == Strangers::Refuse {
+        return Ok(Resolution::Later);
+    }
+    // An LMS that states no name is told apart by its user id; any other source names its people.
+    if proof.username().is_none() && question.lms.is_none() {
+        return Ok(Resolution::Denied("name_unusable"));
+    }
+    if let Some(account) = waiting(store, question).await? {
+        return vouched(store, question, account).await;
+    }
+    if proof.newcomers() == Newcomers::Refuse {
+        return Ok(Resolution::Denied("no_account"));
+    }
+    let mut verified = proof.verified_email();
+    if let Some(address) = verified {
+        let candidates = verified_owners(store, question, address).await?;
+        match (candidates.is_empty(), question.beside_candidates) {
+            (true, _) => {}
+            (false, false) => return Ok(Resolution::Candidates(candidates)),
+            // Its owner said that these are two people; then the address is no proof of either.
+            (false, true) => verified = None,
+        }
+    }
+    create(store, question, verified).await
+}
+
+/// An account of that name without any method: its instance was removed with `rediscover`.
+async fn waiting(store: &dyn AccountStore, question: &Question<'_>) -> Result<Option<Account>, Unavailable> {
+    let Some(name) = question.proof.username() else { return Ok(None) };
+    for account in store.by_username(name.as_str()).await? {
+        if account.username_verified && store.methods(&account.id).await?.is_empty() {
+            let method = method(question, &account.id, LinkedBy::Rediscovered);
+            let linked = store.link(&method).await? == Created::Yes;
+            return Ok(linked.then_some(account));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes the account with its method and binding.
 async fn create(
     store: &dyn AccountStore,
-    proof: &Authenticated,
-    site: &SiteName,
-    typed: &str,
-    now: Timestamp,
-    rng: &dyn Rng,
-) -> Result<Option<Account>, Unavailable> {
-    let user = &proof.stated().user;
+    question: &Question<'_>,
+    verified_email: Option<&str>,
+) -> Result<Resolution, Unavailable> {
+    let (proof, person) = (question.proof, question.proof.person());
+    let stated = proof.username().map(|name| name.as_str().to_owned());
     let account = Account {
-        id: AccountId::new(rng.hex(16)),
-        username: user.username.clone().or_else(|| (!typed.is_empty()).then(|| typed.to_owned())),
-        username_verified: user.username.is_some(),
-        display_name: user.name.clone(),
-        email: None,
-        groups: Vec::new(),
+        id: AccountId::new(question.rng.hex(16)),
+        username_verified: stated.is_some(),
+        username: stated.or_else(|| (!question.typed.is_empty()).then(|| question.typed.to_owned())),
+        display_name: person.name.clone(),
+        given_name: person.first_name.clone(),
+        family_name: person.last_name.clone(),
+        email: person.email.clone(),
+        email_verified_by: verified_email.map(|_| proof.source().to_string()),
+        groups: person.groups.clone().unwrap_or_default(),
+        groups_at: person.groups.as_ref().map(|_| question.now),
         state: State::Active,
         epoch: 0,
-        created: now,
+        created: question.now,
         enrol_by_help_desk_only: false,
     };
-    let method = Method {
-        source: proof.source().clone(),
-        subject: proof.stated().subject.clone(),
-        account: account.id.clone(),
-        linked: now,
-        linked_by: LinkedBy::FirstSignIn,
-        primary: true,
-    };
-    let binding = Binding { site: site.clone(), lms_user: user.id, account: account.id.clone(), created: now };
-    match store.create(&account, &method, Some(&binding)).await? {
-        Created::Yes => Ok(Some(account)),
+    let method = method(question, &account.id, LinkedBy::FirstSignIn);
+    let binding = question.lms.map(|user| binding(question, user, &account.id));
+    match store.create(&account, &method, binding.as_ref()).await? {
+        Created::Yes => Ok(Resolution::Created(resolved(proof, account))),
         // Another request of the same person was faster, or the LMS user is bound to another account.
-        Created::Taken => store.by_method(&method.source, &method.subject).await,
+        Created::Taken => match store.by_method(&method.source, &method.subject).await? {
+            Some(account) if account.state == State::Active => Ok(Resolution::Known(resolved(proof, account))),
+            Some(_) | None => Ok(Resolution::Denied("name_collision")),
+        },
     }
 }
 
-/// Turns a waiting identity back into a proof: the account must still be active and of the same epoch.
+fn method(question: &Question<'_>, account: &AccountId, linked_by: LinkedBy) -> Method {
+    let person = question.proof.person();
+    Method {
+        source: question.proof.source().clone(),
+        subject: person.subject.clone(),
+        account: account.clone(),
+        linked: question.now,
+        linked_by,
+        primary: true,
+        password_mark: person.password_mark.clone(),
+        groups: person.groups.clone(),
+        vouched: question.now,
+    }
+}
+
+fn binding(question: &Question<'_>, user: &LmsUser, account: &AccountId) -> Binding {
+    Binding {
+        site: question.site.clone(),
+        lms_user: user.id,
+        account: account.clone(),
+        created: question.now,
+        lms_username: user.username.clone(),
+        bound_by: BoundBy::Lms,
+    }
+}
+
+/// Turns a waiting identity back into a proof: the account must still be active and of the same epoch, and the
+/// method still linked.
 pub async fn resume(store: &dyn AccountStore, pending: &Pending) -> Result<Option<Resolved>, Unavailable> {
-    let account = store.account(&pending.account).await?;
-    Ok(account.filter(|a| a.state == State::Active && a.epoch == pending.epoch).map(|account| Resolved {
+    let account = store.by_method(&pending.source, &pending.subject).await?;
+    let same = |a: &Account| a.id == pending.account && a.state == State::Active && a.epoch == pending.epoch;
+    Ok(account.filter(same).map(|account| Resolved {
         account,
-        lms_user: pending.lms_user,
         source: pending.source.clone(),
         subject: pending.subject.clone(),
         at: pending.at,

@@ -5,6 +5,25 @@ use crate::types::{
 };
 use async_trait::async_trait;
 use serde::Serialize;
+use std::time::Instant;
+
+/// What one instance of the chain said, and how long it took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InstanceVerdict {
+    pub instance: SourceId,
+    /// ok, declined, denied or error.
+    pub verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub milliseconds: u64,
+}
+
+impl InstanceVerdict {
+    pub fn of(instance: &SourceId, verdict: &'static str, reason: Option<&str>, began: Instant) -> Self {
+        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Self { instance: instance.clone(), verdict, reason: reason.map(str::to_owned), milliseconds }
+    }
+}
 
 /// What happened.
 #[derive(Clone, Debug, Serialize)]
@@ -14,7 +33,7 @@ pub enum Event {
     PasswordJudged {
         door: Door,
         name: String,
-        verdicts: Vec<(SourceId, String)>,
+        verdicts: Vec<InstanceVerdict>,
         accepted: bool,
     },
     /// A limit refused a sign-in before any source was asked.
@@ -32,6 +51,35 @@ pub enum Event {
     AccountCreated {
         account: AccountId,
         source: SourceId,
+    },
+    /// The LMS's session or token for an account was not that account's, and was ended.
+    BindingRefused {
+        account: AccountId,
+        named: LmsUserId,
+        reason: &'static str,
+    },
+    /// An account got its LMS user.
+    LmsUserBound {
+        account: AccountId,
+        user: LmsUserId,
+        by: &'static str,
+    },
+    MethodLinked {
+        account: AccountId,
+        source: SourceId,
+        by: &'static str,
+    },
+    MethodUnlinked {
+        account: AccountId,
+        source: SourceId,
+    },
+    PrimaryChanged {
+        account: AccountId,
+        source: SourceId,
+    },
+    AccountsMerged {
+        account: AccountId,
+        from: AccountId,
     },
     FactorAccepted {
         account: AccountId,
@@ -120,6 +168,12 @@ impl Event {
     pub fn account(&self) -> Option<&AccountId> {
         match self {
             Event::AccountCreated { account, .. }
+            | Event::BindingRefused { account, .. }
+            | Event::LmsUserBound { account, .. }
+            | Event::MethodLinked { account, .. }
+            | Event::MethodUnlinked { account, .. }
+            | Event::PrimaryChanged { account, .. }
+            | Event::AccountsMerged { account, .. }
             | Event::FactorAccepted { account, .. }
             | Event::FactorRefused { account, .. }
             | Event::FactorEnrolled { account, .. }

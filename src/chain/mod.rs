@@ -7,16 +7,25 @@
 //! | DECLINED | asks the next instance |
 //! | ERROR | asks the next instance, and remembers: ERROR never becomes OK |
 //!
-//! The end of the list without OK is a refusal. [`Authenticated`] is made here and nowhere else.
+//! The end of the list without OK is a refusal. A name that belongs to an account asks that account's own methods
+//! alone ([`Selection`]); whose it is, the caller knows. [`Authenticated`] is made here and nowhere else.
 //!
 //! # Adding a source
-//! One file in `sources/` with a type that implements [`PasswordSource`], and one line in [`sources::SOURCES`].
+//! One file in `sources/` with its settings and a type that implements [`PasswordSource`] (or [`RedirectSource`], and
+//! [`Directory`] if it can be asked without a password), and one line in [`sources::SOURCES`].
 
 pub mod config;
+mod health;
+mod names;
 mod run;
+mod source;
 pub mod sources;
-mod verdict;
 
-pub use config::{Config, SourceKind, Strangers};
-pub use run::{Authenticated, End, Instance, Outcome, Stated, Why, run};
-pub use verdict::{Attempt, Credentials, PasswordSource, Proven, Verdict};
+pub use config::{Config, LmsPassword, Newcomers, Removed, Strangers};
+pub use health::Health;
+pub use names::NamePattern;
+pub use run::{Authenticated, End, Instance, Outcome, Rules, Selection, Why, complete, run};
+pub use source::{
+    Asked, Attempt, Credentials, Directory, LmsProof, PasswordSource, Person, Proven, RedirectSource, Standing, Trace,
+    TraceStep, Verdict,
+};

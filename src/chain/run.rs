@@ -1,45 +1,120 @@
 //! The walk through the chain, and the only maker of [`Authenticated`].
 
-use super::{Attempt, PasswordSource, Proven, Verdict};
-use crate::{
-    lms::{Held, LmsUser},
-    outbound::Answer,
-    types::{Clock, SourceId, Subject, Timestamp},
+use super::{
+    Asked, Attempt, Directory, Health, LmsPassword, LmsProof, NamePattern, Newcomers, PasswordSource, Person, Proven,
+    RedirectSource, Verdict,
 };
-use std::{sync::Arc, time::Duration};
+use crate::{
+    audit::InstanceVerdict,
+    outbound::Answer,
+    types::{Clock, SourceId, Timestamp, Username},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-/// One entry of `chain.instances`.
+/// One entry of `chain.instances`, built.
 #[derive(Clone)]
 pub struct Instance {
     pub name: SourceId,
-    pub source: Arc<dyn PasswordSource>,
+    pub kind: &'static super::sources::Kind,
+    pub password: Option<Arc<dyn PasswordSource>>,
+    pub redirect: Option<Arc<dyn RedirectSource>>,
+    pub directory: Option<Arc<dyn Directory>>,
     /// For the whole operation; running over it is ERROR.
     pub deadline: Duration,
+    pub rules: Rules,
+    pub health: Arc<Health>,
+}
+
+/// What gateway.yaml says of an instance, whatever its kind.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub names: Option<NamePattern>,
+    pub username_suffix: Option<String>,
+    pub email_verified: bool,
+    pub lms_password: LmsPassword,
+    pub newcomers: Newcomers,
+    pub users_may_unlink: bool,
+    pub recheck: Duration,
+}
+
+impl Instance {
+    /// The name under which this instance is asked; `None`: it cannot be its own.
+    pub fn own_name<'a>(&self, name: Option<&'a Username>) -> Option<&'a str> {
+        let Some(name) = name else {
+            return self.password.as_ref().is_some_and(|source| source.reads_names_itself()).then_some("");
+        };
+        if self.rules.names.as_ref().is_some_and(|pattern| !pattern.matches(name)) {
+            return None;
+        }
+        match &self.rules.username_suffix {
+            Some(suffix) => name.without(suffix),
+            None => Some(name.as_str()),
+        }
+    }
+
+    /// The gateway's canonical name for what this source calls somebody.
+    pub fn canonical(&self, stated: &str) -> Option<Username> {
+        let suffix = self.rules.username_suffix.as_deref().unwrap_or_default();
+        Username::canonical(&format!("{}{suffix}", stated.trim()))
+    }
 }
 
 /// Proof that a source of the chain accepted this person now.
 #[derive(Debug)]
 pub struct Authenticated {
     source: SourceId,
-    stated: Stated,
-    held: Held,
+    person: Person,
+    username: Option<Username>,
+    email_verified: bool,
+    newcomers: Newcomers,
+    lms_password: LmsPassword,
+    lms: Option<LmsProof>,
     at: Timestamp,
     after_error: bool,
 }
 
-/// What the source states about somebody.
-#[derive(Clone, Debug)]
-pub struct Stated {
-    pub subject: Subject,
-    pub user: LmsUser,
-}
-
 impl Authenticated {
+    fn new(instance: &Instance, proven: Proven, at: Timestamp, after_error: bool) -> Self {
+        let Proven { person, lms } = proven;
+        Self {
+            source: instance.name.clone(),
+            username: person.username.as_deref().and_then(|name| instance.canonical(name)),
+            email_verified: instance.rules.email_verified,
+            newcomers: instance.rules.newcomers,
+            lms_password: instance.rules.lms_password,
+            person,
+            lms,
+            at,
+            after_error,
+        }
+    }
+
     pub fn source(&self) -> &SourceId {
         &self.source
     }
-    pub fn stated(&self) -> &Stated {
-        &self.stated
+    pub fn person(&self) -> &Person {
+        &self.person
+    }
+    /// What the source calls them, canonical and with the instance's suffix.
+    pub fn username(&self) -> Option<&Username> {
+        self.username.as_ref()
+    }
+    /// The address, where this source's addresses are verified ones.
+    pub fn verified_email(&self) -> Option<&str> {
+        self.person.email.as_deref().filter(|_| self.email_verified)
+    }
+    pub fn newcomers(&self) -> Newcomers {
+        self.newcomers
+    }
+    pub fn lms_password(&self) -> LmsPassword {
+        self.lms_password
+    }
+    /// Who the LMS said it is, where the LMS was the judge.
+    pub fn lms(&self) -> Option<&LmsProof> {
+        self.lms.as_ref()
     }
     pub fn at(&self) -> Timestamp {
         self.at
@@ -49,65 +124,151 @@ impl Authenticated {
         self.after_error
     }
     /// Takes out what the LMS gave; the proof itself is used up.
-    pub fn into_held(self) -> Held {
-        self.held
+    pub fn into_lms(self) -> Option<LmsProof> {
+        self.lms
     }
 }
 
 /// How the walk ended.
 pub enum End {
     Authenticated(Box<Authenticated>),
-    /// `answer` is the LMS's own refusal, where it was asked. `unavailable`: some instance was in ERROR.
+    /// `answer` is the LMS's own refusal, where it was asked.
     Refused {
         why: Why,
         answer: Option<Box<Answer>>,
-        unavailable: bool,
     },
 }
 
 /// Why nobody was authenticated, as far as counting wrong passwords goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// No instance knew this name and password.
+    /// Some instance looked, and did not know this name and password.
     Declined,
     /// An instance refused the person, whatever the password.
     Denied,
+    /// No instance could look.
+    NobodyLooked,
 }
 
 /// The end, with each instance's verdict in order, for the audit.
 pub struct Outcome {
     pub end: End,
-    pub verdicts: Vec<(SourceId, String)>,
+    pub verdicts: Vec<InstanceVerdict>,
+    /// Some enabled instance cannot answer now, whether or not this name would have been asked there: the wording of
+    /// a refusal says so for every name alike.
+    pub unavailable: bool,
 }
 
-/// Asks the instances in their order.
-pub async fn run(instances: &[Instance], attempt: &Attempt, clock: &dyn Clock) -> Outcome {
-    let mut verdicts = Vec::new();
-    let (mut refusal, mut unavailable) = (None, false);
-    for instance in instances {
-        let asked = tokio::time::timeout(instance.deadline, instance.source.judge(attempt)).await;
-        let verdict = asked.unwrap_or_else(|_| Verdict::Error(format!("no answer within {:?}", instance.deadline)));
-        verdicts.push((instance.name.clone(), verdict.describe()));
-        match verdict {
-            Verdict::Ok(proven) => {
-                let Proven { subject, user, held } = *proven;
-                let stated = Stated { subject, user };
-                let source = instance.name.clone();
-                let proof = Authenticated { source, stated, held, at: clock.now(), after_error: unavailable };
-                return Outcome { end: End::Authenticated(Box::new(proof)), verdicts };
-            }
-            Verdict::Denied(_, answer) => {
-                let answer = answer.or(refusal);
-                return Outcome { end: End::Refused { why: Why::Denied, answer, unavailable }, verdicts };
-            }
-            Verdict::Declined(answer) => refusal = answer.or(refusal),
-            Verdict::Error(reason) => {
-                tracing::warn!(source = %instance.name, %reason, "a sign-in source cannot answer; the chain goes on without it");
-                unavailable = true;
+/// Which instances are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Nobody owns the name yet: all, in their order.
+    All,
+    /// The name belongs to an account: its own methods alone, primary first. Perhaps none.
+    Only(Vec<SourceId>),
+}
+
+impl Selection {
+    fn of<'a>(&self, instances: &'a [Instance]) -> Vec<&'a Instance> {
+        match self {
+            Selection::All => instances.iter().collect(),
+            Selection::Only(names) => {
+                names.iter().filter_map(|name| instances.iter().find(|i| i.name == *name)).collect()
             }
         }
     }
-    Outcome { end: End::Refused { why: Why::Declined, answer: refusal, unavailable }, verdicts }
+}
+
+/// Asks the instances in their order. `name` is what was typed, canonical; `None` where it is no name.
+pub async fn run(
+    instances: &[Instance],
+    selection: &Selection,
+    name: Option<&Username>,
+    attempt: &Attempt,
+    clock: &dyn Clock,
+) -> Outcome {
+    let mut verdicts = Vec::new();
+    let (mut refusal, mut errors, mut looked) = (None, false, false);
+    // An unauthenticated bind is an OK to some directories: an empty password is nobody's (attack E7).
+    let empty = attempt.credentials.password().expose().is_empty();
+    for instance in selection.of(instances) {
+        let Some(source) = &instance.password else { continue };
+        let began = Instant::now();
+        let own = if empty { None } else { instance.own_name(name) };
+        let verdict = match own {
+            None if empty => Verdict::Declined(None),
+            None => {
+                verdicts.push(InstanceVerdict::of(&instance.name, "declined", Some("not one of its names"), began));
+                continue;
+            }
+            Some(_) if instance.health.is_open() => Verdict::Error("its breaker is open".into()),
+            Some(username) => ask(instance, source.as_ref(), &Asked { username, attempt }).await,
+        };
+        verdicts.push(InstanceVerdict::of(&instance.name, verdict.name(), verdict.reason(), began));
+        match verdict {
+            Verdict::Ok(proven) => {
+                let proof = Authenticated::new(instance, *proven, clock.now(), errors);
+                let end = End::Authenticated(Box::new(proof));
+                return Outcome { end, verdicts, unavailable: failing(instances) };
+            }
+            Verdict::Denied(_, answer) => {
+                let end = End::Refused { why: Why::Denied, answer: answer.or(refusal) };
+                return Outcome { end, verdicts, unavailable: failing(instances) };
+            }
+            Verdict::Declined(answer) => {
+                looked = true;
+                refusal = answer.or(refusal);
+            }
+            Verdict::Error(_) => errors = true,
+        }
+    }
+    let why = if looked || !errors { Why::Declined } else { Why::NobodyLooked };
+    Outcome { end: End::Refused { why, answer: refusal }, verdicts, unavailable: failing(instances) }
+}
+
+async fn ask(instance: &Instance, source: &dyn PasswordSource, asked: &Asked<'_>) -> Verdict {
+    let answer = tokio::time::timeout(instance.deadline, source.judge(asked)).await;
+    let verdict = answer.unwrap_or_else(|_| Verdict::Error(format!("no answer within {:?}", instance.deadline)));
+    match &verdict {
+        Verdict::Error(reason) => {
+            tracing::warn!(source = %instance.name, %reason, "a sign-in source cannot answer; the chain goes on without it");
+            instance.health.failed();
+        }
+        Verdict::Ok(_) | Verdict::Declined(_) | Verdict::Denied(..) => instance.health.answered(),
+    }
+    verdict
+}
+
+fn failing(instances: &[Instance]) -> bool {
+    instances.iter().any(|instance| instance.password.is_some() && instance.health.is_failing())
+}
+
+/// What a redirect source brought back, judged. There is one instance to ask, and it was asked.
+pub async fn complete(
+    instance: &Instance,
+    parameters: &[(String, String)],
+    callback: &str,
+    clock: &dyn Clock,
+) -> Outcome {
+    let began = Instant::now();
+    let verdict = match &instance.redirect {
+        Some(source) => {
+            let answer = tokio::time::timeout(instance.deadline, source.complete(parameters, callback)).await;
+            answer.unwrap_or_else(|_| Verdict::Error(format!("no answer within {:?}", instance.deadline)))
+        }
+        None => Verdict::Declined(None),
+    };
+    let verdicts = vec![InstanceVerdict::of(&instance.name, verdict.name(), verdict.reason(), began)];
+    let (end, unavailable) = match verdict {
+        Verdict::Ok(proven) => {
+            let proof = Authenticated::new(instance, *proven, clock.now(), false);
+            (End::Authenticated(Box::new(proof)), false)
+        }
+        Verdict::Denied(..) => (End::Refused { why: Why::Denied, answer: None }, false),
+        Verdict::Declined(_) => (End::Refused { why: Why::Declined, answer: None }, false),
+        Verdict::Error(_) => (End::Refused { why: Why::NobodyLooked, answer: None }, true),
+    };
+    Outcome { end, verdicts, unavailable }
 }
 
 impl Outcome {
@@ -124,86 +285,5 @@ impl std::fmt::Debug for Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        chain::Credentials,
-        types::{ClientAddr, LmsUserId, Password, SystemClock},
-    };
-    use async_trait::async_trait;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Says {
-        Ok,
-        Declined,
-        Denied,
-        Error,
-    }
-
-    struct Fixed(Says, Arc<AtomicUsize>);
-
-    #[async_trait]
-    impl PasswordSource for Fixed {
-        async fn judge(&self, _: &Attempt) -> Verdict {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            match self.0 {
-                Says::Ok => Verdict::Ok(Box::new(Proven {
-                    subject: Subject::new("3"),
-                    user: LmsUser { id: LmsUserId(3), username: None, name: None },
-                    held: Held::Token { service: "s".into(), token: "t".into(), private_token: None, log_user: None },
-                })),
-                Says::Declined => Verdict::Declined(None),
-                Says::Denied => Verdict::Denied("suspended", None),
-                Says::Error => Verdict::Error("down".into()),
-            }
-        }
-    }
-
-    async fn walk(says: &[Says]) -> (Outcome, usize) {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let instances: Vec<_> = says
-            .iter()
-            .enumerate()
-            .map(|(i, s)| Instance {
-                name: SourceId::new(format!("i{i}")),
-                source: Arc::new(Fixed(*s, asked.clone())),
-                deadline: Duration::from_secs(1),
-            })
-            .collect();
-        let attempt = Attempt {
-            credentials: Credentials::Token {
-                username: "u".into(),
-                password: Password::new("p".into()),
-                service: "s".into(),
-            },
-            client: ClientAddr::new([127, 0, 0, 1].into()),
-        };
-        let outcome = run(&instances, &attempt, &SystemClock).await;
-        (outcome, asked.load(Ordering::Relaxed))
-    }
-
-    /// The table of design §2, over every sequence of verdicts up to length five.
-    #[tokio::test]
-    async fn the_result_depends_only_on_the_order_of_verdicts() {
-        let all = [Says::Ok, Says::Declined, Says::Denied, Says::Error];
-        let mut sequences: Vec<Vec<Says>> = vec![vec![]];
-        for _ in 0..5 {
-            let longer: Vec<_> = sequences.iter().flat_map(|s| all.map(|v| [s.as_slice(), &[v]].concat())).collect();
-            sequences.extend(longer);
-            sequences.dedup();
-        }
-        for sequence in sequences.into_iter().filter(|s| s.len() <= 5) {
-            let stop = sequence.iter().position(|s| matches!(s, Says::Ok | Says::Denied));
-            let (outcome, asked) = walk(&sequence).await;
-            assert_eq!(asked, stop.map_or(sequence.len(), |i| i + 1), "{sequence:?}");
-            let ok = stop.is_some_and(|i| sequence[i] == Says::Ok);
-            assert_eq!(outcome.accepted(), ok, "{sequence:?}");
-            let errors_before = sequence[..stop.unwrap_or(sequence.len())].contains(&Says::Error);
-            match outcome.end {
-                End::Authenticated(proof) => assert_eq!(proof.after_error(), errors_before, "{sequence:?}"),
-                End::Refused { unavailable, .. } => assert_eq!(unavailable, errors_before, "{sequence:?}"),
-            }
-        }
-    }
-}
+#[path = "run_tests.rs"]
+mod tests;

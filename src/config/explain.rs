@@ -27,7 +27,7 @@ pub fn explain(config: &Config, now: Timestamp) -> String {
 }
 
 fn sources(config: &Config, site: &Site) -> String {
-    let speaks = |i: &&crate::chain::config::Instance| i.enabled && i.site == site.name;
+    let speaks = |i: &&crate::chain::config::Instance| i.common.enabled && i.serves(&site.name);
     let names: Vec<&str> = config.chain.instances.iter().filter(speaks).map(|i| i.name.as_str()).collect();
     if names.is_empty() { "nobody".to_owned() } else { names.join(", then ") }
 }

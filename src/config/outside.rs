@@ -67,7 +67,39 @@ pub fn check(config: &Config, outside: &dyn Outside) -> Vec<Problem> {
             ));
         }
     }
+    chain(config, outside, &mut found);
     found
+}
+
+/// What the chain's instances need: secrets behind references, files.
+fn chain(config: &Config, outside: &dyn Outside, found: &mut Vec<Problem>) {
+    for (n, instance) in config.chain.instances.iter().enumerate().filter(|(_, i)| i.common.enabled) {
+        let here = |key| at("chain.instances").index(n).key(key);
+        for (key, text) in instance.settings.references() {
+            if let Err(error) = reference::resolve_with(text, outside) {
+                let fix = "set the variable, or make the file readable for the gateway's user";
+                found.push(Problem::error(here(key), error.to_string(), fix));
+            }
+            if let Reference::File(path) = Reference::of(text)
+                && outside.mode(path).is_ok_and(|mode| mode & 0o007 != 0)
+            {
+                found.push(Problem::warning(
+                    here(key),
+                    format!("{} is readable by everybody on this machine", path.display()),
+                    format!("chmod 600 {}", path.display()),
+                ));
+            }
+        }
+        for (key, path) in instance.settings.files() {
+            if let Err(error) = outside.read(path) {
+                found.push(Problem::error(
+                    here(key),
+                    format!("{} cannot be read: {error}", path.display()),
+                    "correct the path, or make the file readable for the gateway's user",
+                ));
+            }
+        }
+    }
 }
 
 fn pem(outside: &dyn Outside, path: KeyPath, file: &Path, marker: &str, found: &mut Vec<Problem>) {

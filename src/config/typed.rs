@@ -3,6 +3,8 @@
 //! serde stops at the first error. So what was wrong is noted, taken out of the tree, and the rest is read again,
 //! until nothing is wrong any more; what was taken out has its default then.
 
+use crate::chain::config::NESTED;
+
 use super::{
     Config,
     problem::{KeyPath, Problem, Segment},
@@ -31,8 +33,9 @@ pub fn read(text: &str) -> Result<Typed, Problem> {
             Ok(config) => return Ok(Typed { config, problems, damaged }),
             Err(error) => error,
         };
-        let found = segments(error.path());
-        let told = words(&error.inner().to_string());
+        let mut found = segments(error.path());
+        let message = error.inner().to_string();
+        let told = words(inside(&message, &mut found));
         if let (Wrong::Value, Some(Segment::Key(module))) = (&told.wrong, found.first()) {
             damaged.insert(module.clone());
         }
@@ -87,6 +90,20 @@ fn segments(path: &serde_path_to_error::Path) -> Vec<Segment> {
             S::Enum { .. } | S::Unknown => None,
         })
         .collect()
+}
+
+/// An instance of the chain tells apart its own keys and its kind's, and marks where in itself an error is.
+fn inside<'a>(message: &'a str, found: &mut Vec<Segment>) -> &'a str {
+    let mut parts = message.splitn(3, NESTED);
+    let (Some(_), Some(path), Some(message)) = (parts.next(), parts.next(), parts.next()) else { return message };
+    for part in path.split('.').filter(|part| !part.is_empty() && *part != "?") {
+        let (key, indices) = part.split_once('[').map_or((part, ""), |(key, rest)| (key, rest));
+        if !key.is_empty() {
+            found.push(Segment::Key(key.to_owned()));
+        }
+        found.extend(indices.split(['[', ']']).filter_map(|index| index.parse().ok()).map(Segment::Index));
+    }
+    message
 }
 
 fn remove(tree: &mut Value, path: &[Segment]) -> bool {

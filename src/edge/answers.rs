@@ -1,7 +1,7 @@
 //! What becomes of an LMS answer that streams, once the watch has judged it (design R9).
 
 use super::{
-    gate::{Errand, Forward},
+    gate::{Errand, Forward, House},
     proxy::Gateway,
     reply::{self, Reply},
     request::Incoming,
@@ -41,7 +41,7 @@ impl Gateway {
                     // The new cookie is the anonymous one that Moodle's logout always sets.
                     let signed_out = flow::sign_out(&gate.desk, &house.hall, &gate.caller(incoming), session).await;
                     return Err(match signed_out {
-                        Ok(()) => self.signed_out(incoming),
+                        Ok(()) => signed_out(house, incoming),
                         Err(error) => gate.story_failed(incoming, &error),
                     });
                 }
@@ -111,16 +111,16 @@ impl Gateway {
         {
             return Err(rescue::with_retry(gate.refuse(incoming, 503), 503));
         }
-        let mut answer = reply::see_other("/login/index.php");
+        let mut answer = reply::see_other(forward.house.sign_in_path());
         reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[cookie::SESSION]);
         gate.metrics.sign_in(Door::Browser, "reset");
         Err(answer)
     }
+}
 
-    fn signed_out(&self, incoming: &Incoming) -> Reply {
-        let mut answer = reply::see_other("/login/index.php");
-        reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[]);
-        reply::set(answer.headers_mut(), HeaderName::from_static("clear-site-data"), "\"cache\"");
-        answer
-    }
+fn signed_out(house: &House, incoming: &Incoming) -> Reply {
+    let mut answer = reply::see_other(house.sign_in_path());
+    reply::clear_cookies(&mut answer, incoming.cookie_pairs().map(|(name, _)| name), &[]);
+    reply::set(answer.headers_mut(), HeaderName::from_static("clear-site-data"), "\"cache\"");
+    answer
 }

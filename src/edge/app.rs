@@ -135,13 +135,15 @@ impl Gate {
                     "mfaenrolmentrequired",
                     "Sign in once in a browser to set up your second factor, then try again",
                 );
-                body["enrol_url"] = json!(format!("{}/login/index.php", house.public_url));
+                body["enrol_url"] = json!(format!("{}{}", house.public_url, house.sign_in_path()));
                 reply::app(200, JSON, body.to_string())
             }
             Ok(AppAnswer::WrongCode { attempts_left, problem }) => {
                 let text = match problem {
                     Problem::AlreadyUsed => "This code was used before. Wait for the next one.",
-                    Problem::WrongCode | Problem::Incomplete | Problem::FormExpired => "Wrong code. Try again.",
+                    Problem::WrongCode | Problem::Incomplete | Problem::WrongPassword | Problem::FormExpired => {
+                        "Wrong code. Try again."
+                    }
                 };
                 let mut body = five_object("mfawrongcode", text);
                 body["mfa"] = json!({ "attempts_left": attempts_left });

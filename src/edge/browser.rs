@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     audit::Event,
-    flow::{self, SignIn, SignedIn, step::Stage},
+    flow::{self, SignedIn, step::Stage},
     keys,
     limits::Leave,
     lms::{
@@ -33,6 +33,7 @@ use bytes::Bytes;
 use http::{Method, header};
 use std::sync::Arc;
 
+const LOGIN: &str = "/login/index.php";
 const JSON: &str = "application/json; charset=utf-8";
 const STRANGERS_CALLS: usize = 30;
 const STRANGERS_ANSWER: usize = 4 << 20;
@@ -44,36 +45,21 @@ impl Gate {
         if !incoming.is_same_origin(&house.public_url) {
             return Ok(self.error(incoming, 403));
         }
+        if house.sign_in_path() != LOGIN {
+            return Ok(reply::see_other(house.sign_in_path()));
+        }
         let form = match login_form(incoming, body) {
             Ok(Some(form)) => form,
             // A POST without credentials shows the form again, as the LMS does.
-            Ok(None) => return Ok(reply::see_other("/login/index.php")),
+            Ok(None) => return Ok(reply::see_other(LOGIN)),
             Err(()) => return Ok(self.error(incoming, 400)),
         };
-        let wanted = self.wanted(house, incoming);
-        let caller = self.caller(incoming);
-        Ok(match flow::sign_in(&self.desk, &house.hall, &caller, form, wanted).await {
-            Ok(SignIn::Refused(answer)) => {
-                self.metrics.sign_in(Door::Browser, "refused");
-                self.lms_refusal(house, incoming, *answer)
-            }
-            Ok(SignIn::Continue(id, stage)) => {
-                self.metrics.sign_in(Door::Browser, "challenged");
-                let mut answer = reply::see_other(stage_path(&stage));
-                reply::add_cookie(&mut answer, &cookie::set(cookie::FLOW, id.expose()));
-                answer
-            }
-            Ok(SignIn::SignedIn(signed_in)) => self.welcome(house, incoming, *signed_in),
-            Err(error) => {
-                self.metrics.sign_in(Door::Browser, "unavailable");
-                self.story_failed(incoming, &error)
-            }
-        })
+        Ok(self.judge_form(house, incoming, form).await)
     }
 
     /// The LMS's own page and wording; its anonymous cookies go into the visitor's pre-session, so that the next
     /// GET finds its message.
-    fn lms_refusal(&self, house: &House, incoming: &Incoming, answer: Answer) -> Reply {
+    pub(super) fn lms_refusal(&self, house: &House, incoming: &Incoming, answer: Answer) -> Reply {
         let (visit, cookies) = self.visit(house, incoming);
         let standing = Standing::Visitor { key: visit.key };
         match rule(&standing, answer.status, &answer.headers, house.name(), self.desk.rng.as_ref()) {
@@ -356,6 +342,7 @@ pub fn stage_path(stage: &Stage) -> &'static str {
         Stage::HelpDesk => "/vestibule/help-desk",
         Stage::Enrol { .. } => "/vestibule/enrol",
         Stage::Codes { .. } => "/vestibule/recovery-codes",
+        Stage::LmsPassword => "/vestibule/lms-password",
     }
 }
 

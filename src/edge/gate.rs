@@ -167,6 +167,9 @@ impl Gate {
         let posts = incoming.method == Method::POST;
         let form = self.config.form_body_bytes;
         match intent {
+            Intent::SignIn if house.sign_in_path() != "/login/index.php" => {
+                Ok(Act::Reply(reply::see_other(house.sign_in_path())))
+            }
             Intent::SignIn if posts => Ok(Act::ReadBody(Reading::SignIn, form)),
             Intent::SignIn | Intent::OpenPage => self.open_page(house, incoming, Errand::Pass).await,
             Intent::Reset | Intent::Confirm => self.open_page(house, incoming, Errand::OpensNoSession).await,
@@ -317,7 +320,7 @@ impl Gate {
         if !incoming.is_navigation() {
             return reply::json(401, r#"{"error":"sign-in required","errorcode":"requireloginerror"}"#);
         }
-        let mut answer = reply::see_other("/login/index.php");
+        let mut answer = reply::see_other(house.sign_in_path());
         let wanted = same_origin_path(&incoming.target.forwarded());
         if incoming.method == Method::GET
             && let Some(wanted) = wanted.filter(|target| target.len() <= 1500)

@@ -23,6 +23,7 @@ mod request;
 mod rescue;
 pub mod tls;
 mod upload;
+mod sign_in_page;
 mod watch;
 
 pub use config::{Certificate, Config};

@@ -9,6 +9,7 @@ use super::{
     reply::{self, Reply},
     request::Incoming,
     rescue,
+    sign_in_page::SIGN_IN,
 };
 use crate::{
     flow::{self, Answered, Asked, EndedWhy, FlowError, Problem, step::Stage},
@@ -17,7 +18,7 @@ use crate::{
     lms::moodle::params::{BodyParams, Params},
     pages::View,
     sessions::cookie,
-    types::{FactorKind, FlowId},
+    types::{FactorKind, FlowId, Password},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -45,6 +46,7 @@ impl Gate {
             (VERIFY, _) => Ok(Act::Reply(super::app::unread(405))),
             _ if !incoming.is_top_level() => Ok(Act::Reply(rescue::json(403, &incoming.id))),
             (_, &Method::POST) => Ok(Act::ReadBody(Reading::Own, self.config.form_body_bytes)),
+            (SIGN_IN, _) if get => Ok(Act::Reply(self.sign_in_page(house, incoming).await)),
             _ if get => Ok(Act::Reply(self.flow_page(house, incoming).await)),
             _ => Ok(Act::Reply(self.error(incoming, 405))),
         }
@@ -105,6 +107,10 @@ impl Gate {
                 }
                 ("/vestibule/recovery-codes", View::Codes { codes, csrf })
             }
+            Asked::LmsPassword => {
+                let typed = account.unwrap_or_default();
+                (stage_path(&Stage::LmsPassword), View::LmsPassword { error, csrf, username: typed })
+            }
         };
         if path == own_path { self.show(incoming, status, &view) } else { reply::see_other(own_path) }
     }
@@ -120,7 +126,7 @@ impl Gate {
 
     pub(super) async fn own_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
         let path = incoming.target.path.decoded();
-        if !is_flow_path(path) && path != "/vestibule/cancel" {
+        if !is_flow_path(path) && !matches!(path, "/vestibule/cancel" | SIGN_IN) {
             return self.error(incoming, 404);
         }
         // Attacks D6, D7, J5: only a form of our own page, on this origin, may answer for the flow.
@@ -131,6 +137,9 @@ impl Gate {
         else {
             return self.error(incoming, 400);
         };
+        if path == SIGN_IN {
+            return self.sign_in_here(house, incoming, &params).await;
+        }
         let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
         let field = |name: &str| params.text(name).ok().flatten().unwrap_or_default().to_owned();
         if !keys::same(field("csrf").as_bytes(), self.csrf(&id).as_bytes()) {
@@ -145,6 +154,10 @@ impl Gate {
             },
             "/vestibule/help-desk" => flow::confirm_help_desk(desk, hall, &caller, &id, &code).await,
             "/vestibule/enrol" => flow::confirm_device(desk, hall, &caller, &id, &code).await,
+            "/vestibule/lms-password" => {
+                let password = Password::new(field("password"));
+                flow::prove_lms_password(desk, hall, &caller, &id, field("username"), password).await
+            }
             "/vestibule/recovery-codes" => flow::keep_codes(desk, hall, &caller, &id).await,
             "/vestibule/cancel" => flow::cancel(desk, hall, &id).await.map(|()| Answered::Ended(EndedWhy::Cancelled)),
             _ => return self.error(incoming, 404),
@@ -168,6 +181,11 @@ impl Gate {
             }
             Ok(Answered::Ended(why)) => self.over(house, incoming, why).await,
             Ok(Answered::Next(stage)) => reply::see_other(stage_path(&stage)),
+            Ok(Answered::Elsewhere(id, stage)) => {
+                let mut answer = reply::see_other(stage_path(&stage));
+                reply::add_cookie(&mut answer, &cookie::set(cookie::FLOW, id.expose()));
+                answer
+            }
             Ok(Answered::SignedIn(signed_in)) => self.welcome(house, incoming, *signed_in),
             // Nothing was decided, and the flow is still there: the page says to try again.
             Err(FlowError::Store(error)) => {
@@ -187,6 +205,7 @@ impl Gate {
                     Asked::HelpDesk => stage_path(&Stage::HelpDesk),
                     Asked::Device { .. } => "/vestibule/enrol",
                     Asked::Codes { .. } => "/vestibule/recovery-codes",
+                    Asked::LmsPassword => stage_path(&Stage::LmsPassword),
                 };
                 self.ask(incoming, id, asked, account, Some(problem), path)
             }
@@ -224,6 +243,7 @@ fn is_flow_path(path: &str) -> bool {
             | "/vestibule/enrol"
             | "/vestibule/recovery-codes"
             | "/vestibule/recovery-codes.txt"
+            | "/vestibule/lms-password"
     )
 }
 

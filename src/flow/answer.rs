@@ -5,7 +5,8 @@
 
 use super::{
     Caller, Desk, EndedWhy, FlowError, Hall, Problem, SignedIn,
-    sign_in::finish,
+    lms_half::Half,
+    sign_in::{Finished, finish},
     step::{Flow, Stage},
 };
 use crate::{
@@ -26,6 +27,7 @@ pub enum Asked {
     HelpDesk,
     Device { secret: String, uri: String },
     Codes { codes: Vec<String> },
+    LmsPassword,
 }
 
 /// What became of an answer.
@@ -38,6 +40,8 @@ pub enum Answered {
     Ended(EndedWhy),
     /// The next thing is asked.
     Next(Stage),
+    /// The next thing is asked in another flow, which this browser gets for it.
+    Elsewhere(FlowId, Stage),
     SignedIn(Box<SignedIn>),
 }
 
@@ -71,6 +75,7 @@ pub async fn ask(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<Option<(Asked,
             Asked::Device { secret, uri }
         }
         Stage::Codes { codes } => Asked::Codes { codes },
+        Stage::LmsPassword => Asked::LmsPassword,
     };
     Ok(Some((asked, name)))
 }
@@ -259,7 +264,12 @@ pub(super) async fn done(
 ) -> Result<Answered, FlowError> {
     let Some(taken) = desk.flows.take(id).await? else { return Ok(Answered::Ended(EndedWhy::AlreadyFinished)) };
     let wanted = Some(taken.wanted).filter(|w| !w.is_empty());
-    Ok(Answered::SignedIn(Box::new(finish(desk, hall, caller, satisfied, taken.held, wanted).await?)))
+    let half = Half { held: taken.held, lms_user: taken.lms_user };
+    Ok(match finish(desk, hall, caller, satisfied, half, wanted).await? {
+        Finished::SignedIn(signed_in) => Answered::SignedIn(signed_in),
+        Finished::Prove(id) => Answered::Elsewhere(id, Stage::LmsPassword),
+        Finished::Refused => Answered::Ended(EndedWhy::Refused),
+    })
 }
 
 /// Stores the flow's next stage; whoever comes second reads what the first has written.

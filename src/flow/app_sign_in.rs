@@ -6,18 +6,20 @@
 use super::{
     Caller, Desk, FlowError, Hall, Problem,
     answer::{Checked, check, decide, drop_flow, load},
-    begin::{Judged, LONGEST_NAME, account, given, judge, open, waiting},
+    begin::{Judged, LONGEST_NAME, account, given, judge, open, settle, waiting},
+    lms_half::{Half, Opened, first_half, second_half},
     step::Stage,
 };
 use crate::{
     audit::Event,
-    chain::{Attempt, Credentials},
+    chain::{Attempt, Credentials, Trace},
     lms::{AppMfa, Held},
     mfa::policy::{Basis, Decision, Place, Policy, Satisfied},
     outbound::Answer,
     tokens::{self, Device, LmsTokens, Means},
     types::{Door, FactorKind, FlowId, Password, Secret, ServiceName},
 };
+use std::time::Instant;
 
 /// What the device gets.
 pub struct AppTokens {
@@ -58,6 +60,22 @@ pub async fn app_sign_in(
     password: Password,
     service: String,
 ) -> Result<AppAnswer, FlowError> {
+    let began = Instant::now();
+    let answer = judged(desk, hall, caller, username, password, service).await;
+    if matches!(answer, Ok(AppAnswer::Refused(_)) | Err(FlowError::SourceDown)) {
+        settle(desk, began).await;
+    }
+    answer
+}
+
+async fn judged(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    username: String,
+    password: Password,
+    service: String,
+) -> Result<AppAnswer, FlowError> {
     if username.len() > LONGEST_NAME {
         return Ok(AppAnswer::Refused(None));
     }
@@ -67,31 +85,35 @@ pub async fn app_sign_in(
         return Ok(AppAnswer::Refused(None));
     };
     let credentials = Credentials::Token { username, password, service };
-    let attempt = Attempt { credentials, client: caller.client };
+    let attempt = Attempt { credentials, client: caller.client, trace: Trace::off() };
     let proof = match judge(desk, hall, caller, &attempt, &canonical, slot).await? {
         Judged::Authenticated(proof) => *proof,
         Judged::Refused(answer) => return Ok(AppAnswer::Refused(answer)),
     };
-    if proof.stated().user.id == hall.lms.guest() {
+    if proof.lms().is_some_and(|lms| lms.user.id == hall.lms.guest()) {
         let event = Event::SignInDenied { door: Door::App, name: canonical.clone(), reason: "guest" };
         desk.record(hall, caller, event);
         return Ok(AppAnswer::Refused(None));
     }
-    let Some(resolved) = account(desk, hall, caller, Door::App, &proof, &canonical).await? else {
+    let Some(first) = first_half(desk, hall, caller, &proof, &attempt, &canonical).await? else {
         return Ok(AppAnswer::Refused(None));
     };
-    let held = proof.into_held();
+    let whose = (&proof, first.user(&proof));
+    let Some(resolved) = account(desk, hall, caller, Door::App, whose, &canonical).await? else {
+        return Ok(AppAnswer::Refused(None));
+    };
+    let half = first.into_half(proof, &attempt.credentials);
     if hall.site.app.mfa == AppMfa::Off {
-        return mint(desk, hall, caller, Policy::app_switched_off(resolved), held).await;
+        return mint(desk, hall, caller, Policy::app_switched_off(resolved), half).await;
     }
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
     let place = Place { site: &hall.site.name, door: Door::App, now: desk.now() };
     match desk.policy.decide(resolved, &enrolments, Vec::new(), place) {
-        Decision::Satisfied(satisfied) => mint(desk, hall, caller, satisfied, held).await,
+        Decision::Satisfied(satisfied) => mint(desk, hall, caller, satisfied, half).await,
         Decision::Enrol(..) => Ok(AppAnswer::EnrolmentDue),
         Decision::Challenge(..) if hall.site.app.mfa == AppMfa::Refuse => Ok(AppAnswer::FactorDue),
         Decision::Challenge(resolved, factors) => {
-            let flow = waiting(desk, hall, caller, Door::App, &resolved, Stage::Challenge, held);
+            let flow = waiting(desk, hall, caller, Door::App, &resolved, Stage::Challenge, half);
             open(desk, hall, &flow).await?;
             let expires_in = desk.settings.flow_life().as_secs();
             Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors })
@@ -123,7 +145,10 @@ pub async fn verify(
     flow.facts.push(fact);
     match decide(desk, &flow).await? {
         Some(Decision::Satisfied(satisfied)) => match desk.flows.take(id).await? {
-            Some(taken) => mint(desk, hall, caller, satisfied, taken.held).await,
+            Some(taken) => {
+                let half = Half { held: taken.held, lms_user: taken.lms_user };
+                mint(desk, hall, caller, satisfied, half).await
+            }
             None => Ok(AppAnswer::FlowOver),
         },
         Some(Decision::Challenge(_, factors)) => {
@@ -147,9 +172,14 @@ async fn mint(
     hall: &Hall,
     caller: &Caller,
     satisfied: Satisfied,
-    held: Held,
+    half: Half,
 ) -> Result<AppAnswer, FlowError> {
     desk.must_record()?;
+    let (held, bound) = match second_half(desk, hall, caller, satisfied.resolved(), half).await? {
+        Opened::Open { held, bound } => (held, bound),
+        // A password of the LMS's is proven in a browser, once; an app has no page for it.
+        Opened::Prove | Opened::Refused => return Ok(AppAnswer::Refused(None)),
+    };
     let Held::Token { service, token, private_token, log_user } = held else { return Ok(AppAnswer::FlowOver) };
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();
@@ -167,6 +197,7 @@ async fn mint(
     let (site, ring, rng) = (hall.site.name.clone(), desk.ring(), desk.rng.as_ref());
     let minted = tokens::mint(
         satisfied,
+        &bound,
         &tokens,
         site,
         device,

@@ -4,18 +4,19 @@
 use super::{
     Caller, Desk, FlowError, Hall,
     desk::Settings,
+    lms_half::Half,
     step::{Flow, Stage},
 };
 use crate::{
-    accounts::{Resolution, Resolved, resolve},
+    accounts::{Account, Question, Resolution, Resolved, resolve},
     audit::Event,
-    chain::{self, Attempt, Authenticated, End, Why},
+    chain::{self, Attempt, Authenticated, End, Selection, Why},
     limits::{Leave, PasswordSlot},
-    lms::Held,
+    lms::LmsUser,
     outbound::Answer,
-    types::{Door, FlowId, Rng, RngExt},
+    types::{Door, FlowId, Rng, RngExt, SourceId, Unavailable, Username},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// In bytes: Moodle's column of 100 characters. Nobody's name is longer, and nothing longer is asked or recorded.
 pub(super) const LONGEST_NAME: usize = 400;
@@ -41,6 +42,7 @@ pub(super) fn given(
 
 pub(super) enum Judged {
     Authenticated(Box<Authenticated>),
+    /// With the LMS's own words, where it alone is asked here.
     Refused(Option<Box<Answer>>),
 }
 
@@ -53,7 +55,9 @@ pub(super) async fn judge(
     canonical: &str,
     slot: PasswordSlot,
 ) -> Result<Judged, FlowError> {
-    let outcome = chain::run(&hall.instances, attempt, desk.clock.as_ref()).await;
+    let name = Username::canonical(attempt.credentials.username());
+    let selection = selection(desk, hall, name.as_ref(), canonical).await?;
+    let outcome = chain::run(&hall.instances, &selection, name.as_ref(), attempt, desk.clock.as_ref()).await;
     desk.record(
         hall,
         caller,
@@ -69,19 +73,44 @@ pub(super) async fn judge(
             desk.throttle.password_not_wrong(slot).await?;
             Ok(Judged::Authenticated(proof))
         }
-        End::Refused { why: Why::Declined, answer: None, unavailable: true } => {
-            desk.throttle.password_not_wrong(slot).await?;
-            Err(FlowError::SourceDown)
-        }
-        End::Refused { why: Why::Denied, answer, .. } => {
-            desk.throttle.password_not_wrong(slot).await?;
-            Ok(Judged::Refused(answer))
-        }
-        End::Refused { why: Why::Declined, answer, .. } => {
-            desk.throttle.password_wrong(slot).await?;
-            Ok(Judged::Refused(answer))
+        End::Refused { why, answer } => {
+            match why {
+                Why::Denied | Why::NobodyLooked => desk.throttle.password_not_wrong(slot).await?,
+                // Also while another instance is down: its turn comes again, a guess at this one does not.
+                Why::Declined => desk.throttle.password_wrong(slot).await?,
+            }
+            match outcome.unavailable {
+                true => Err(FlowError::SourceDown),
+                false => Ok(Judged::Refused(answer.filter(|_| hall.asks_its_lms_alone()))),
+            }
         }
     }
+}
+
+/// The first of the two checks of a pin, before anybody is asked: a name that belongs to an account is asked of that
+/// account's own methods, primary first.
+pub(super) async fn selection(
+    desk: &Desk,
+    hall: &Hall,
+    name: Option<&Username>,
+    canonical: &str,
+) -> Result<Selection, Unavailable> {
+    let mut owners: Vec<Account> = Vec::new();
+    // The LMS folds more than we do: what is one name there is asked for under both readings.
+    for spelling in [name.map_or("", Username::as_str), canonical] {
+        if !spelling.is_empty() && !owners.iter().any(|owner| owner.username.as_deref() == Some(spelling)) {
+            owners.extend(desk.accounts.by_username(spelling).await?);
+        }
+    }
+    let mut methods: Vec<SourceId> = Vec::new();
+    for owner in owners {
+        let own = desk.accounts.methods(&owner.id).await?.into_iter().map(|method| method.source);
+        methods.extend(own.filter(|source| hall.sources.contains(source)));
+    }
+    // Keeps the order, and asks nobody twice.
+    let mut seen = std::collections::HashSet::new();
+    methods.retain(|source| seen.insert(source.clone()));
+    Ok(if methods.is_empty() { Selection::All } else { Selection::Only(methods) })
 }
 
 /// WHICH ACCOUNT. What is new of it is recorded, and why there is none.
@@ -90,24 +119,50 @@ pub(super) async fn account(
     hall: &Hall,
     caller: &Caller,
     door: Door,
-    proof: &Authenticated,
+    (proof, lms): (&Authenticated, Option<&LmsUser>),
     canonical: &str,
 ) -> Result<Option<Resolved>, FlowError> {
-    let (site, strangers) = (&hall.site.name, desk.settings.strangers);
-    let (accounts, rng) = (desk.accounts.as_ref(), desk.rng.as_ref());
-    match resolve(accounts, proof, site, canonical, strangers, desk.now(), rng).await? {
+    let question = Question {
+        proof,
+        lms,
+        site: &hall.site.name,
+        typed: canonical,
+        strangers: desk.settings.strangers,
+        serves_here: &|source| hall.sources.contains(source),
+        beside_candidates: false,
+        now: desk.now(),
+        rng: desk.rng.as_ref(),
+    };
+    match resolve(desk.accounts.as_ref(), &question).await? {
         Resolution::Known(resolved) => Ok(Some(resolved)),
         Resolution::Created(resolved) => {
             let (account, source) = (resolved.account().id.clone(), resolved.source().clone());
             desk.record(hall, caller, Event::AccountCreated { account, source });
             Ok(Some(resolved))
         }
-        Resolution::Denied(reason) => {
-            desk.record(hall, caller, Event::SignInDenied { door, name: canonical.to_owned(), reason });
-            Ok(None)
+        Resolution::PasswordChanged(resolved) => {
+            let account = resolved.account().id.clone();
+            desk.record(hall, caller, Event::EpochRaised { account: account.clone(), reason: "password_changed" });
+            desk.sessions.remove_account(&account).await?;
+            desk.ledger.revoke_account(&account, desk.now()).await?;
+            Ok(Some(resolved))
         }
+        Resolution::Candidates(_) => Ok(denied(desk, hall, caller, door, canonical, "link_first")),
+        Resolution::Denied(reason) => Ok(denied(desk, hall, caller, door, canonical, reason)),
         Resolution::Later => Err(FlowError::SourceDown),
     }
+}
+
+pub(super) fn denied<T>(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    door: Door,
+    name: &str,
+    reason: &'static str,
+) -> Option<T> {
+    desk.record(hall, caller, Event::SignInDenied { door, name: name.to_owned(), reason });
+    None
 }
 
 /// What waits for the missing factor, with what the LMS has given in it.
@@ -118,7 +173,7 @@ pub(super) fn waiting(
     door: Door,
     resolved: &Resolved,
     stage: Stage,
-    held: Held,
+    Half { held, lms_user }: Half,
 ) -> Flow {
     let now = desk.now();
     Flow {
@@ -134,11 +189,12 @@ pub(super) fn waiting(
         facts: Vec::new(),
         stage,
         held,
+        lms_user,
         wanted: String::new(),
     }
 }
 
-fn new_flow_id(rng: &dyn Rng) -> FlowId {
+pub(super) fn new_flow_id(rng: &dyn Rng) -> FlowId {
     // `opaque` has exactly the shape that `parse` asks for.
     FlowId::parse(&rng.opaque()).expect("43 base64url characters")
 }
@@ -154,6 +210,17 @@ pub(super) async fn open(desk: &Desk, hall: &Hall, flow: &Flow) -> Result<(), Fl
             hall.give_back(flow.held.clone());
             Err(error.into())
         }
+    }
+}
+
+/// Waits until a refusal may be answered: at a multiple of `chain.refusal_milliseconds`, so that its time tells
+/// neither who was asked nor what was said (attack E1).
+pub(super) async fn settle(desk: &Desk, began: Instant) {
+    let step = desk.settings.refusals;
+    if !step.is_zero() {
+        let steps = began.elapsed().as_nanos().div_ceil(step.as_nanos());
+        let wait = step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)).saturating_sub(began.elapsed());
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -11,9 +11,9 @@ use crate::{
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
     tokens::{self, LedgerStore},
-    types::{ClientAddr, Clock, RequestId, Rng, Timestamp, Unavailable},
+    types::{ClientAddr, Clock, RequestId, Rng, SourceId, Timestamp, Unavailable},
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::step::{Caps, FlowStore};
 
@@ -42,13 +42,18 @@ pub struct Settings {
     pub tokens: tokens::Config,
     pub strangers: Strangers,
     pub flow_caps: Caps,
+    /// A refusal is answered at a multiple of this after its question.
+    pub refusals: Duration,
 }
 
 /// One per site: its LMS, and the sources that are asked for its visitors.
 pub struct Hall {
     pub site: Site,
     pub lms: Arc<dyn Lms>,
+    /// Those that are enabled, in their order.
     pub instances: Vec<Instance>,
+    /// All that are meant for this site's visitors, enabled or not: an account of one of them never floats.
+    pub sources: HashSet<SourceId>,
 }
 
 /// Who is asking, as far as the connection and the browser say.
@@ -129,12 +134,17 @@ fn context(hall: &Hall, caller: &Caller) -> Context {
 }
 
 impl Hall {
+    /// Whether the LMS alone judges here: then its own words are the refusal.
+    pub fn asks_its_lms_alone(&self) -> bool {
+        self.sources.len() == 1 && self.instances.iter().all(|instance| instance.kind.name == "lms")
+    }
+
     /// Logs out an LMS session that ends without `Satisfied`, without keeping anybody waiting for it.
     pub(super) fn give_back(&self, held: Held) {
         match held {
             Held::Session { cookies, .. } => self.log_out_later(cookies),
             // Moodle hands the same token to every sign-in of a user and service: there is nothing to end.
-            Held::Token { .. } => {}
+            Held::Token { .. } | Held::ByHeader { .. } => {}
         }
     }
 

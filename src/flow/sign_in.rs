@@ -2,14 +2,16 @@
 
 use super::{
     Caller, Desk, FlowError, Hall,
-    begin::{Judged, LONGEST_NAME, account, given, judge, open, waiting},
+    begin::{Judged, LONGEST_NAME, account, given, judge, open, settle, waiting},
+    lms_half::{Half, Opened, first_half, second_half},
     step::{Flow, Stage},
 };
 use crate::{
+    accounts::Bound,
     audit::Event,
-    chain::{Attempt, Authenticated, Credentials},
+    chain::{Attempt, Authenticated, Credentials, Trace},
     keys,
-    lms::{Guest, Held, LoginForm},
+    lms::{self, Guest, Held, LoginForm},
     mfa::{
         enrolment::EnrolmentProof,
         factors::totp,
@@ -22,14 +24,22 @@ use crate::{
     },
     types::{Door, FlowId, Rng, Secret},
 };
+use std::time::Instant;
 
 /// How a posted login form ends.
 pub enum SignIn {
-    /// The LMS's own refusal, to be shown unchanged; its cookies belong into the visitor's pre-session.
-    Refused(Box<Answer>),
+    Refused(Refused),
     /// Something is still to be answered, at this stage of this flow.
     Continue(FlowId, Stage),
     SignedIn(Box<SignedIn>),
+}
+
+/// The one refusal, in whose words it is due.
+pub enum Refused {
+    /// The LMS's own, to be shown unchanged; its cookies belong into the visitor's pre-session.
+    Lms(Box<Answer>),
+    /// The gateway's sign-in page asks again.
+    Ours,
 }
 
 /// A session, what the browser gets for it, and where it goes.
@@ -43,6 +53,21 @@ pub struct SignedIn {
 
 /// Judges a posted form. `wanted` is where the visitor was going.
 pub async fn sign_in(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    form: LoginForm,
+    wanted: Option<String>,
+) -> Result<SignIn, FlowError> {
+    let began = Instant::now();
+    let answer = judged(desk, hall, caller, form, wanted).await;
+    if matches!(answer, Ok(SignIn::Refused(_)) | Err(FlowError::SourceDown)) {
+        settle(desk, began).await;
+    }
+    answer
+}
+
+async fn judged(
     desk: &Desk,
     hall: &Hall,
     caller: &Caller,
@@ -63,20 +88,23 @@ pub async fn sign_in(
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return refuse(hall, caller, &canonical).await;
     };
-    let attempt = Attempt { credentials: Credentials::Form(form), client: caller.client };
+    let attempt = Attempt { credentials: Credentials::Form(form), client: caller.client, trace: Trace::off() };
     match judge(desk, hall, caller, &attempt, &canonical, slot).await? {
-        Judged::Refused(Some(answer)) => Ok(SignIn::Refused(answer)),
+        Judged::Refused(Some(answer)) => Ok(SignIn::Refused(Refused::Lms(answer))),
         Judged::Refused(None) => refuse(hall, caller, &canonical).await,
-        Judged::Authenticated(proof) if proof.stated().user.id == hall.lms.guest() => {
+        Judged::Authenticated(proof) if proof.lms().is_some_and(|lms| lms.user.id == hall.lms.guest()) => {
             guest(desk, hall, caller, *proof, wanted).await
         }
-        Judged::Authenticated(proof) => proceed(desk, hall, caller, *proof, &canonical, wanted).await,
+        Judged::Authenticated(proof) => proceed(desk, hall, caller, (*proof, &attempt), &canonical, wanted).await,
     }
 }
 
-/// A refusal of ours, in the LMS's words.
+/// A refusal of ours: on our own page, or in the LMS's words.
 async fn refuse(hall: &Hall, caller: &Caller, canonical: &str) -> Result<SignIn, FlowError> {
-    Ok(SignIn::Refused(Box::new(hall.lms.render_refusal(canonical, caller.client).await?)))
+    Ok(SignIn::Refused(match hall.site.sign_in {
+        lms::SignIn::Header => Refused::Ours,
+        lms::SignIn::Form => Refused::Lms(Box::new(hall.lms.render_refusal(canonical, caller.client).await?)),
+    }))
 }
 
 async fn guest(
@@ -86,8 +114,8 @@ async fn guest(
     proof: Authenticated,
     wanted: Option<String>,
 ) -> Result<SignIn, FlowError> {
-    let held = proof.into_held();
-    let Held::Session { cookies, location, log_user } = held else {
+    let held = proof.into_lms().map(|lms| lms.held);
+    let Some(Held::Session { cookies, location, log_user }) = held else {
         // Sessionless judging opens no LMS session, and token.php knows no guests.
         return refuse(hall, caller, "guest").await;
     };
@@ -110,24 +138,30 @@ async fn proceed(
     desk: &Desk,
     hall: &Hall,
     caller: &Caller,
-    proof: Authenticated,
+    (proof, attempt): (Authenticated, &Attempt),
     canonical: &str,
     wanted: Option<String>,
 ) -> Result<SignIn, FlowError> {
-    let resolved = account(desk, hall, caller, Door::Browser, &proof, canonical).await;
-    let held = proof.into_held();
-    hall.lms.can_open(&held)?;
-    let Some(resolved) = resolved.inspect_err(|_| hall.give_back(held.clone()))? else {
-        hall.give_back(held);
+    let Some(first) = first_half(desk, hall, caller, &proof, attempt, canonical).await? else {
+        return refuse(hall, caller, canonical).await;
+    };
+    let resolved = account(desk, hall, caller, Door::Browser, (&proof, first.user(&proof)), canonical).await;
+    let half = first.into_half(proof, &attempt.credentials);
+    hall.lms.can_open(&half.held)?;
+    let Some(resolved) = resolved.inspect_err(|_| hall.give_back(half.held.clone()))? else {
+        hall.give_back(half.held);
         return refuse(hall, caller, canonical).await;
     };
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
-    let enrolments = enrolments.inspect_err(|_| hall.give_back(held.clone()))?;
+    let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
     let place = Place { site: &hall.site.name, door: Door::Browser, now: desk.now() };
     let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), place) {
         Decision::Satisfied(satisfied) => {
-            let signed_in = finish(desk, hall, caller, satisfied, held, wanted).await?;
-            return Ok(SignIn::SignedIn(Box::new(signed_in)));
+            return Ok(match finish(desk, hall, caller, satisfied, half, wanted).await? {
+                Finished::SignedIn(signed_in) => SignIn::SignedIn(signed_in),
+                Finished::Prove(id) => SignIn::Continue(id, Stage::LmsPassword),
+                Finished::Refused => refuse(hall, caller, canonical).await?,
+            });
         }
         Decision::Challenge(resolved, _) => (resolved, Stage::Challenge),
         Decision::Enrol(resolved, EnrolmentProof::ByHelpDesk, _) => (resolved, Stage::HelpDesk),
@@ -137,7 +171,7 @@ async fn proceed(
     };
     let flow = Flow {
         wanted: wanted.unwrap_or_default(),
-        ..waiting(desk, hall, caller, Door::Browser, &resolved, stage.clone(), held)
+        ..waiting(desk, hall, caller, Door::Browser, &resolved, stage.clone(), half)
     };
     open(desk, hall, &flow).await?;
     Ok(SignIn::Continue(flow.id, stage))
@@ -148,6 +182,15 @@ pub(super) fn enrol_stage(rng: &dyn Rng, proof: EnrolmentProof, rule: String) ->
     Stage::Enrol { secret, proof, rule }
 }
 
+/// How a sign-in ends once everything was answered.
+pub(super) enum Finished {
+    SignedIn(Box<SignedIn>),
+    /// The LMS's own password is asked first, in this flow.
+    Prove(FlowId),
+    /// The LMS's half is not this account's.
+    Refused,
+}
+
 /// The end of every sign-in in a browser: the LMS's session is opened where it is not yet, ours is issued, and
 /// whatever this browser had before is over.
 pub(super) async fn finish(
@@ -155,14 +198,44 @@ pub(super) async fn finish(
     hall: &Hall,
     caller: &Caller,
     satisfied: Satisfied,
-    held: Held,
+    half: Half,
+    wanted: Option<String>,
+) -> Result<Finished, FlowError> {
+    desk.must_record().inspect_err(|_| hall.give_back(half.held.clone()))?;
+    match second_half(desk, hall, caller, satisfied.resolved(), half).await? {
+        Opened::Open { held, bound } => {
+            let signed_in = enter(desk, hall, caller, satisfied, (held, bound), wanted).await?;
+            Ok(Finished::SignedIn(Box::new(signed_in)))
+        }
+        Opened::Prove => {
+            let half = Half { held: Held::ByHeader { service: None }, lms_user: None };
+            let flow = Flow {
+                wanted: wanted.unwrap_or_default(),
+                facts: satisfied.facts().to_vec(),
+                ..waiting(desk, hall, caller, Door::Browser, satisfied.resolved(), Stage::LmsPassword, half)
+            };
+            open(desk, hall, &flow).await?;
+            Ok(Finished::Prove(flow.id))
+        }
+        Opened::Refused => Ok(Finished::Refused),
+    }
+}
+
+/// Issues the session.
+pub(super) async fn enter(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    satisfied: Satisfied,
+    (held, bound): (Held, Bound),
     wanted: Option<String>,
 ) -> Result<SignedIn, FlowError> {
-    desk.must_record().inspect_err(|_| hall.give_back(held.clone()))?;
-    let user = satisfied.resolved().lms_user();
+    let user = bound.user_of(&satisfied.resolved().account().id);
     let (held, by_form) = match held {
         held @ Held::Session { .. } => (held, true),
-        held @ Held::Token { .. } => (hall.lms.open_session(user, &held, caller.client).await?, false),
+        held @ (Held::Token { .. } | Held::ByHeader { .. }) => {
+            (hall.lms.open_session(user, &held, caller.client).await?, false)
+        }
     };
     let Held::Session { cookies, location, log_user } = held else { return Err(FlowError::SourceDown) };
     let account = satisfied.resolved().account().id.clone();
@@ -172,7 +245,7 @@ pub(super) async fn finish(
         desk.record(hall, caller, Event::LetThrough { account: account.clone(), door: Door::Browser, rule, stage });
     }
     let visit = desk.visit(hall, caller);
-    let mut issued = sessions::issue(satisfied, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
+    let mut issued = sessions::issue(satisfied, &bound, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
     let resumed = resumable(desk, hall, caller, &issued).await;
     if let (Some(key), Some(lms)) = (resumed, issued.session.lms.as_mut()) {
         lms.seal_key = key;
@@ -194,7 +267,8 @@ pub(super) async fn finish(
         }
     };
     desk.record(hall, caller, Event::SignedIn { account, door: Door::Browser, amr });
-    let forced = by_form && !location.starts_with("/login/index.php");
+    let ordinary = location.starts_with("/login/index.php") || matches!(location.as_str(), "/" | "/my/");
+    let forced = by_form && !ordinary;
     let location = match wanted {
         // A forced password change comes first, wherever they wanted to go.
         Some(wanted) if !forced => wanted,

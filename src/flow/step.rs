@@ -2,7 +2,7 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-use crate::types::{ClientAddr, Door, Fact, FlowId, SiteName, Timestamp, Unavailable};
+use crate::types::{ClientAddr, Door, Fact, FlowId, LmsUserId, SiteName, Timestamp, Unavailable};
 pub use crate::{accounts::Pending, lms::Held};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub enum Stage {
     Enrol { secret: String, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
     /// The recovery codes are being shown, once.
     Codes { codes: Vec<String> },
+    /// Everything was answered, and the LMS has had an account of that name before: its password is asked, once.
+    LmsPassword,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub struct Flow {
     pub facts: Vec<Fact>,
     pub stage: Stage,
     pub held: Held,
+    /// Whose the LMS said `held` is; `None` where the LMS was not asked yet.
+    pub lms_user: Option<LmsUserId>,
     /// Same-origin path and query to go to afterwards.
     pub wanted: String,
 }

@@ -9,6 +9,8 @@ pub enum Problem {
     AlreadyUsed,
     /// Nothing was typed, or it cannot be a code at all; it did not count as an attempt.
     Incomplete,
+    /// Not the LMS's password.
+    WrongPassword,
     /// The form's token was not this flow's: an old tab, or the page was open too long.
     FormExpired,
 }
@@ -20,6 +22,8 @@ pub enum EndedWhy {
     TooManyAttempts,
     /// By the user.
     Cancelled,
+    /// What the LMS gave belongs to somebody else.
+    Refused,
     /// In another tab, or the form was sent twice: there is a session already.
     AlreadyFinished,
 }

@@ -21,7 +21,7 @@ pub mod moodle;
 mod port;
 pub mod site;
 
-pub use port::{Held, Judgement, Lms, LmsError, LmsUser, LoginForm};
+pub use port::{HeaderIdentity, Held, Judgement, Lms, LmsError, LmsUser, LoginForm};
 pub use site::{AppMfa, Authorization, Guest, HeaderNames, SignIn, Site};
 
 /// What a request wants of the LMS. Whether it may have it is the gate's business.

@@ -15,6 +15,21 @@ pub enum LmsError {
     /// The LMS is reachable but not set up as this sign-in needs it; the text names the setting.
     #[error("{0}")]
     Unsuitable(String),
+    /// Only what no database folds into another name is told to an LMS (attack J1). The operator's to mend.
+    #[error(
+        "a user name for the LMS is 1 to 100 of a-z, 0-9, '.', '_', '@' and '-'; this one is not, and was not sent"
+    )]
+    Name,
+}
+
+/// What the trusted-header login is told. An attribute that is `None`, or empty, is not sent at all: an empty one
+/// blanks the field in the LMS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderIdentity {
+    pub username: String,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub email: Option<String>,
 }
 
 /// What the LMS gave for a right password, kept sealed until `Satisfied`.
@@ -23,6 +38,8 @@ pub enum LmsError {
 pub enum Held {
     /// An LMS session of our own making: cookies as (name, value), and where the LMS would send the browser.
     Session { cookies: Vec<(String, String)>, location: String, log_user: Option<String> },
+    /// Nothing yet: the LMS is told by its trusted header once everything was answered. `service` at the app's door.
+    ByHeader { service: Option<String> },
     /// token.php's answer.
     Token { service: String, token: String, private_token: Option<String>, log_user: Option<String> },
 }
@@ -31,6 +48,7 @@ impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Held::Session { .. } => "Held::Session([redacted])",
+            Held::ByHeader { .. } => "Held::ByHeader",
             Held::Token { .. } => "Held::Token([redacted])",
         })
     }
@@ -81,6 +99,16 @@ pub trait Lms: Send + Sync {
         &self,
         username: &str,
         password: &Password,
+        service: &str,
+        client: ClientAddr,
+    ) -> Result<Judgement, LmsError>;
+    /// Opens an LMS session by the trusted header, on a fresh LMS session of its own. Who it is was asked of the LMS:
+    /// the id always, the name whenever it can be. Whether that is the one who was named is the caller's to judge.
+    async fn sign_in_by_header(&self, who: &HeaderIdentity, client: ClientAddr) -> Result<Judgement, LmsError>;
+    /// An app token by the trusted header, in one call and without a password; its owner was asked of the LMS.
+    async fn mint_by_header(
+        &self,
+        who: &HeaderIdentity,
         service: &str,
         client: ClientAddr,
     ) -> Result<Judgement, LmsError>;

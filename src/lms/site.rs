@@ -47,6 +47,9 @@ pub struct Upstream {
 pub struct Lms {
     pub kind: LmsKind,
     pub judge: Judge,
+    /// The highest user id the LMS had when header sign-in was switched on. Up to it, users are bound by import or
+    /// by proof of their LMS password only.
+    pub users_before: Option<u64>,
 }
 
 /// Which adapter.

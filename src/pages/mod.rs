@@ -21,7 +21,7 @@ mod view;
 
 pub use assets::Asset;
 pub use language::Lang;
-pub use view::{EndedWhy, Frame, Problem, View};
+pub use view::{Button, EndedWhy, Frame, Problem, SignInProblem, View};
 
 use language::Texts;
 use minijinja::{
@@ -36,6 +36,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("cancel.html", include_str!("templates/cancel.html")),
     ("challenge.html", include_str!("templates/challenge.html")),
     ("help-desk.html", include_str!("templates/help-desk.html")),
+    ("sign-in.html", include_str!("templates/sign-in.html")),
+    ("lms-password.html", include_str!("templates/lms-password.html")),
     ("enrol.html", include_str!("templates/enrol.html")),
     ("codes.html", include_str!("templates/codes.html")),
     ("message.html", include_str!("templates/message.html")),
@@ -148,6 +150,20 @@ fn page(view: &View) -> (&'static str, Value) {
             ("enrol.html", context! { groups => in_fours(secret), uri, qr, problem, csrf, account })
         }
         View::Codes { codes, csrf } => ("codes.html", context! { codes => codes.clone(), csrf => csrf.as_str() }),
+        View::SignIn { problem, username, buttons, guest } => {
+            let buttons: Vec<Value> = buttons
+                .iter()
+                .map(|button| context! { source => button.source.as_str(), label => button.label.as_str() })
+                .collect();
+            let problem = problem.map(SignInProblem::key);
+            ("sign-in.html", context! { problem, username => username.as_str(), buttons, guest })
+        }
+        View::LmsPassword { error, csrf, username } => {
+            let problem = error.map(|problem| problem.key(Asked::LmsPassword));
+            let (csrf, username) = (csrf.as_str(), username.as_str());
+            ("lms-password.html", context! { problem, csrf, username })
+        }
+        View::SignInUnavailable => message("sign-in-unavailable", "sign-in-unavailable-text", After::SignIn),
         View::Ended { why } => {
             let after = if *why == EndedWhy::AlreadyFinished { After::Continue } else { After::SignIn };
             message(why.keys().heading, why.keys().text, after)

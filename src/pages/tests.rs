@@ -3,7 +3,7 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Frame, Lang, Pages, Problem, TEMPLATES, View,
+    Button, Frame, Lang, Pages, Problem, SignInProblem, TEMPLATES, View,
     language::tests::keys,
     view::{Asked, EndedWhy, STATUSES, error_keys},
 };
@@ -29,6 +29,14 @@ fn views(text: &str) -> Vec<(String, View)> {
         }
         views.push((name("help-desk"), View::HelpDesk { error, csrf: csrf.clone() }));
         views.push((name("enrol"), enrol(text, error)));
+        let (csrf, username) = (csrf.clone(), text.to_owned());
+        views.push((name("lms-password"), View::LmsPassword { error, csrf, username }));
+    }
+    views.push(("sign-in-unavailable".into(), View::SignInUnavailable));
+    for problem in std::iter::once(None).chain(SignInProblem::ALL.map(Some)) {
+        let name = problem.map_or("sign-in".to_owned(), |p| format!("sign-in-{p:?}").to_lowercase());
+        let buttons = vec![Button { source: "partner".into(), label: text.to_owned() }];
+        views.push((name, View::SignIn { problem, username: text.into(), buttons, guest: true }));
     }
     views.push(("codes".into(), View::Codes { codes: vec![text.into(); 10], csrf: csrf.clone() }));
     let factors = vec![FactorKind::Totp];

@@ -32,6 +32,12 @@ pub enum View {
     Enrol { secret: String, uri: String, error: Option<Problem>, csrf: String, account: Option<String> },
     /// The recovery codes, shown once.
     Codes { codes: Vec<String>, csrf: String },
+    /// The gateway's own sign-in page (`sign_in: header`). `username` is what was typed before.
+    SignIn { problem: Option<SignInProblem>, username: String, buttons: Vec<Button>, guest: bool },
+    /// The LMS knows this name from before: its password is asked, once.
+    LmsPassword { error: Option<Problem>, csrf: String, username: String },
+    /// Nobody could say who this is: a source that might know does not answer.
+    SignInUnavailable,
     /// The flow is over without a session.
     Ended { why: EndedWhy },
     /// Too many wrong answers; `minutes` until the next is looked at, rounded up.
@@ -40,10 +46,37 @@ pub enum View {
     Error { status: u16 },
 }
 
+/// A way to sign in elsewhere: a redirect source by its name and what its button says.
+#[derive(Clone, Debug)]
+pub struct Button {
+    pub source: String,
+    pub label: String,
+}
+
+/// Why the sign-in page asks again. The outside never learns more (attack E2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInProblem {
+    Refused,
+    /// Some source does not answer; it may or may not be the one that knows this name.
+    Unavailable,
+}
+
+impl SignInProblem {
+    #[cfg(test)]
+    pub(super) const ALL: [SignInProblem; 2] = [SignInProblem::Refused, SignInProblem::Unavailable];
+
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            SignInProblem::Refused => "problem-sign-in",
+            SignInProblem::Unavailable => "problem-sign-in-unavailable",
+        }
+    }
+}
+
 impl Problem {
     #[cfg(test)]
-    pub(super) const ALL: [Problem; 4] =
-        [Problem::WrongCode, Problem::AlreadyUsed, Problem::Incomplete, Problem::FormExpired];
+    pub(super) const ALL: [Problem; 5] =
+        [Problem::WrongCode, Problem::AlreadyUsed, Problem::Incomplete, Problem::WrongPassword, Problem::FormExpired];
 
     /// The sentence's key, which depends on what was asked: what helps is a different thing each time.
     pub(super) fn key(self, asked: Asked) -> &'static str {
@@ -58,6 +91,10 @@ impl Problem {
             (Problem::Incomplete, Asked::Factor(FactorKind::Totp) | Asked::Enrol) => "problem-incomplete-totp",
             (Problem::Incomplete, Asked::Factor(FactorKind::Recovery)) => "problem-incomplete-recovery",
             (Problem::Incomplete, Asked::HelpDesk) => "problem-incomplete-help-desk",
+            (Problem::Incomplete, Asked::LmsPassword) => "problem-incomplete-lms-password",
+            (Problem::WrongPassword, _) | (Problem::WrongCode | Problem::AlreadyUsed, Asked::LmsPassword) => {
+                "problem-wrong-lms-password"
+            }
             (Problem::FormExpired, _) => "problem-form-expired",
         }
     }
@@ -69,17 +106,24 @@ pub(super) enum Asked {
     Factor(FactorKind),
     HelpDesk,
     Enrol,
+    LmsPassword,
 }
 
 impl EndedWhy {
     #[cfg(test)]
-    pub(super) const ALL: [EndedWhy; 4] =
-        [EndedWhy::Expired, EndedWhy::TooManyAttempts, EndedWhy::Cancelled, EndedWhy::AlreadyFinished];
+    pub(super) const ALL: [EndedWhy; 5] = [
+        EndedWhy::Expired,
+        EndedWhy::TooManyAttempts,
+        EndedWhy::Cancelled,
+        EndedWhy::AlreadyFinished,
+        EndedWhy::Refused,
+    ];
 
     pub(super) fn keys(self) -> Sentences {
         match self {
             EndedWhy::Expired => Sentences { heading: "ended-expired", text: "ended-expired-text" },
             EndedWhy::TooManyAttempts => Sentences { heading: "ended-attempts", text: "ended-attempts-text" },
+            EndedWhy::Refused => Sentences { heading: "ended-refused", text: "ended-refused-text" },
             EndedWhy::Cancelled => Sentences { heading: "ended-cancelled", text: "ended-cancelled-text" },
             EndedWhy::AlreadyFinished => Sentences { heading: "ended-finished", text: "ended-finished-text" },
         }

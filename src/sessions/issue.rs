@@ -2,6 +2,7 @@
 
 use super::{Config, Identity, LmsHalf, Session, Who};
 use crate::{
+    accounts::Bound,
     keys,
     mfa::policy::Satisfied,
     types::{ClientAddr, LmsUserId, Rng, RngExt, Secret, SiteName, Timestamp},
@@ -24,7 +25,14 @@ pub struct Issued {
 }
 
 /// For an account that answered everything.
-pub fn issue(satisfied: Satisfied, log_user: Option<String>, visit: Visit, config: &Config, rng: &dyn Rng) -> Issued {
+pub fn issue(
+    satisfied: Satisfied,
+    bound: &Bound,
+    log_user: Option<String>,
+    visit: Visit,
+    config: &Config,
+    rng: &dyn Rng,
+) -> Issued {
     let (resolved, facts) = satisfied.into_parts();
     let account = resolved.account();
     let who = Who::Account(Identity {
@@ -36,7 +44,7 @@ pub fn issue(satisfied: Satisfied, log_user: Option<String>, visit: Visit, confi
         email: account.email.clone(),
         groups: account.groups.clone(),
     });
-    let lms = LmsHalf { user: resolved.lms_user(), seal_key: rng.array(), log_user };
+    let lms = LmsHalf { user: bound.user_of(&account.id), seal_key: rng.array(), log_user };
     let mut issued = new(who, lms, visit, config, rng);
     issued.session.facts = facts;
     issued.session.auth_time = resolved.at();

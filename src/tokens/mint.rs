@@ -3,6 +3,7 @@
 
 use super::{Config, Device, Holder, TokenRecord, Unproven};
 use crate::{
+    accounts::Bound,
     keys::{Keyring, Sealed},
     mfa::policy::{Basis, Satisfied},
     types::{Rng, RngExt, Secret, ServiceName, SiteName, Timestamp, TokenId},
@@ -34,6 +35,7 @@ pub struct Means<'a> {
 
 pub fn mint(
     satisfied: Satisfied,
+    bound: &Bound,
     tokens: &LmsTokens,
     site: SiteName,
     device: Device,
@@ -57,7 +59,7 @@ pub fn mint(
         source: resolved.source().clone(),
         epoch: resolved.account().epoch,
         site,
-        lms_user: resolved.lms_user(),
+        lms_user: bound.user_of(&resolved.account().id),
         log_user: tokens.log_user.clone(),
         service: tokens.service.clone(),
         device,

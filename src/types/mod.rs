@@ -11,6 +11,7 @@ mod origin;
 mod path;
 mod secret;
 mod unavailable;
+mod username;
 
 pub use assurance::{Amr, Door, Fact, FactorKind};
 pub use bad_request::BadRequest;
@@ -21,3 +22,4 @@ pub use origin::{Origin, OriginError, Scheme};
 pub use path::{CanonicalPath, MAX_PATH};
 pub use secret::{Password, Secret};
 pub use unavailable::Unavailable;
+pub use username::Username;

@@ -1,16 +1,42 @@
 //! The LMS itself as a source: its form at the browser's door, its token endpoint at the app's. The subject is the
 //! LMS's numeric user id, never what was typed (design R6).
 
-use super::Kind;
+use super::{BuildError, Kind, Needs, Settings, Source};
 use crate::{
-    chain::{Attempt, Credentials, PasswordSource, Proven, Verdict},
-    lms::{Judgement, Lms},
-    types::Subject,
+    chain::{Asked, Credentials, LmsProof, PasswordSource, Person, Proven, Verdict},
+    lms::{Judgement, Lms, LmsUser},
+    types::{SiteName, Subject},
 };
 use async_trait::async_trait;
+use serde::Deserialize;
 use std::sync::Arc;
 
-pub const KIND: Kind = Kind { name: "lms", internal: false, multiple: true, can_disable: true, removable: true };
+pub const KIND: Kind = Kind {
+    name: "lms",
+    internal: false,
+    multiple: true,
+    can_disable: true,
+    removable: true,
+    settings: super::read::<LmsSettings>,
+};
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LmsSettings {
+    /// The site whose LMS is asked, and for whose visitors.
+    site: SiteName,
+}
+
+impl Settings for LmsSettings {
+    fn site(&self) -> Option<&SiteName> {
+        Some(&self.site)
+    }
+    fn build(&self, needs: &Needs<'_>) -> Result<Source, BuildError> {
+        let (lms, judge) = (needs.lms)(&self.site)
+            .ok_or_else(|| BuildError::new("site", format!("there is no site {}", self.site)))?;
+        Ok(Source { password: Some(Arc::new(LmsSource { lms, judge })), ..Source::default() })
+    }
+}
 
 /// Whether the browser's password is judged by the form, or by token.php without opening an LMS session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +57,17 @@ impl LmsSource {
     }
 }
 
+fn person(user: &LmsUser) -> Person {
+    let subject = Subject::new(user.id.to_string());
+    Person { username: user.username.clone(), name: user.name.clone(), ..Person::of(subject) }
+}
+
 #[async_trait]
 impl PasswordSource for LmsSource {
-    async fn judge(&self, attempt: &Attempt) -> Verdict {
-        let client = attempt.client;
-        let judged = match (&attempt.credentials, &self.judge) {
+    async fn judge(&self, asked: &Asked<'_>) -> Verdict {
+        let client = asked.attempt.client;
+        let credentials = &asked.attempt.credentials;
+        let judged = match (credentials, &self.judge) {
             (Credentials::Form(form), Judge::Form) => self.lms.sign_in_by_form(form, client).await,
             // The token endpoint knows no guests, and a guest's LMS session displaces nobody's.
             (Credentials::Form(form), Judge::Sessionless(_)) if self.is_guest(&form.username) => {
@@ -50,18 +82,26 @@ impl PasswordSource for LmsSource {
         };
         match judged {
             Ok(Judgement::Accepted { user, held }) => {
-                Verdict::Ok(Box::new(Proven { subject: Subject::new(user.id.to_string()), user, held }))
+                Verdict::Ok(Box::new(Proven { person: person(&user), lms: Some(LmsProof { user, held }) }))
             }
             // token.php's refusal is no page; the browser gets the LMS's own (see flow::sign_in).
-            Ok(Judgement::Refused(answer)) => match (&attempt.credentials, &self.judge) {
+            Ok(Judgement::Refused(answer)) => match (credentials, &self.judge) {
                 (Credentials::Form(_), Judge::Sessionless(_)) => Verdict::Declined(None),
                 _ => Verdict::Declined(Some(answer)),
             },
-            Ok(Judgement::Barred(answer)) => match &attempt.credentials {
+            Ok(Judgement::Barred(answer)) => match credentials {
                 Credentials::Form(_) => Verdict::Denied("barred by the LMS", None),
                 Credentials::Token { .. } => Verdict::Denied("barred by the LMS", Some(answer)),
             },
             Err(error) => Verdict::Error(error.to_string()),
         }
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        self.lms.self_check().await.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn reads_names_itself(&self) -> bool {
+        true
     }
 }

@@ -3,6 +3,7 @@
 //! Pure: what the machine has (files, environment) is looked at in `config::outside`. Every finding says what is
 //! wrong, where, and what to write instead. An error stops the start; a warning says what the operator takes on.
 
+mod chain;
 mod doors;
 mod mfa;
 mod operation;
@@ -16,6 +17,7 @@ pub fn check(config: &Config, now: Timestamp) -> Vec<Problem> {
     let mut found = Vec::new();
     doors::check(config, &mut found);
     sites::check(config, &mut found);
+    chain::check(config, &mut found);
     mfa::check(config, now, &mut found);
     operation::check(config, &mut found);
     found

@@ -1,4 +1,4 @@
-//! Sites, and the chain instances that speak for them.
+//! Sites and the names of their headers.
 
 use super::{SHORT_NAME, is_short_name};
 use crate::{
@@ -24,7 +24,6 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
         one_site(site, &here, found);
         headers(site, &here, found);
     }
-    chain(config, found);
 }
 
 fn names(config: &Config, n: usize, here: &KeyPath, found: &mut Vec<Problem>) {
@@ -68,11 +67,11 @@ fn one_site(site: &Site, here: &KeyPath, found: &mut Vec<Problem>) {
             "name the address of the LMS behind the gateway",
         ));
     }
-    if site.sign_in == SignIn::Header {
+    if site.sign_in == SignIn::Header && !site.upstream.exclusive {
         found.push(Problem::error(
-            here.clone().key("sign_in"),
-            "`header` comes with a later version",
-            "write `form`: the LMS's own login page is used",
+            here.clone().key("upstream").key("exclusive"),
+            "the LMS believes a header, and anybody could send it who reaches the LMS",
+            "see to it that only the gateway reaches the LMS, and write `exclusive: true`",
         ));
     }
 }
@@ -149,50 +148,6 @@ const STANDARD: &[&str] = &[
     "X-Real-IP",
     "X-Requested-With",
 ];
-
-fn chain(config: &Config, found: &mut Vec<Problem>) {
-    let instances = &config.chain.instances;
-    for (n, instance) in instances.iter().enumerate() {
-        let here = at("chain.instances").index(n);
-        if !is_short_name(instance.name.as_str()) {
-            found.push(Problem::error(
-                here.clone().key("name"),
-                format!("\"{}\" cannot be an instance's name", instance.name),
-                SHORT_NAME,
-            ));
-        }
-        if instances[..n].iter().any(|other| other.name == instance.name) {
-            found.push(Problem::error(
-                here.clone().key("name"),
-                format!("there is already an instance \"{}\"", instance.name),
-                "give each instance a name of its own",
-            ));
-        }
-        if instances[..n].iter().any(|other| other.site == instance.site && other.kind == instance.kind) {
-            found.push(Problem::error(
-                here.clone().key("site"),
-                format!("the LMS of site \"{}\" is already asked by an earlier instance", instance.site),
-                "remove one of the two: an LMS is asked once",
-            ));
-        }
-        if !config.sites.iter().any(|site| site.name == instance.site) {
-            found.push(Problem::error(
-                here.key("site"),
-                format!("there is no site \"{}\"", instance.site),
-                known(config),
-            ));
-        }
-    }
-    for (n, site) in config.sites.iter().enumerate() {
-        if !instances.iter().any(|instance| instance.enabled && instance.site == site.name) {
-            found.push(Problem::error(
-                at("sites").index(n),
-                format!("no enabled chain instance speaks for site \"{}\", so nobody could sign in there", site.name),
-                format!("add to chain.instances: - {{ name: {0}-lms, kind: lms, site: {0} }}", site.name),
-            ));
-        }
-    }
-}
 
 /// A fix that lists what could have been meant.
 pub(super) fn known(config: &Config) -> String {

@@ -29,6 +29,22 @@ help-desk-why = { $site } verlangt bei der Anmeldung einen zweiten Schritt. Für
 help-desk-how = Zum Einrichten gibt Ihnen der Helpdesk einen Einmalcode. Er wird Sie fragen, wer Sie sind.
 help-desk-label = Code vom Helpdesk
 
+## Hier anmelden
+sign-in = Bei { $site } anmelden
+username = Benutzername
+password = Passwort
+sign-in-submit = Anmelden
+sign-in-guest = Als Gast umsehen
+sign-in-unavailable = Die Anmeldung ist vielleicht vorübergehend gestört
+sign-in-unavailable-text = Ein Verzeichnis, das für die Anmeldung nötig ist, antwortet nicht. Wenn Benutzername und Passwort stimmen, versuchen Sie es bitte in einigen Minuten noch einmal.
+
+## Das Passwort der Lernplattform, einmal
+lms-password = Noch etwas, nur dieses eine Mal
+lms-password-why = Auf { $site } gibt es schon ein Konto mit Ihrem Namen, aus der Zeit vor dieser Anmeldung.
+lms-password-how = Geben Sie den Benutzernamen und das Passwort ein, mit denen Sie sich dort bisher angemeldet haben. Gehört es nicht Ihnen, brechen Sie ab und sagen Sie es Ihrem Helpdesk.
+lms-password-username = Bisheriger Benutzername
+lms-password-label = Bisheriges Passwort
+
 ## Einrichten
 enrol = Authenticator-App einrichten
 enrol-why = Ab jetzt verlangt { $site } außer Ihrem Passwort einen Code von Ihrem Telefon.
@@ -62,6 +78,10 @@ problem-used-recovery = Der Wiederherstellungscode wurde schon benutzt. Nehmen S
 problem-incomplete-totp = Geben Sie die sechs Ziffern ein, die die App zeigt.
 problem-incomplete-recovery = Geben Sie den ganzen Wiederherstellungscode ein: zehn Buchstaben und Ziffern.
 problem-incomplete-help-desk = Geben Sie den ganzen Code vom Helpdesk ein.
+problem-sign-in = Benutzername oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.
+problem-sign-in-unavailable = Die Anmeldung ist vielleicht vorübergehend gestört: Ein Verzeichnis, das dafür nötig ist, antwortet nicht. Wenn Benutzername und Passwort stimmen, versuchen Sie es bitte in einigen Minuten noch einmal.
+problem-wrong-lms-password = Benutzername oder Passwort stimmt auf der Lernplattform nicht.
+problem-incomplete-lms-password = Geben Sie Benutzername und Passwort ein.
 problem-form-expired = Diese Seite war in einem anderen Tab oder zu lange offen. Bitte geben Sie den Code noch einmal ein.
 
 ## Enden
@@ -69,6 +89,8 @@ ended-expired = Diese Anmeldung ist abgelaufen
 ended-expired-text = Zu Ihrem Schutz muss eine Anmeldung binnen zehn Minuten abgeschlossen sein. Bitte beginnen Sie neu.
 ended-attempts = Zu viele falsche Codes
 ended-attempts-text = Diese Anmeldung wurde nach mehreren falschen Codes beendet. Sie können mit Ihrem Passwort neu beginnen.
+ended-refused = Diese Anmeldung konnte nicht abgeschlossen werden
+ended-refused-text = Ihr Konto hier und das auf der Lernplattform gehören nicht zusammen. Bitte sagen Sie es Ihrem Helpdesk.
 ended-cancelled = Anmeldung abgebrochen
 ended-cancelled-text = Sie sind nicht angemeldet.
 ended-finished = Diese Anmeldung ist schon abgeschlossen

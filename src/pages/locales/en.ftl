@@ -28,6 +28,22 @@ help-desk-why = { $site } asks for a second step at sign-in, and none is set up 
 help-desk-how = Your help desk gives you a one-time code to set it up. They will ask who you are.
 help-desk-label = Code from your help desk
 
+## Signing in here
+sign-in = Sign in to { $site }
+username = User name
+password = Password
+sign-in-submit = Sign in
+sign-in-guest = Look around as a guest
+sign-in-unavailable = Sign-in may be temporarily unavailable
+sign-in-unavailable-text = A directory that sign-in needs does not answer. If your user name and password are right, please try again in a few minutes.
+
+## The LMS's own password, once
+lms-password = One more thing, this once
+lms-password-why = { $site } already has an account with your name, from before this way of signing in.
+lms-password-how = Enter the user name and password that you have used there until now. If it is not yours, cancel and tell your help desk.
+lms-password-username = User name used until now
+lms-password-label = Password used until now
+
 ## Setting up
 enrol = Set up your authenticator app
 enrol-why = From now on, { $site } asks for a code from your phone as well as your password.
@@ -61,6 +77,10 @@ problem-used-recovery = That recovery code has been used already. Use another on
 problem-incomplete-totp = Enter the six digits your app shows.
 problem-incomplete-recovery = Enter the whole recovery code: ten letters and digits.
 problem-incomplete-help-desk = Enter the whole code from your help desk.
+problem-sign-in = That user name or password is not right. Please try again.
+problem-sign-in-unavailable = Sign-in may be temporarily unavailable: a directory that it needs does not answer. If your user name and password are right, please try again in a few minutes.
+problem-wrong-lms-password = That user name or password is not right on the learning site.
+problem-incomplete-lms-password = Enter both the user name and the password.
 problem-form-expired = This page was open in another tab or for too long. Please enter the code again.
 
 ## Ends
@@ -68,6 +88,8 @@ ended-expired = This sign-in has expired
 ended-expired-text = For your protection a sign-in has to be finished within ten minutes. Please start again.
 ended-attempts = Too many wrong codes
 ended-attempts-text = This sign-in was ended after several wrong codes. You can start again with your password.
+ended-refused = This sign-in could not be completed
+ended-refused-text = Your account here and the one on the learning site do not belong together. Please tell your help desk.
 ended-cancelled = Sign-in cancelled
 ended-cancelled-text = You are not signed in.
 ended-finished = This sign-in is already finished

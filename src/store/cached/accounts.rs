@@ -2,7 +2,7 @@
 
 use super::{Hub, hub::Notice};
 use crate::{
-    accounts::{Account, AccountStore, Binding, Created, Method, State, Verified},
+    accounts::{Account, AccountStore, Binding, Created, Learned, Method, State, Vouched},
     types::{AccountId, LmsUserId, SiteName, SourceId, Subject, Unavailable},
 };
 use async_trait::async_trait;
@@ -44,14 +44,67 @@ impl AccountStore for CachedAccounts {
     async fn bound_account(&self, site: &SiteName, user: LmsUserId) -> Result<Option<AccountId>, Unavailable> {
         self.inner.bound_account(site, user).await
     }
-    async fn learn(
+    async fn by_email(&self, address: &str) -> Result<Vec<Account>, Unavailable> {
+        self.inner.by_email(address).await
+    }
+    async fn method(&self, source: &SourceId, subject: &Subject) -> Result<Option<Method>, Unavailable> {
+        self.inner.method(source, subject).await
+    }
+    async fn link(&self, method: &Method) -> Result<Created, Unavailable> {
+        self.inner.link(method).await
+    }
+    async fn unlink(&self, account: &AccountId, source: &SourceId, subject: &Subject) -> Result<bool, Unavailable> {
+        self.inner.unlink(account, source, subject).await
+    }
+    async fn make_primary(
         &self,
-        id: &AccountId,
-        username: Option<(&str, Verified)>,
-        display_name: Option<&str>,
-        email: Option<&str>,
-    ) -> Result<(), Unavailable> {
-        self.inner.learn(id, username, display_name, email).await
+        account: &AccountId,
+        source: &SourceId,
+        subject: &Subject,
+    ) -> Result<bool, Unavailable> {
+        self.inner.make_primary(account, source, subject).await
+    }
+    async fn pinned(&self) -> Result<Vec<(SourceId, u64)>, Unavailable> {
+        self.inner.pinned().await
+    }
+    async fn methods_of(
+        &self,
+        source: &SourceId,
+        after: Option<&Subject>,
+        limit: u32,
+    ) -> Result<Vec<Method>, Unavailable> {
+        self.inner.methods_of(source, after, limit).await
+    }
+    async fn move_method(
+        &self,
+        from: (&SourceId, &Subject),
+        to: (&SourceId, &Subject),
+    ) -> Result<Created, Unavailable> {
+        self.inner.move_method(from, to).await
+    }
+    async fn rename_source(&self, from: &SourceId, to: &SourceId) -> Result<Created, Unavailable> {
+        self.inner.rename_source(from, to).await
+    }
+    async fn drop_source(&self, source: &SourceId) -> Result<u64, Unavailable> {
+        self.inner.drop_source(source).await
+    }
+    async fn bind(&self, binding: &Binding) -> Result<Created, Unavailable> {
+        self.inner.bind(binding).await
+    }
+    async fn highest_bound(&self, site: &SiteName) -> Result<LmsUserId, Unavailable> {
+        self.inner.highest_bound(site).await
+    }
+    async fn learn(&self, id: &AccountId, learned: &Learned<'_>) -> Result<(), Unavailable> {
+        self.inner.learn(id, learned).await
+    }
+    async fn vouch(&self, source: &SourceId, subject: &Subject, vouched: &Vouched<'_>) -> Result<(), Unavailable> {
+        self.inner.vouch(source, subject, vouched).await
+    }
+
+    async fn merge(&self, from: &AccountId, into: &AccountId) -> Result<Created, Unavailable> {
+        let answer = self.inner.merge(from, into).await;
+        self.hub.invalidate(Notice::Account(from.clone())).await;
+        answer
     }
 
     // The database is the truth, so a change that it took counts as made even while Redis is away: the notice waits

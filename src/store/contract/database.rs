@@ -2,7 +2,7 @@
 
 use super::{HandClock, Samples, winners};
 use crate::{
-    accounts::{Account, Binding, Created, State, Verified},
+    accounts::{Account, Binding, Created, Learned, Mail, State, Verified},
     keys::Sealed,
     mfa::enrolment::{Claim, TotpEnrolment},
     store::Stores,
@@ -73,7 +73,8 @@ async fn accounts_learn_and_change_state(stores: &Stores, clock: &HandClock) {
     let accounts = &stores.accounts;
     accounts.create(&account, &samples.method(&account.id), None).await.unwrap();
     let after = async |name: Option<(&'static str, Verified)>, mail: Option<&'static str>| {
-        accounts.learn(&account.id, name, None, mail).await.unwrap();
+        let email = mail.map(|address| Mail { address, verified_by: None });
+        accounts.learn(&account.id, &Learned { username: name, email, ..Learned::default() }).await.unwrap();
         accounts.account(&account.id).await.unwrap().unwrap()
     };
     let typed = after(Some(("typed", Verified::No)), None).await;

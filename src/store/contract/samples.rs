@@ -1,7 +1,7 @@
 //! Records to put into a store, each with random names.
 
 use crate::{
-    accounts::{Account, Binding, LinkedBy, Method, State},
+    accounts::{Account, Binding, BoundBy, LinkedBy, Method, State},
     flow::step::{Flow, Held, Pending, Stage},
     keys::Sealed,
     mfa::enrolment::{EnrolmentProof, TotpEnrolment},
@@ -32,8 +32,12 @@ impl Samples {
             username: Some(format!("user-{}", SystemRng.hex(4))),
             username_verified: true,
             display_name: Some("Ünï Cøde \" ' \\".into()),
+            given_name: Some("Ünï".into()),
+            family_name: Some("Cøde".into()),
             email: None,
+            email_verified_by: None,
             groups: vec!["staff".into(), "a,b\"c".into()],
+            groups_at: Some(self.now),
             state: State::Active,
             epoch: 0,
             created: self.now,
@@ -49,6 +53,9 @@ impl Samples {
             linked: self.now,
             linked_by: LinkedBy::FirstSignIn,
             primary: true,
+            password_mark: Some("mark".into()),
+            groups: Some(vec!["staff".into()]),
+            vouched: self.now,
         }
     }
 
@@ -58,6 +65,8 @@ impl Samples {
             lms_user: LmsUserId(u64::from_le_bytes(SystemRng.array())),
             account: account.clone(),
             created: self.now,
+            lms_username: Some("student1".into()),
+            bound_by: BoundBy::Created,
         }
     }
 
@@ -109,7 +118,6 @@ impl Samples {
             pending: Pending {
                 account: account.clone(),
                 epoch: 0,
-                lms_user: LmsUserId(7),
                 source: SourceId::new("campus-lms"),
                 subject: Subject::new("7"),
                 at: self.now,
@@ -121,6 +129,7 @@ impl Samples {
                 location: "/my/".into(),
                 log_user: None,
             },
+            lms_user: Some(LmsUserId(7)),
             wanted: "/my/".into(),
         }
     }

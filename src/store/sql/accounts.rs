@@ -2,11 +2,12 @@
 
 use super::{
     Database,
+    methods::{insert_method, method},
     row::{Columns, bits},
     within,
 };
 use crate::{
-    accounts::{Account, AccountStore, Binding, Created, LinkedBy, Method, State, Verified},
+    accounts::{Account, AccountStore, Binding, BoundBy, Created, Learned, Method, State, Verified, Vouched},
     types::{AccountId, LmsUserId, SiteName, SourceId, Subject, Unavailable},
 };
 use async_trait::async_trait;
@@ -32,6 +33,12 @@ impl AccountStore for Database {
     async fn by_username(&self, username: &str) -> Result<Vec<Account>, Unavailable> {
         let query =
             sqlx::query("SELECT * FROM accounts WHERE username = $1 ORDER BY created, id LIMIT 100").bind(username);
+        within(async { query.fetch_all(&self.read).await?.iter().map(account).collect() }).await
+    }
+
+    async fn by_email(&self, address: &str) -> Result<Vec<Account>, Unavailable> {
+        let query = sqlx::query("SELECT * FROM accounts WHERE lower(email) = lower($1) ORDER BY created, id LIMIT 100")
+            .bind(address);
         within(async { query.fetch_all(&self.read).await?.iter().map(account).collect() }).await
     }
 
@@ -92,28 +99,96 @@ impl AccountStore for Database {
         Ok(found.map(AccountId::new))
     }
 
-    async fn learn(
-        &self,
-        id: &AccountId,
-        username: Option<(&str, Verified)>,
-        display_name: Option<&str>,
-        email: Option<&str>,
-    ) -> Result<(), Unavailable> {
-        // Every right-hand side sees the row as it was, so the order of the assignments does not matter.
+    async fn bind(&self, binding: &Binding) -> Result<Created, Unavailable> {
+        within(async {
+            let mut tx = self.begin().await?;
+            let bound = insert_binding(&mut tx, binding).await?;
+            tx.commit().await?;
+            Ok(if bound { Created::Yes } else { Created::Taken })
+        })
+        .await
+    }
+
+    async fn highest_bound(&self, site: &SiteName) -> Result<LmsUserId, Unavailable> {
+        let query = sqlx::query_scalar("SELECT max(lms_user) FROM bindings WHERE site = $1").bind(site.as_str());
+        let highest: Option<i64> = within(query.fetch_one(&self.read)).await?;
+        Ok(LmsUserId(highest.unwrap_or(0).cast_unsigned()))
+    }
+
+    async fn learn(&self, id: &AccountId, learned: &Learned<'_>) -> Result<(), Unavailable> {
+        // Every right-hand side sees the row as it was, so the order of the assignments does not matter. An address
+        // that stays the same keeps whoever has verified it.
         let query = sqlx::query(
             "UPDATE accounts SET
                username = CASE WHEN $2 IS NOT NULL AND ($3 = 1 OR username_verified = 0) THEN $2 ELSE username END,
                username_verified = CASE WHEN $2 IS NOT NULL AND $3 = 1 THEN 1 ELSE username_verified END,
                display_name = coalesce($4, display_name),
-               email = coalesce($5, email)
+               given_name = coalesce($5, given_name),
+               family_name = coalesce($6, family_name),
+               email = coalesce($7, email),
+               email_verified_by = CASE
+                 WHEN $7 IS NULL THEN email_verified_by
+                 WHEN lower($7) = lower(email) THEN coalesce($8, email_verified_by)
+                 ELSE $8 END
              WHERE id = $1",
         )
         .bind(id.as_str())
-        .bind(username.map(|(name, _)| name))
-        .bind(i64::from(username.is_some_and(|(_, verified)| verified == Verified::Yes)))
-        .bind(display_name)
-        .bind(email);
+        .bind(learned.username.map(|(name, _)| name))
+        .bind(i64::from(learned.username.is_some_and(|(_, verified)| verified == Verified::Yes)))
+        .bind(learned.display_name)
+        .bind(learned.given_name)
+        .bind(learned.family_name)
+        .bind(learned.email.map(|mail| mail.address))
+        .bind(learned.email.and_then(|mail| mail.verified_by));
         within(query.execute(&self.write)).await.map(|_| ())
+    }
+
+    async fn method(&self, source: &SourceId, subject: &Subject) -> Result<Option<Method>, Unavailable> {
+        self.find_method(source, subject).await
+    }
+    async fn link(&self, method: &Method) -> Result<Created, Unavailable> {
+        self.link_method(method).await
+    }
+    async fn unlink(&self, account: &AccountId, source: &SourceId, subject: &Subject) -> Result<bool, Unavailable> {
+        self.unlink_method(account, source, subject).await
+    }
+    async fn make_primary(
+        &self,
+        account: &AccountId,
+        source: &SourceId,
+        subject: &Subject,
+    ) -> Result<bool, Unavailable> {
+        self.make_method_primary(account, source, subject).await
+    }
+    async fn pinned(&self) -> Result<Vec<(SourceId, u64)>, Unavailable> {
+        self.count_methods().await
+    }
+    async fn methods_of(
+        &self,
+        source: &SourceId,
+        after: Option<&Subject>,
+        limit: u32,
+    ) -> Result<Vec<Method>, Unavailable> {
+        self.list_methods_of(source, after, limit).await
+    }
+    async fn move_method(
+        &self,
+        from: (&SourceId, &Subject),
+        to: (&SourceId, &Subject),
+    ) -> Result<Created, Unavailable> {
+        self.move_one_method(from, to).await
+    }
+    async fn rename_source(&self, from: &SourceId, to: &SourceId) -> Result<Created, Unavailable> {
+        self.rename_methods(from, to).await
+    }
+    async fn drop_source(&self, source: &SourceId) -> Result<u64, Unavailable> {
+        self.drop_methods(source).await
+    }
+    async fn merge(&self, from: &AccountId, into: &AccountId) -> Result<Created, Unavailable> {
+        self.merge_accounts(from, into).await
+    }
+    async fn vouch(&self, source: &SourceId, subject: &Subject, vouched: &Vouched<'_>) -> Result<(), Unavailable> {
+        self.vouch_for(source, subject, vouched).await
     }
 
     async fn set_state(&self, id: &AccountId, state: State) -> Result<Option<u32>, Unavailable> {
@@ -139,7 +214,8 @@ impl AccountStore for Database {
 async fn insert_account(tx: &mut Transaction<'_, Any>, account: &Account) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO accounts (id, username, username_verified, display_name, email, groups_json, state, epoch, created,
-           enrol_by_help_desk_only) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+           enrol_by_help_desk_only, given_name, family_name, email_verified_by, groups_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(account.id.as_str())
     .bind(account.username.as_deref())
@@ -151,37 +227,27 @@ async fn insert_account(tx: &mut Transaction<'_, Any>, account: &Account) -> Res
     .bind(i64::from(account.epoch))
     .bind(account.created.0)
     .bind(i64::from(account.enrol_by_help_desk_only))
+    .bind(account.given_name.as_deref())
+    .bind(account.family_name.as_deref())
+    .bind(account.email_verified_by.as_deref())
+    .bind(account.groups_at.map(|at| at.0))
     .execute(&mut **tx)
     .await
     .map(|_| ())
 }
 
-/// False where the method already belongs to somebody. A second caller waits here for the first one's commit.
-async fn insert_method(tx: &mut Transaction<'_, Any>, method: &Method) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "INSERT INTO methods (source, subject, account, linked, linked_by, primary_flag)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-    )
-    .bind(method.source.as_str())
-    .bind(method.subject.as_str())
-    .bind(method.account.as_str())
-    .bind(method.linked.0)
-    .bind(method.linked_by.as_str())
-    .bind(i64::from(method.primary))
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 /// False where either side of the binding is taken.
 async fn insert_binding(tx: &mut Transaction<'_, Any>, binding: &Binding) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "INSERT INTO bindings (site, lms_user, account, created) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        "INSERT INTO bindings (site, lms_user, account, created, lms_username, bound_by)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
     )
     .bind(binding.site.as_str())
     .bind(bits(binding.lms_user.0))
     .bind(binding.account.as_str())
     .bind(binding.created.0)
+    .bind(binding.lms_username.as_deref())
+    .bind(binding.bound_by.as_str())
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -200,19 +266,10 @@ fn account(row: &AnyRow) -> Result<Account, sqlx::Error> {
         epoch: row.epoch("epoch")?,
         created: row.time("created")?,
         enrol_by_help_desk_only: row.flag("enrol_by_help_desk_only")?,
-    })
-}
-
-fn method(row: &AnyRow) -> Result<Method, sqlx::Error> {
-    let row = Columns(row);
-    let linked_by = |text: &str| (text == LinkedBy::FirstSignIn.as_str()).then_some(LinkedBy::FirstSignIn);
-    Ok(Method {
-        source: SourceId::new(row.text("source")?),
-        subject: Subject::new(row.text("subject")?),
-        account: AccountId::new(row.text("account")?),
-        linked: row.time("linked")?,
-        linked_by: row.word("linked_by", linked_by)?,
-        primary: row.flag("primary_flag")?,
+        given_name: row.maybe_text("given_name")?,
+        family_name: row.maybe_text("family_name")?,
+        email_verified_by: row.maybe_text("email_verified_by")?,
+        groups_at: row.maybe_time("groups_at")?,
     })
 }
 
@@ -223,5 +280,7 @@ fn binding(row: &AnyRow) -> Result<Binding, sqlx::Error> {
         lms_user: LmsUserId(row.unsigned("lms_user")?),
         account: AccountId::new(row.text("account")?),
         created: row.time("created")?,
+        lms_username: row.maybe_text("lms_username")?,
+        bound_by: row.word("bound_by", BoundBy::parse)?,
     })
 }

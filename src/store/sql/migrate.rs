@@ -7,7 +7,8 @@ use super::{Database, Dialect};
 use crate::store::OpenStoreError;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("migrations/0001_begin.sql"))];
+const MIGRATIONS: &[(i64, &str)] =
+    &[(1, include_str!("migrations/0001_begin.sql")), (2, include_str!("migrations/0002_chain.sql"))];
 const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 pub(super) async fn run(database: &Database) -> Result<(), OpenStoreError> {

@@ -12,6 +12,7 @@ mod accounts;
 mod audit;
 mod enrolments;
 mod ledger;
+mod methods;
 mod migrate;
 mod row;
 

@@ -1,0 +1,100 @@
+//! The chain's instances, built from gateway.yaml: one of each, shared by the sites it serves.
+
+use super::AppError;
+use crate::{
+    chain::{
+        self, Health, Instance, Rules,
+        sources::{Needs, lms::Judge},
+    },
+    config::{self, Config},
+    lms::{Lms, Site, moodle::APP_SERVICE, site::Judge as JudgeSetting},
+    types::{Clock, Rng, SiteName},
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+
+/// A site's LMS, and how it judges.
+pub(super) type Judges = HashMap<SiteName, (Arc<dyn Lms>, Judge)>;
+
+pub(super) fn judge(site: &Site) -> Judge {
+    match site.lms.judge {
+        JudgeSetting::Form => Judge::Form,
+        JudgeSetting::Sessionless => {
+            Judge::Sessionless(site.app.service.as_ref().map_or(APP_SERVICE.to_owned(), ToString::to_string))
+        }
+    }
+}
+
+/// What building sources needs of the rest of the gateway.
+pub(super) struct Ground {
+    pub clock: Arc<dyn Clock>,
+    pub rng: Arc<dyn Rng>,
+}
+
+/// Every instance that is enabled, in its order, with the configuration it comes from.
+pub(super) fn instances<'a>(
+    config: &'a Config,
+    judges: &Judges,
+    ground: &Ground,
+) -> Result<Vec<(&'a chain::config::Instance, Instance)>, AppError> {
+    let secret = |text: &str| config::resolve(text).map_err(|error| error.to_string());
+    let lms = |site: &SiteName| judges.get(site).cloned();
+    let enabled = config.chain.instances.iter().filter(|instance| instance.common.enabled);
+    let built = enabled.map(|settings| {
+        let needs = Needs {
+            name: &settings.name,
+            secret: &secret,
+            deadline: settings.deadline(),
+            lms: &lms,
+            clock: ground.clock.clone(),
+            rng: ground.rng.clone(),
+        };
+        let source = settings.settings.build(&needs).map_err(|error| AppError::Source {
+            instance: settings.name.to_string(),
+            key: error.key,
+            cause: error.said,
+        })?;
+        let common = &settings.common;
+        let instance = Instance {
+            name: settings.name.clone(),
+            kind: settings.kind,
+            password: source.password,
+            redirect: source.redirect,
+            directory: source.directory,
+            deadline: settings.deadline(),
+            rules: Rules {
+                names: common.names.clone(),
+                username_suffix: common.username_suffix.clone(),
+                email_verified: common.email_verified,
+                lms_password: common.lms_password,
+                newcomers: common.strangers,
+                users_may_unlink: common.users_may_unlink,
+                recheck: settings.recheck(&config.chain),
+            },
+            health: Arc::new(Health::default()),
+        };
+        Ok((settings, instance))
+    });
+    built.collect()
+}
+
+/// Asks again and again those that could not answer, so that no user's attempt is the probe.
+pub(super) async fn probe(instances: Vec<Instance>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let mut asked = JoinSet::new();
+        for instance in instances.iter().filter(|instance| instance.health.is_failing()) {
+            let (Some(source), health) = (instance.password.clone(), instance.health.clone()) else { continue };
+            let (name, deadline) = (instance.name.clone(), instance.deadline);
+            asked.spawn(async move {
+                if let Ok(Ok(())) = tokio::time::timeout(deadline, source.probe()).await {
+                    health.recovered();
+                    tracing::info!(source = %name, "the sign-in source answers again");
+                }
+            });
+        }
+        while asked.join_next().await.is_some() {}
+    }
+}

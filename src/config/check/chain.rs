@@ -1,0 +1,199 @@
+//! The chain's instances: their names, the sites they serve, and what each kind says of its own keys.
+
+use super::{SHORT_NAME, is_short_name, sites::known};
+use crate::{
+    chain::{
+        LmsPassword, Removed,
+        config::Instance,
+        sources::{Finding, Severity},
+    },
+    config::{
+        Config,
+        problem::{KeyPath, Problem, at},
+    },
+    lms::SignIn,
+    types::{SiteName, SourceId},
+};
+
+pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
+    for (n, instance) in config.chain.instances.iter().enumerate() {
+        let here = at("chain.instances").index(n);
+        name(config, n, &here, found);
+        serves(config, n, &here, found);
+        rules(instance, &here, found);
+        kind(instance, &here, found);
+    }
+    for (n, site) in config.sites.iter().enumerate() {
+        let speaks = |instance: &Instance| instance.common.enabled && instance.serves(&site.name);
+        if !config.chain.instances.iter().any(speaks) {
+            found.push(Problem::error(
+                at("sites").index(n),
+                format!("no enabled chain instance speaks for site \"{}\", so nobody could sign in there", site.name),
+                format!("add to chain.instances: - {{ name: {0}-lms, kind: lms, site: {0} }}", site.name),
+            ));
+        }
+        let by_header = |instance: &Instance| speaks(instance) && opens_by_header(instance);
+        if let (SignIn::Form, false, Some(instance)) =
+            (site.sign_in, site.upstream.exclusive, config.chain.instances.iter().find(|i| by_header(i)))
+        {
+            found.push(Problem::error(
+                at("sites").index(n).key("upstream").key("exclusive"),
+                format!("users of \"{}\" are signed in to the LMS by its trusted header, which anybody could send who reaches it", instance.name),
+                "see to it that only the gateway reaches the LMS and write `exclusive: true`, or write `lms_password: same` at the instance if the LMS knows its passwords",
+            ));
+        }
+    }
+    removed(config, found);
+    let step = config.chain.refusal_milliseconds;
+    if step > 5_000 {
+        found.push(Problem::error(
+            at("chain.refusal_milliseconds"),
+            format!("{step} ms would keep everybody waiting who mistypes a password"),
+            "stay near the default of 500",
+        ));
+    }
+    super::operation::at_least_one(found, "chain", &[("recheck_minutes", config.chain.recheck_minutes)]);
+}
+
+/// The LMS knows nothing of its passwords.
+fn opens_by_header(instance: &Instance) -> bool {
+    instance.kind.name != "lms" && instance.common.lms_password == LmsPassword::No
+}
+
+fn name(config: &Config, n: usize, here: &KeyPath, found: &mut Vec<Problem>) {
+    let instance = &config.chain.instances[n];
+    if !is_short_name(instance.name.as_str()) {
+        found.push(Problem::error(
+            here.clone().key("name"),
+            format!("\"{}\" cannot be an instance's name", instance.name),
+            SHORT_NAME,
+        ));
+    }
+    let earlier = &config.chain.instances[..n];
+    if earlier.iter().any(|other| other.name == instance.name) {
+        found.push(Problem::error(
+            here.clone().key("name"),
+            format!("there is already an instance \"{}\"", instance.name),
+            "give each instance a name of its own",
+        ));
+    }
+    if !instance.kind.multiple && earlier.iter().any(|other| other.kind == instance.kind) {
+        found.push(Problem::error(
+            here.clone().key("kind"),
+            format!("there can be one instance of kind `{}` only", instance.kind.name),
+            "remove one of the two",
+        ));
+    }
+    if !instance.common.enabled && !instance.kind.can_disable {
+        found.push(Problem::error(
+            here.clone().key("enabled"),
+            format!("an instance of kind `{}` cannot be switched off", instance.kind.name),
+            "remove `enabled: false`",
+        ));
+    }
+}
+
+fn serves(config: &Config, n: usize, here: &KeyPath, found: &mut Vec<Problem>) {
+    let instance = &config.chain.instances[n];
+    let mut exists = |site: &SiteName, key: &str| {
+        if !config.sites.iter().any(|known| known.name == *site) {
+            found.push(Problem::error(here.clone().key(key), format!("there is no site \"{site}\""), known(config)));
+        }
+    };
+    instance.common.sites.iter().for_each(|site| exists(site, "sites"));
+    let Some(own) = instance.settings.site() else { return };
+    exists(own, "site");
+    if !instance.common.sites.is_empty() {
+        found.push(Problem::error(
+            here.clone().key("sites"),
+            "this kind speaks for the one site of `site`",
+            "remove `sites`",
+        ));
+    }
+    let same = |other: &Instance| other.kind == instance.kind && other.settings.site() == Some(own);
+    if config.chain.instances[..n].iter().any(same) {
+        found.push(Problem::error(
+            here.clone().key("site"),
+            format!("the LMS of site \"{own}\" is already asked by an earlier instance"),
+            "remove one of the two: an LMS is asked once",
+        ));
+    }
+}
+
+fn rules(instance: &Instance, here: &KeyPath, found: &mut Vec<Problem>) {
+    let common = &instance.common;
+    if let Some(seconds) = common.deadline_seconds.filter(|s| !(1..=30).contains(s)) {
+        found.push(Problem::error(
+            here.clone().key("deadline_seconds"),
+            format!("{seconds} is not between 1 and 30"),
+            "write how long one sign-in may wait for this source, such as 3",
+        ));
+    }
+    if common.recheck_minutes == Some(0) {
+        found.push(Problem::error(
+            here.clone().key("recheck_minutes"),
+            "0 would ask without pause",
+            "write at least 1",
+        ));
+    }
+    let suffix = |text: &str| {
+        text.len() <= 40
+            && text.starts_with(['@', '-', '.', '_'])
+            && crate::types::Username::canonical(&format!("a{text}")).is_some_and(|name| name.as_str()[1..] == *text)
+    };
+    if let Some(text) = common.username_suffix.as_deref().filter(|text| !suffix(text)) {
+        found.push(Problem::error(
+            here.clone().key("username_suffix"),
+            format!("\"{text}\" cannot end a user name"),
+            "write something like \"@staff\": @, -, . or _, then lower-case letters and digits",
+        ));
+    }
+    if instance.kind.name == "lms" {
+        for (key, set) in [
+            ("lms_password", common.lms_password == LmsPassword::Same),
+            ("username_suffix", common.username_suffix.is_some()),
+            ("email_verified", common.email_verified),
+        ] {
+            if set {
+                found.push(Problem::error(
+                    here.clone().key(key),
+                    "means nothing where the LMS itself is asked",
+                    format!("remove `{key}`"),
+                ));
+            }
+        }
+    }
+}
+
+fn kind(instance: &Instance, here: &KeyPath, found: &mut Vec<Problem>) {
+    for Finding { severity, key, what, fix } in instance.settings.check() {
+        let path = key.split('.').filter(|part| !part.is_empty()).fold(here.clone(), |path, part| path.key(part));
+        found.push(match severity {
+            Severity::Error => Problem::error(path, what, fix),
+            Severity::Warning => Problem::warning(path, what, fix),
+        });
+    }
+}
+
+fn removed(config: &Config, found: &mut Vec<Problem>) {
+    let exists = |name: &SourceId| config.chain.instances.iter().any(|instance| instance.name == *name);
+    for (name, becomes) in &config.chain.removed {
+        let here = at("chain.removed").key(name.as_str());
+        if exists(name) {
+            found.push(Problem::error(
+                here.clone(),
+                format!("the instance \"{name}\" is there, so its accounts are its own"),
+                "remove this entry, or the instance",
+            ));
+        }
+        if let Removed::Reassign(to) = becomes
+            && !exists(to)
+        {
+            found.push(Problem::error(
+                here.key("reassign"),
+                format!("there is no instance \"{to}\""),
+                "name the instance that has these accounts now",
+            ));
+        }
+    }
+}
