@@ -60,11 +60,11 @@ impl Process {
         Self(None)
     }
     pub fn spawn(command: &mut Command) -> Self {
-        Self::logged(command, Stdio::null())
+        Self::logged(command.stdin(Stdio::null()), Stdio::null())
     }
-    /// With what it says on standard error.
+    /// With what it says on standard error, and what its standard input is left to the caller.
     pub fn logged(command: &mut Command, log: Stdio) -> Self {
-        Self(Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()))
+        Self(Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap()))
     }
     pub fn signal(&self, name: &str) {
         if let Some(child) = &self.0 {

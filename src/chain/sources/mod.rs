@@ -3,6 +3,7 @@
 //! A kind reads its own keys of an instance ([`Settings`]), says what is wrong with them, and builds the [`Source`].
 //! The keys that every instance has (`names`, `deadline_seconds` …) are the chain's ([`super::config`]).
 
+pub mod ldap;
 pub mod lms;
 
 use super::{Directory, PasswordSource, RedirectSource};
@@ -40,7 +41,7 @@ impl PartialEq for Kind {
     }
 }
 
-pub const SOURCES: &[Kind] = &[lms::KIND];
+pub const SOURCES: &[Kind] = &[ldap::KIND, lms::KIND];
 
 /// An instance's settings of its own kind.
 pub trait Settings: Debug + Send + Sync {

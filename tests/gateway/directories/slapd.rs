@@ -56,8 +56,7 @@ impl Slapd {
             .replace("KEY_FILE", &key.display().to_string());
         fs::write(directory.path().join("slapd.conf"), conf).unwrap();
         fs::write(directory.path().join("data.ldif"), ldif(crowd)).unwrap();
-        let mut slapd =
-            Self { process: Process::none(), directory, port: free_port(), tls_port: free_port(), ca };
+        let mut slapd = Self { process: Process::none(), directory, port: free_port(), tls_port: free_port(), ca };
         let mut load = Command::new("/usr/sbin/slapadd");
         load.arg("-q").arg("-f").arg(slapd.file("slapd.conf")).arg("-l").arg(slapd.file("data.ldif"));
         let loaded = load.output().unwrap();
@@ -72,7 +71,7 @@ impl Slapd {
         // -d keeps it in the foreground; 256 logs connections, operations and results.
         command.arg("-f").arg(self.file("slapd.conf")).args(["-d", "256"]);
         command.args(["-h", &format!("ldap://127.0.0.1:{}/ ldaps://127.0.0.1:{}/", self.port, self.tls_port)]);
-        self.process = Process::logged(&mut command, Stdio::from(log));
+        self.process = Process::logged(command.stdin(Stdio::null()), Stdio::from(log));
         until("slapd listens", READY_WITHIN, || {
             [self.port, self.tls_port].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
         });
@@ -198,7 +197,7 @@ dbnosync
 index objectClass,uid,entryUUID,member,description eq
 
 access to attrs=userPassword by anonymous auth by * none
-access to * by dn.exact="cn=vestibule,ou=services,dc=example,dc=org" read by self read by * none
+access to * by dn.exact="cn=vestibule,ou=services,dc=example,dc=org" read by users read by * none
 
 overlay memberof
 overlay refint

@@ -180,7 +180,7 @@ impl Line {
             query.attributes.to_vec(),
         );
         let mut stream = guarded(asked, &ended, &at).await?;
-        let mut hits = Hits::default();
+        let (mut hits, mut left_early) = (Hits::default(), false);
         while let Some(item) = guarded(stream.next(), &ended, &at).await? {
             if item.is_ref() {
                 hits.references
@@ -190,11 +190,18 @@ impl Line {
                     Entry::read(item.0).ok_or_else(|| Fault::Broken(at.clone(), "an entry is malformed".into()))?;
                 hits.entries.push(entry);
             }
-            if hits.entries.len() > query.limit {
-                hits.entries.truncate(query.limit);
-                hits.more = true;
-                return Ok(hits);
+            // The directory was told to stop at `most`. One that goes on is not listened to, and its line is not kept.
+            if hits.entries.len() > most {
+                left_early = true;
+                break;
             }
+        }
+        if hits.entries.len() > query.limit {
+            hits.more = true;
+            hits.entries.truncate(query.limit);
+        }
+        if left_early {
+            return Ok(hits);
         }
         self.spent = false;
         let result = stream.finish().await;

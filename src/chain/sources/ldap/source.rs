@@ -209,7 +209,8 @@ impl LdapSource {
             }
         };
         let (_line, answer) = self.own_bind(&at, &entry.dn, password, errand).await?;
-        match state::of_bind_and_entry(self.bound(&answer), &entry, self.parts.dialect) {
+        let now = self.parts.clock.now();
+        match state::of_bind_and_entry(self.bound(&answer), &entry, self.parts.dialect, now) {
             Bound::Right => self.accept(&entry, username, Reader::Service, errand).await,
             Bound::Wrong => Ok(Verdict::Declined(None)),
             Bound::Barred(reason) => Ok(Verdict::Denied(reason, None)),

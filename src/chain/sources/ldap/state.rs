@@ -4,9 +4,9 @@
 //! password-policy draft that OpenLDAP's ppolicy overlay implements (`pwdAccountLockedTime`, a control in the bind's
 //! answer), and 389 Directory Server (`nsAccountLock`).
 //!
-//! A reason is given only once the password was right, as far as the directory lets that be known. "Locked" is the one
-//! state in which every dialect answers right and wrong passwords alike; it is DENIED for both, because not even the
-//! right one would do.
+//! A reason is given only once the password was right, as far as the directory lets that be known. "Locked" is the
+//! state in which every dialect answers right and wrong passwords alike (so does ppolicy outside an account's start and
+//! end); it is DENIED for both, because not even the right one would do.
 
 use super::{
     ber::PasswordPolicy,
@@ -127,10 +127,12 @@ fn of_sub_code(text: &str) -> Bound {
     }
 }
 
-/// The same, knowing the entry: a directory that hides its lock in the answer may show it in the entry.
-pub fn of_bind_and_entry(bound: Bound, entry: &Entry, dialect: Dialect) -> Bound {
+/// The same, knowing the entry: a directory that hides its lock in the answer may show it there, and what it calls
+/// locked may have a better name.
+pub fn of_bind_and_entry(bound: Bound, entry: &Entry, dialect: Dialect, now: Timestamp) -> Bound {
     match bound {
         Bound::Wrong if dialect == Dialect::Standard && is_locked_for_good(entry) => Bound::Barred(LOCKED),
+        Bound::Barred(LOCKED) => Bound::Barred(barred(entry, dialect, now).unwrap_or(LOCKED)),
         other => other,
     }
 }
@@ -210,8 +212,11 @@ mod tests {
     #[test]
     fn a_lock_for_good_is_known_from_the_entry_where_the_bind_hides_it() {
         let locked = entry("pwdAccountLockedTime", "000001010000Z");
-        assert_eq!(of_bind_and_entry(Bound::Wrong, &locked, Standard), Bound::Barred(LOCKED));
-        assert_eq!(of_bind_and_entry(Bound::Wrong, &entry("uid", "a"), Standard), Bound::Wrong);
-        assert_eq!(of_bind_and_entry(Bound::Right, &locked, Standard), Bound::Right, "`barred` is asked next");
+        let with = |bound, entry: &Entry| of_bind_and_entry(bound, entry, Standard, now());
+        assert_eq!(with(Bound::Wrong, &locked), Bound::Barred(LOCKED));
+        assert_eq!(with(Bound::Wrong, &entry("uid", "a")), Bound::Wrong);
+        assert_eq!(with(Bound::Right, &locked), Bound::Right, "`barred` is asked next");
+        let ended = entry("pwdEndTime", "20260101000000Z");
+        assert_eq!(with(Bound::Barred(LOCKED), &ended), Bound::Barred(EXPIRED), "ppolicy says locked for both");
     }
 }
