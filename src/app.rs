@@ -21,7 +21,10 @@ use crate::{
     limits::Throttle,
     lms::{Lms, Site, farewell, moodle::Moodle},
     mfa::policy::Policy,
-    outbound::Upstream,
+    outbound::{
+        Upstream,
+        mail::{self, Mailer, Post, Smtp, Stationery},
+    },
     pages::Pages,
     store::{self, Stores},
     telemetry::{self, Metrics, Probe, Readiness},
@@ -33,7 +36,7 @@ use std::{collections::HashMap, fs::File, io, net::SocketAddr, path::PathBuf, sy
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinHandle,
 };
 
@@ -52,6 +55,10 @@ pub enum AppError {
     Secret(#[from] config::ReferenceError),
     #[error("edge.certificates: {0}")]
     Tls(#[from] edge::tls::TlsError),
+    #[error(transparent)]
+    Mail(#[from] mail::SmtpError),
+    #[error(transparent)]
+    Letters(#[from] mail::LetterError),
     #[error("audit.file: {0}")]
     Audit(io::Error),
     #[error("sites.{site}.upstream.url: {host} does not resolve ({cause})")]
@@ -123,6 +130,8 @@ pub struct App {
     pub https: SocketAddr,
     pub http: Option<SocketAddr>,
     pub monitor: Option<SocketAddr>,
+    pub mailer: Mailer,
+    pub metrics: Arc<Metrics>,
     stop: watch::Sender<bool>,
     readiness: Arc<Readiness>,
     certificates: Arc<Certificates>,
@@ -165,7 +174,8 @@ pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     let audit = audit(config, &stores, clock.clone(), Arc::new(Metrics::new()))?;
     // Held until this short-lived process ends.
     std::mem::forget(lock);
-    Ok(administrator(config, &stores, ring, audit, clock, rng))
+    let mailer = mailer(config, &stores, &ring, Arc::new(Metrics::new()), (clock.clone(), rng.clone()))?;
+    Ok(administrator(config, &stores, ring, audit, mailer, (clock, rng)))
 }
 
 impl App {
@@ -190,7 +200,7 @@ impl App {
             clock.clone(),
             rng.clone(),
         ));
-        let ground = Ground { clock: clock.clone(), rng: rng.clone() };
+        let ground = Ground { ring: ring.clone(), clock: clock.clone(), rng: rng.clone() };
         let (houses, instances) = houses(&config, &ground).await?;
         let gate = Arc::new(Gate {
             desk: desk.clone(),
@@ -200,7 +210,9 @@ impl App {
             metrics: metrics.clone(),
             config: config.edge.clone(),
         });
-        let admin = Arc::new(administrator(&config, &stores, ring, audit.clone(), clock.clone(), rng.clone()));
+        let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
+        let chance = (clock.clone(), rng.clone());
+        let admin = Arc::new(administrator(&config, &stores, ring, audit.clone(), mailer.clone(), chance));
         let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;
         let readiness = Arc::new(Readiness::new(vec![probe(Part::State), probe(Part::Database)]));
         let (stop, stopping) = watch::channel(false);
@@ -230,6 +242,9 @@ impl App {
             edge.clone(),
             stopping.clone(),
         )));
+        if let Some(postman) = mailer.postman() {
+            serving.push(tokio::spawn(postman.run(stopping.clone())));
+        }
         let working = vec![
             tokio::spawn(reap(desk, houses.clone())),
             tokio::spawn(resolve_again(houses.clone())),
@@ -240,6 +255,8 @@ impl App {
             https,
             http,
             monitor: monitor_address,
+            mailer,
+            metrics,
             stop,
             readiness,
             certificates,
@@ -282,13 +299,37 @@ fn audit(config: &Config, stores: &Stores, clock: Arc<dyn Clock>, metrics: Arc<M
     Audit::new(&config.audit, clock, Some(stores.audit.clone()), metrics).map_err(AppError::Audit)
 }
 
+/// The post, where a relay is named.
+fn mailer(
+    config: &Config,
+    stores: &Stores,
+    ring: &SharedKeyring,
+    metrics: Arc<Metrics>,
+    (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
+) -> Result<Mailer, AppError> {
+    let Some(mail) = &config.outbound.mail else { return Ok(Mailer::new(None)) };
+    let password = mail.password.as_deref().map(config::resolve).transpose()?;
+    Ok(Mailer::new(Some(Arc::new(Post {
+        queue: stores.mail.clone(),
+        counters: stores.counters.clone(),
+        ring: ring.clone(),
+        clock,
+        rng,
+        metrics,
+        stationery: Stationery::new(&mail.from)?,
+        smtp: Smtp::new(mail, password)?,
+        per_hour: mail.per_recipient_per_hour,
+        wake: Notify::new(),
+    }))))
+}
+
 fn administrator(
     config: &Config,
     stores: &Stores,
     keyring: SharedKeyring,
     audit: Audit,
-    clock: Arc<dyn Clock>,
-    rng: Arc<dyn Rng>,
+    mailer: Mailer,
+    (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
 ) -> Admin {
     Admin {
         accounts: stores.accounts.clone(),
@@ -297,9 +338,11 @@ fn administrator(
         ledger: stores.ledger.clone(),
         keyring,
         keys_file: config.keys.file.clone(),
+        sites: config.sites.iter().map(|site| site.name.clone()).collect(),
         audit,
         clock,
         rng,
+        mailer,
         enrolment_code_life: Duration::from_secs(config.mfa.help_desk_code_hours.saturating_mul(3600)),
     }
 }
@@ -344,7 +387,12 @@ async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Ve
     let mut judges = Judges::new();
     for site in &config.sites {
         let upstream = upstream(config, site)?;
-        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(upstream.clone(), &site.public_url.to_string()));
+        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(
+            upstream.clone(),
+            &site.public_url.to_string(),
+            ground.ring.clone(),
+            site.name.clone(),
+        ));
         judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
         upstreams.push((site, upstream, lms));
     }

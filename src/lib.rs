@@ -4,6 +4,7 @@
 
 // words
 pub mod types;
+pub mod language;
 
 // services anyone may use
 pub mod telemetry;

@@ -4,14 +4,15 @@ use clap::Parser;
 use std::{future::Future, path::Path, process::ExitCode};
 use vestibule::{
     admin::{
-        self, Plan,
+        self, Command, KeysCommand, Plan,
         cli::{self, CertificateTask, Cli, Init, Task},
     },
     app,
     config::{self, Config, Loaded, Machine},
     edge::Certificate,
+    lms::SignIn,
     store, telemetry,
-    types::{Clock, SystemClock, SystemRng},
+    types::{Clock, SiteName, SystemClock, SystemRng},
 };
 
 fn main() -> ExitCode {
@@ -28,11 +29,11 @@ fn main() -> ExitCode {
                 Err(error) => cli::fail(&error),
             }
         }
-        Task::Manage(command) => with_config(&config, |Loaded { config, .. }| {
-            block_on(async {
-                cli::manage(command, json, &config.admin.socket, async || app::administration(&config).await).await
-            })
-        }),
+        // What this one makes may be all that is missing.
+        Task::Manage(command @ Command::Keys(KeysCommand::RotateHeader(_))) => {
+            without_machine(&config, |loaded| manage(loaded, command, json))
+        }
+        Task::Manage(command) => with_config(&config, |loaded| manage(loaded, command, json)),
     }
 }
 
@@ -41,6 +42,20 @@ fn with_config(path: &Path, then: impl FnOnce(Loaded) -> ExitCode) -> ExitCode {
         Ok(loaded) => then(loaded),
         Err(invalid) => cli::complain(&invalid, cli::MISCONFIGURED),
     }
+}
+
+/// The same before the files it names are as they should be.
+fn without_machine(path: &Path, then: impl FnOnce(Loaded) -> ExitCode) -> ExitCode {
+    match config::load_before_init(path, SystemClock.now()) {
+        Ok(loaded) => then(loaded),
+        Err(invalid) => cli::complain(&invalid, cli::MISCONFIGURED),
+    }
+}
+
+fn manage(Loaded { config, .. }: Loaded, command: Command, json: bool) -> ExitCode {
+    block_on(async {
+        cli::manage(command, json, &config.admin.socket, async || app::administration(&config).await).await
+    })
 }
 
 fn serve(Loaded { config, warnings }: Loaded) -> ExitCode {
@@ -63,22 +78,22 @@ fn check(Loaded { config, warnings }: Loaded) -> ExitCode {
 }
 
 fn init(path: &Path, names: &[String]) -> ExitCode {
-    let now = SystemClock.now();
-    let config = match config::load_before_init(path, now) {
-        Ok(Loaded { config, .. }) => config,
-        Err(invalid) => return cli::complain(&invalid, cli::MISCONFIGURED),
-    };
-    let plan = Plan {
-        folders: folders(&config),
-        keys_file: &config.keys.file,
-        certificates: &config.edge.certificates,
-        names,
-    };
-    match admin::init(&plan, &SystemRng, now) {
-        Ok(said) if said.is_empty() => cli::say("nothing was missing\n"),
-        Ok(said) => cli::say(&format!("{}\n", said.join("\n"))),
-        Err(error) => cli::fail(&error),
-    }
+    without_machine(path, |Loaded { config, .. }| {
+        let header_sites: Vec<SiteName> =
+            config.sites.iter().filter(|site| site.sign_in == SignIn::Header).map(|site| site.name.clone()).collect();
+        let plan = Plan {
+            folders: folders(&config),
+            keys_file: &config.keys.file,
+            certificates: &config.edge.certificates,
+            header_sites: &header_sites,
+            names,
+        };
+        match admin::init(&plan, &SystemRng, SystemClock.now()) {
+            Ok(said) if said.is_empty() => cli::say("nothing was missing\n"),
+            Ok(said) => cli::say(&format!("{}\n", said.join("\n"))),
+            Err(error) => cli::fail(&error),
+        }
+    })
 }
 
 /// Where the gateway writes.

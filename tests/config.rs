@@ -98,6 +98,7 @@ fn the_sample_shows_every_default_as_it_is() {
     let default = config::Config::default();
     for (shown, built_in) in [
         (format!("{:?}", config.limits), format!("{:?}", default.limits)),
+        (format!("{:?}", config.outbound), format!("{:?}", default.outbound)),
         (format!("{:?}", config.sessions), format!("{:?}", default.sessions)),
         (format!("{:?}", config.store), format!("{:?}", default.store)),
         (format!("{:?}", config.audit), format!("{:?}", default.audit)),
@@ -120,10 +121,13 @@ fn without_certificates(mut edge: vestibule::edge::Config) -> vestibule::edge::C
 }
 
 #[test]
-fn a_password_in_a_store_url_is_not_repeated() {
-    let text = fs::read_to_string(root().join("tests/fixtures/config/operation.yaml")).unwrap();
-    let (_, problems) = config::parse(&text, NOW, Some(&Tidy));
-    assert!(problems.iter().all(|p| !p.to_string().contains("hunter2")));
+fn a_password_is_not_repeated() {
+    for sample in ["operation.yaml", "mail.yaml", "mail-words.yaml"] {
+        let text = fs::read_to_string(root().join("tests/fixtures/config").join(sample)).unwrap();
+        assert!(text.contains("hunter2"));
+        let (_, problems) = config::parse(&text, NOW, Some(&Tidy));
+        assert!(problems.iter().all(|p| !p.to_string().contains("hunter2")), "{sample}");
+    }
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use super::{
     command::{
-        AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, SessionCommand, SessionTarget,
-        TokenCommand,
+        AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, MailCommand, SessionCommand,
+        SessionTarget, TokenCommand,
     },
     keyfile::{self, KeyfileError},
-    reply::{AccountRow, AccountSheet, Reply, SessionRow, TokenRow, devices, short},
+    reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow, devices, short},
 };
 use crate::{
     accounts::{Account, AccountStore, State},
@@ -16,9 +16,10 @@ use crate::{
         enrolment::EnrolmentStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
     },
+    outbound::mail::{self, Mailer},
     sessions::{Session, SessionStore},
     tokens::LedgerStore,
-    types::{AccountId, Clock, Rng, TokenId, Unavailable},
+    types::{AccountId, Clock, Rng, SiteName, TokenId, Unavailable},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -30,9 +31,12 @@ pub struct Admin {
     pub ledger: Arc<dyn LedgerStore>,
     pub keyring: SharedKeyring,
     pub keys_file: PathBuf,
+    /// Those of gateway.yaml.
+    pub sites: Vec<SiteName>,
     pub audit: Audit,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
+    pub mailer: Mailer,
     /// `mfa.help_desk_code_hours`.
     pub enrolment_code_life: Duration,
 }
@@ -58,6 +62,8 @@ pub enum AdminError {
     AmbiguousSession(String),
     #[error("there is no live token \"{0}\"")]
     NoToken(String),
+    #[error("there is no site \"{name}\" here; known: {known}. For one that was just added run `vestibule init`")]
+    NoSite { name: String, known: String },
     #[error("name a session or an account")]
     NoTarget,
     #[error("{done}, but then: {cause}; do it again when the store answers")]
@@ -66,6 +72,8 @@ pub enum AdminError {
     Store(#[from] Unavailable),
     #[error(transparent)]
     Keyring(#[from] KeyfileError),
+    #[error(transparent)]
+    Mail(#[from] mail::TestError),
 }
 
 /// How many sessions or tokens are searched for one by its key.
@@ -81,6 +89,8 @@ impl Admin {
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,
             Command::Token(TokenCommand::Revoke(target)) => self.revoke_token(by, &target.id).await,
             Command::Keys(KeysCommand::Rotate) => self.rotate_keys(by).await,
+            Command::Keys(KeysCommand::RotateHeader(named)) => self.rotate_header(by, &named.site).await,
+            Command::Mail(MailCommand::Test(to)) => Ok(Reply::Steps { steps: self.mailer.test(&to.to).await? }),
         }
     }
 
@@ -278,6 +288,19 @@ impl Admin {
              what is sealed from now on opens with no older copy of {0}",
             self.keys_file.display()
         )))
+    }
+
+    /// The name is printed once, because the LMS has to be told it, and recorded nowhere.
+    async fn rotate_header(&self, by: Operator, name: &str) -> Result<Reply, AdminError> {
+        let Some(site) = self.sites.iter().find(|site| site.as_str() == name) else {
+            let known: Vec<&str> = self.sites.iter().map(SiteName::as_str).collect();
+            return Err(AdminError::NoSite { name: name.to_owned(), known: known.join(", ") });
+        };
+        let in_use = self.keyring.load();
+        let (ring, header) = keyfile::rotate_header(&self.keys_file, &in_use, site, &*self.rng)?;
+        self.keyring.store(Arc::new(ring));
+        self.note(by, Event::HeaderRotated { site: site.clone() });
+        Ok(Reply::Header(HeaderSheet::of(site, &header, &self.keys_file)))
     }
 
     fn note(&self, by: Operator, event: Event) {

@@ -81,6 +81,9 @@ Somebody has left, or something looks wrong:
   vestibule session list --account alice
   vestibule token revoke 3f9a6c0d12e4b587
 
+Mail has been set up in gateway.yaml:
+  vestibule mail test --to you@example.org
+
 Acts of administration go to the running gateway by its Unix socket (admin.socket), as its own user or root. Where
 none runs they work on the stores directly.
 
@@ -166,7 +169,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 8);
+        assert_eq!(tried, 9);
     }
 
     #[test]

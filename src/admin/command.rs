@@ -22,6 +22,9 @@ pub enum Command {
     /// The keyring
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Mail to people
+    #[command(subcommand)]
+    Mail(MailCommand),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
@@ -69,6 +72,28 @@ pub enum TokenCommand {
 pub enum KeysCommand {
     /// Add a key that seals and signs from now on; the old ones keep opening what they sealed
     Rotate,
+    /// Give a site that signs in by header a new secret header name, and say what to set in its LMS
+    RotateHeader(SiteNamed),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct SiteNamed {
+    /// The site's name in gateway.yaml
+    pub site: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailCommand {
+    /// Send one letter now, past the queue, and say each step or what the mail server said
+    Test(MailTarget),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct MailTarget {
+    /// Who gets it
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]

@@ -2,10 +2,13 @@
 //!
 //! Doing it twice changes nothing: what is there is left as it is.
 
-use super::keyfile::{self, KeyfileError, write_new_with};
+use super::{
+    keyfile::{self, KeyfileError, write_new_with},
+    reply::HeaderSheet,
+};
 use crate::{
     edge::Certificate,
-    types::{Rng, Timestamp},
+    types::{Rng, SiteName, Timestamp},
 };
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use std::{
@@ -22,6 +25,8 @@ pub struct Plan<'a> {
     pub folders: Vec<PathBuf>,
     pub keys_file: &'a Path,
     pub certificates: &'a [Certificate],
+    /// The sites that sign in by header: each needs a secret header name.
+    pub header_sites: &'a [SiteName],
     /// Host names and addresses for a certificate, beside localhost, 127.0.0.1 and ::1.
     pub names: &'a [String],
 }
@@ -53,6 +58,9 @@ pub fn init(plan: &Plan, rng: &dyn Rng, now: Timestamp) -> Result<Vec<String>, I
     }
     if keyfile::create(plan.keys_file, rng, now)? {
         said.push(format!("made the keyring {}: back it up", plan.keys_file.display()));
+    }
+    for (site, header) in keyfile::add_headers(plan.keys_file, plan.header_sites, rng)? {
+        said.push(HeaderSheet::of(&site, &header, plan.keys_file).to_string());
     }
     for pair in plan.certificates {
         match (pair.chain.exists(), pair.key.exists()) {
@@ -139,6 +147,7 @@ mod tests {
             folders: vec![folder.join("data")],
             keys_file: &keys,
             certificates: std::slice::from_ref(&pair),
+            header_sites: &[],
             names: &names,
         };
         let said = init(&plan, &SystemRng, Timestamp(1_800_000_000_000)).unwrap();
@@ -146,6 +155,11 @@ mod tests {
         assert!(CertificateDer::from_pem_file(&pair.chain).is_ok());
         assert!(rustls::pki_types::PrivateKeyDer::from_pem_file(&pair.key).is_ok());
         assert!(init(&plan, &SystemRng, Timestamp(0)).unwrap().is_empty());
+        let sites = [SiteName::new("campus")];
+        let by_header = Plan { folders: Vec::new(), header_sites: &sites, ..plan };
+        let said = init(&by_header, &SystemRng, Timestamp(0)).unwrap();
+        assert!(said.len() == 1 && said[0].contains("user_attribute --set=HTTP_X_V_"), "{said:?}");
+        assert!(init(&by_header, &SystemRng, Timestamp(0)).unwrap().is_empty());
         assert!(matches!(development_certificate(&pair, &names, Timestamp(0)), Err(InitError::Exists(_))));
         fs::remove_file(&pair.key).unwrap();
         assert!(matches!(init(&plan, &SystemRng, Timestamp(0)), Err(InitError::HalfPair { .. })));

@@ -1,8 +1,8 @@
 //! The keyring's file: made once, read at every start, replaced as a whole when a key is added.
 
 use crate::{
-    keys::{Keyring, RingError},
-    types::{Rng, RngExt, Timestamp},
+    keys::{Keyring, RingError, TrustedHeader},
+    types::{Rng, RngExt, SiteName, Timestamp},
 };
 use std::{
     fs::{self, File, OpenOptions},
@@ -51,15 +51,56 @@ pub fn create(path: &Path, rng: &dyn Rng, now: Timestamp) -> Result<bool, Keyfil
 
 /// Adds a key to the ring on disk, which must be the one in use, and returns the new ring.
 pub fn rotate(path: &Path, in_use: &Keyring, rng: &dyn Rng, now: Timestamp) -> Result<Keyring, KeyfileError> {
+    let mut ring = read_same(path, in_use)?;
+    ring.rotate(rng, now);
+    write(path, &ring, rng)?;
+    Ok(ring)
+}
+
+/// Gives a site a new header name in the ring on disk, which must be the one in use, and returns the new ring.
+pub fn rotate_header(
+    path: &Path,
+    in_use: &Keyring,
+    site: &SiteName,
+    rng: &dyn Rng,
+) -> Result<(Keyring, TrustedHeader), KeyfileError> {
+    let mut ring = read_same(path, in_use)?;
+    let header = ring.rotate_header(site, rng).clone();
+    write(path, &ring, rng)?;
+    Ok((ring, header))
+}
+
+/// Gives those of the sites a header name that have none; returns the new names.
+pub fn add_headers(
+    path: &Path,
+    sites: &[SiteName],
+    rng: &dyn Rng,
+) -> Result<Vec<(SiteName, TrustedHeader)>, KeyfileError> {
     let mut ring = read(path)?;
+    let mut made = Vec::new();
+    for site in sites {
+        if ring.trusted_header(site).is_none() {
+            made.push((site.clone(), ring.rotate_header(site, rng).clone()));
+        }
+    }
+    if !made.is_empty() {
+        write(path, &ring, rng)?;
+    }
+    Ok(made)
+}
+
+/// The file's ring, if its keys are those in use: header names may have come to it since.
+fn read_same(path: &Path, in_use: &Keyring) -> Result<Keyring, KeyfileError> {
+    let ring = read(path)?;
     let ids = |ring: &Keyring| ring.keys().iter().map(|key| key.id.clone()).collect::<Vec<_>>();
     if ids(&ring) != ids(in_use) || ring.digest("keyring", b"same") != in_use.digest("keyring", b"same") {
         return Err(KeyfileError::Other { path: path.to_owned() });
     }
-    ring.rotate(rng, now);
-    replace(path, ring.to_text().expose(), rng)
-        .map_err(|cause| KeyfileError::Write { path: path.to_owned(), cause })?;
     Ok(ring)
+}
+
+fn write(path: &Path, ring: &Keyring, rng: &dyn Rng) -> Result<(), KeyfileError> {
+    replace(path, ring.to_text().expose(), rng).map_err(|cause| KeyfileError::Write { path: path.to_owned(), cause })
 }
 
 /// Written beside it, synced, then renamed over it: a crash leaves the old file or the new one, never half of one.

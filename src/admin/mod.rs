@@ -18,14 +18,14 @@ pub mod socket;
 
 pub use api::{Admin, AdminError, Operator};
 pub use command::{
-    AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, SessionCommand, SessionTarget,
-    TokenCommand, TokenTarget, User,
+    AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, MailCommand, MailTarget, SessionCommand,
+    SessionTarget, SiteNamed, TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
 pub use init::{InitError, Plan, development_certificate, init};
 pub use keyfile::{KeyfileError, create as create_keyring, read as read_keyring};
 pub use listener::Monitor;
-pub use reply::{AccountRow, AccountSheet, Reply, SessionRow, TokenRow};
+pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
 
 #[cfg(test)]

@@ -2,13 +2,18 @@
 
 use crate::{
     accounts::Account,
+    keys::TrustedHeader,
+    lms::moodle,
     mfa::enrolment::Enrolments,
     sessions::{Session, Who},
     tokens::TokenRecord,
-    types::Timestamp,
+    types::{SiteName, Timestamp},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    path::Path,
+};
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,12 +26,28 @@ pub enum Reply {
     Done {
         said: String,
     },
+    /// Something was done in these steps.
+    Steps {
+        steps: Vec<String>,
+    },
     /// Told once; it is stored as a digest only.
     EnrolmentCode {
         account: AccountRow,
         code: String,
         expires: String,
     },
+    /// Told once, because the LMS has to be told it; kept in the keyring alone.
+    Header(HeaderSheet),
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderSheet {
+    pub site: String,
+    /// The secret name.
+    pub header: String,
+    /// The LMS's own commands.
+    pub settings: Vec<String>,
+    pub keys_file: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,11 +185,44 @@ impl fmt::Display for Reply {
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
             Reply::Done { said } => writeln!(f, "{}", plain(said)),
+            Reply::Steps { steps } => steps.iter().try_for_each(|step| writeln!(f, "{}", plain(step))),
             Reply::EnrolmentCode { account, code, expires } => {
                 writeln!(f, "code for {}: {code}", plain(account.called()))?;
                 writeln!(f, "It works once, until {expires}, and replaces any earlier code. It is not shown again.")
             }
+            Reply::Header(sheet) => {
+                write!(f, "{sheet}")?;
+                let file = plain(&sheet.keys_file);
+                writeln!(f, "\nCopy {file} to all other nodes and restart them, and back it up.")
+            }
         }
+    }
+}
+
+impl HeaderSheet {
+    pub fn of(site: &SiteName, header: &TrustedHeader, keys_file: &Path) -> Self {
+        Self {
+            site: site.to_string(),
+            header: header.user().expose().clone(),
+            settings: moodle::header_settings(header),
+            keys_file: keys_file.display().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for HeaderSheet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "Site {} has a new secret header name. Until its LMS is told, nobody signs in there by header:\n",
+            self.site
+        )?;
+        for line in &self.settings {
+            writeln!(f, "  {line}")?;
+        }
+        writeln!(f, "\nor, the first time, with all that goes with it (deploy/moodle/README.md):\n")?;
+        writeln!(f, "  HEADER={} MOODLE_DIR=/path/to/moodle sh deploy/moodle/header-on.sh", self.header)?;
+        writeln!(f, "\nWho knows this name and reaches the LMS around the gateway is whoever they say they are.")
     }
 }
 

@@ -176,7 +176,10 @@ fn status(error: &AdminError) -> StatusCode {
     match error {
         AdminError::Store(_) | AdminError::Half { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Keyring(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        AdminError::NoAccount(_) | AdminError::NoSession(_) | AdminError::NoToken(_) => StatusCode::NOT_FOUND,
+        AdminError::NoAccount(_) | AdminError::NoSession(_) | AdminError::NoToken(_) | AdminError::NoSite { .. } => {
+            StatusCode::NOT_FOUND
+        }
+        AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
         AdminError::Ambiguous { .. } | AdminError::AmbiguousSession(_) => StatusCode::CONFLICT,
         AdminError::ShortKey | AdminError::NoTarget => StatusCode::BAD_REQUEST,
     }

@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::{
-    accounts::{Account, AccountStore, Binding, Created, Method, State, Verified},
+    accounts::{Account, AccountStore, Binding, Created, Learned, Method, State, Vouched},
     audit::{Audit, Target},
     keys::{Keyring, Sealed},
     mfa::{
         enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
     },
+    outbound::mail::Mailer,
     sessions::{Identity, Session, SessionStore, Who},
     telemetry::Metrics,
     tokens::{Device, Holder, LedgerStore, TokenRecord},
@@ -86,14 +87,50 @@ impl AccountStore for Memory {
     async fn bound_account(&self, _: &SiteName, _: LmsUserId) -> Result<Option<AccountId>, Unavailable> {
         unreachable!("administration does not ask for bindings")
     }
-    async fn learn(
-        &self,
-        _: &AccountId,
-        _: Option<(&str, Verified)>,
-        _: Option<&str>,
-        _: Option<&str>,
-    ) -> Result<(), Unavailable> {
+    async fn learn(&self, _: &AccountId, _: &Learned<'_>) -> Result<(), Unavailable> {
         unreachable!("administration learns nothing from sources")
+    }
+    async fn vouch(&self, _: &SourceId, _: &Subject, _: &Vouched<'_>) -> Result<(), Unavailable> {
+        unreachable!("administration learns nothing from sources")
+    }
+    async fn by_email(&self, _: &str) -> Result<Vec<Account>, Unavailable> {
+        unreachable!("administration finds people by name")
+    }
+    async fn method(&self, _: &SourceId, _: &Subject) -> Result<Option<Method>, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn link(&self, _: &Method) -> Result<Created, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn unlink(&self, _: &AccountId, _: &SourceId, _: &Subject) -> Result<bool, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn make_primary(&self, _: &AccountId, _: &SourceId, _: &Subject) -> Result<bool, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn pinned(&self) -> Result<Vec<(SourceId, u64)>, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn methods_of(&self, _: &SourceId, _: Option<&Subject>, _: u32) -> Result<Vec<Method>, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn move_method(&self, _: (&SourceId, &Subject), _: (&SourceId, &Subject)) -> Result<Created, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn rename_source(&self, _: &SourceId, _: &SourceId) -> Result<Created, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn drop_source(&self, _: &SourceId) -> Result<u64, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn merge(&self, _: &AccountId, _: &AccountId) -> Result<Created, Unavailable> {
+        unreachable!("these tests link nothing")
+    }
+    async fn bind(&self, _: &Binding) -> Result<Created, Unavailable> {
+        unreachable!("these tests bind nothing")
+    }
+    async fn highest_bound(&self, _: &SiteName) -> Result<LmsUserId, Unavailable> {
+        unreachable!("these tests bind nothing")
     }
 }
 
@@ -222,9 +259,11 @@ impl Desk {
             ledger: stores.clone(),
             keyring: Arc::new(ArcSwap::from_pointee(read_keyring(&keys_file).unwrap())),
             keys_file,
+            sites: vec![SiteName::new("campus")],
             audit: Audit::new(&audit, Arc::new(FixedClock), None, Arc::new(Metrics::new())).unwrap(),
             clock: Arc::new(FixedClock),
             rng: Arc::new(SystemRng),
+            mailer: Mailer::new(None),
             enrolment_code_life: Duration::from_secs(24 * 3600),
         };
         Self { folder, stores, admin: Arc::new(admin) }
@@ -238,8 +277,12 @@ impl Desk {
             username: Some(username.to_owned()),
             username_verified: true,
             display_name: None,
+            given_name: None,
+            family_name: None,
             email: None,
+            email_verified_by: None,
             groups: Vec::new(),
+            groups_at: None,
             state: State::Active,
             epoch: 0,
             created: NOW,
@@ -482,6 +525,33 @@ async fn raw(path: &std::path::Path, request: &str) -> String {
 }
 
 #[tokio::test]
+async fn j2_a_rotated_header_name_is_printed_once_counts_at_once_and_is_written_down_nowhere_else() {
+    let desk = Desk::new("header");
+    let by = Operator { uid: 7 };
+    let campus = SiteName::new("campus");
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let said = desk.admin.execute(by, command("keys rotate-header campus")).await.unwrap().to_string();
+        let name = desk.admin.keyring.load().trusted_header(&campus).unwrap().user().expose().clone();
+        let variable = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
+        assert!(said.contains(&format!("--name=user_attribute --set={variable}\n")), "{said}");
+        let kept = read_keyring(&desk.admin.keys_file).unwrap();
+        assert_eq!(kept.trusted_header(&campus).unwrap().user().expose(), &name);
+        names.push(name);
+    }
+    assert_ne!(names[0], names[1]);
+    desk.admin.execute(by, command("keys rotate")).await.unwrap();
+    assert!(desk.admin.keyring.load().trusted_header(&campus).is_some());
+    let error = desk.admin.execute(by, command("keys rotate-header other")).await.unwrap_err();
+    assert!(matches!(error, AdminError::NoSite { .. }), "{error}");
+    desk.admin.audit.flush().await;
+    let audit = std::fs::read_to_string(desk.folder.join("audit.jsonl")).unwrap();
+    assert_eq!(audit.matches("header_rotated").count(), 2);
+    assert!(audit.contains("\"site\":\"campus\"") && audit.contains("uid 7"), "{audit}");
+    assert!(names.iter().all(|name| !audit.to_lowercase().contains(&name[4..])), "{audit}");
+}
+
+#[tokio::test]
 async fn a_dead_gateways_socket_is_replaced_and_another_file_is_not() {
     let desk = Desk::new("stale");
     let path = desk.folder.join("admin.sock");
@@ -530,9 +600,11 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         ledger: admin.ledger.clone(),
         keyring: admin.keyring.clone(),
         keys_file: admin.keys_file.clone(),
+        sites: admin.sites.clone(),
         audit: admin.audit.clone(),
         clock: admin.clock.clone(),
         rng: admin.rng.clone(),
+        mailer: admin.mailer.clone(),
         enrolment_code_life: admin.enrolment_code_life,
     };
     let reply = cli::carry_out(command("account disable alice"), &nobody, async || Ok::<_, &str>(copy)).await;

@@ -7,6 +7,7 @@ use crate::{
         sources::{Needs, lms::Judge},
     },
     config::{self, Config},
+    keys::SharedKeyring,
     lms::{Lms, Site, moodle::APP_SERVICE, site::Judge as JudgeSetting},
     types::{Clock, Rng, SiteName},
 };
@@ -27,6 +28,7 @@ pub(super) fn judge(site: &Site) -> Judge {
 
 /// What building sources needs of the rest of the gateway.
 pub(super) struct Ground {
+    pub ring: SharedKeyring,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }

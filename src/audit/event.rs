@@ -59,7 +59,7 @@ pub enum Event {
         reason: &'static str,
     },
     /// An account got its LMS user.
-    LmsUserBound {
+    LmsUserKnown {
         account: AccountId,
         user: LmsUserId,
         by: &'static str,
@@ -161,6 +161,10 @@ pub enum Event {
     KeysRotated {
         key: String,
     },
+    /// A site's trusted header has another name. Not which.
+    HeaderRotated {
+        site: SiteName,
+    },
 }
 
 impl Event {
@@ -169,7 +173,7 @@ impl Event {
         match self {
             Event::AccountCreated { account, .. }
             | Event::BindingRefused { account, .. }
-            | Event::LmsUserBound { account, .. }
+            | Event::LmsUserKnown { account, .. }
             | Event::MethodLinked { account, .. }
             | Event::MethodUnlinked { account, .. }
             | Event::PrimaryChanged { account, .. }
@@ -194,7 +198,8 @@ impl Event {
             | Event::GuestSignedIn
             | Event::IdentityWithheld { .. }
             | Event::ClosedDoor { .. }
-            | Event::KeysRotated { .. } => None,
+            | Event::KeysRotated { .. }
+            | Event::HeaderRotated { .. } => None,
         }
     }
 }

@@ -79,7 +79,7 @@ pub struct Authenticated {
 impl Authenticated {
     fn new(instance: &Instance, proven: Proven, at: Timestamp, after_error: bool) -> Self {
         let Proven { person, lms } = proven;
-        Self {
+        Authenticated {
             source: instance.name.clone(),
             username: person.username.as_deref().and_then(|name| instance.canonical(name)),
             email_verified: instance.rules.email_verified,

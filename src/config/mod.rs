@@ -20,7 +20,7 @@ pub use outside::{Machine, Outside};
 pub use problem::{Invalid, KeyPath, Problem, Segment, Severity};
 pub use reference::{ReferenceError, resolve, store_with_secrets};
 
-use crate::{admin, audit, chain, edge, keys, limits, lms, mfa, sessions, store, telemetry, tokens};
+use crate::{admin, audit, chain, edge, keys, limits, lms, mfa, outbound, sessions, store, telemetry, tokens};
 use serde::Deserialize;
 
 /// The whole of gateway.yaml. Top-level keys are module names, and `sites`.
@@ -35,6 +35,7 @@ pub struct Config {
     pub sessions: sessions::Config,
     pub tokens: tokens::Config,
     pub limits: limits::Config,
+    pub outbound: outbound::Config,
     pub store: store::Config,
     pub audit: audit::Config,
     pub keys: keys::Config,

@@ -46,25 +46,14 @@ pub fn check(config: &Config, outside: &dyn Outside) -> Vec<Problem> {
         }
     }
     keyring(config, outside, &mut found);
-    for (key, text) in [("state", &config.store.state), ("database", &config.store.database)] {
-        match Reference::of(text) {
-            Reference::Inline(_) => continue,
-            Reference::Env(_) => {}
-            Reference::File(path) if outside.mode(path).is_ok_and(|mode| mode & 0o007 != 0) => {
-                found.push(Problem::warning(
-                    at("store").key(key),
-                    format!("{} is readable by everybody on this machine", path.display()),
-                    format!("chmod 600 {}", path.display()),
-                ));
-            }
-            Reference::File(_) => {}
+    secret(outside, at("store.state"), &config.store.state, &mut found);
+    secret(outside, at("store.database"), &config.store.database, &mut found);
+    if let Some(mail) = &config.outbound.mail {
+        if let Some(password) = &mail.password {
+            secret(outside, at("outbound.mail.password"), password, &mut found);
         }
-        if let Err(error) = reference::resolve_with(text, outside) {
-            found.push(Problem::error(
-                at("store").key(key),
-                error.to_string(),
-                "set the variable, or make the file readable for the gateway's user",
-            ));
+        if let Some(file) = &mail.ca_file {
+            pem(outside, at("outbound.mail.ca_file"), file, "CERTIFICATE-----", &mut found);
         }
     }
     chain(config, outside, &mut found);
@@ -76,19 +65,7 @@ fn chain(config: &Config, outside: &dyn Outside, found: &mut Vec<Problem>) {
     for (n, instance) in config.chain.instances.iter().enumerate().filter(|(_, i)| i.common.enabled) {
         let here = |key| at("chain.instances").index(n).key(key);
         for (key, text) in instance.settings.references() {
-            if let Err(error) = reference::resolve_with(text, outside) {
-                let fix = "set the variable, or make the file readable for the gateway's user";
-                found.push(Problem::error(here(key), error.to_string(), fix));
-            }
-            if let Reference::File(path) = Reference::of(text)
-                && outside.mode(path).is_ok_and(|mode| mode & 0o007 != 0)
-            {
-                found.push(Problem::warning(
-                    here(key),
-                    format!("{} is readable by everybody on this machine", path.display()),
-                    format!("chmod 600 {}", path.display()),
-                ));
-            }
+            secret(outside, here(key), text, found);
         }
         for (key, path) in instance.settings.files() {
             if let Err(error) = outside.read(path) {
@@ -99,6 +76,29 @@ fn chain(config: &Config, outside: &dyn Outside, found: &mut Vec<Problem>) {
                 ));
             }
         }
+    }
+}
+
+/// What a reference refers to: there, and not for everybody to read.
+fn secret(outside: &dyn Outside, path: KeyPath, text: &str, found: &mut Vec<Problem>) {
+    match Reference::of(text) {
+        Reference::Inline(_) => return,
+        Reference::Env(_) => {}
+        Reference::File(file) if outside.mode(file).is_ok_and(|mode| mode & 0o007 != 0) => {
+            found.push(Problem::warning(
+                path.clone(),
+                format!("{} is readable by everybody on this machine", file.display()),
+                format!("chmod 600 {}", file.display()),
+            ));
+        }
+        Reference::File(_) => {}
+    }
+    if let Err(error) = reference::resolve_with(text, outside) {
+        found.push(Problem::error(
+            path,
+            error.to_string(),
+            "set the variable, or make the file readable for the gateway's user",
+        ));
     }
 }
 

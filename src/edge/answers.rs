@@ -39,8 +39,8 @@ impl Gateway {
             (Ruling::HalfOver { stray }, Standing::Session { session, .. }) => {
                 if forward.errand == Errand::SignOut {
                     // The new cookie is the anonymous one that Moodle's logout always sets.
-                    let signed_out = flow::sign_out(&gate.desk, &house.hall, &gate.caller(incoming), session).await;
-                    return Err(match signed_out {
+                    let ended = flow::sign_out(&gate.desk, &house.hall, &gate.caller(incoming), session).await;
+                    return Err(match ended {
                         Ok(()) => signed_out(house, incoming),
                         Err(error) => gate.story_failed(incoming, &error),
                     });

@@ -186,7 +186,7 @@ pub(super) async fn settle(
     match bound {
         Ok(bound) => {
             if !known {
-                let event = Event::LmsUserBound { account: account.clone(), user: said.id, by: word(how) };
+                let event = Event::LmsUserKnown { account: account.clone(), user: said.id, by: word(how) };
                 desk.record(hall, caller, event);
             }
             Ok(Opened::Open { held, bound })

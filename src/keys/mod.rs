@@ -1,4 +1,5 @@
-//! The keyring: seal and open (AEAD), keyed digests, and the key that signs assertions.
+//! The keyring: seal and open (AEAD), keyed digests, the key that signs assertions, and the secret names of the
+//! headers that an LMS trusts.
 //!
 //! One file, the same on all nodes, never in a store (design §6). Rotation adds a key and keeps the old ones for
 //! opening; what was sealed under a key that is no longer here cannot be opened, is reported by key id, and is
@@ -11,11 +12,13 @@ mod config;
 mod ring;
 mod seal;
 mod sign;
+mod trusted;
 
 pub use config::Config;
 pub use ring::{Keyring, RingError, RingKey};
 pub use seal::{OpenError, Sealed, open_with, seal_with};
 pub use sign::SigningKey;
+pub use trusted::{Attribute, TrustedHeader};
 
 use crate::types::{Secret, SessionKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};

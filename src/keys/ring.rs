@@ -1,10 +1,11 @@
 //! The ring itself: its file format, its current key, rotation.
 
-use super::B64;
-use crate::types::{Rng, RngExt, Secret, Timestamp};
+use super::{B64, TrustedHeader};
+use crate::types::{Rng, RngExt, Secret, SiteName, Timestamp};
 use aws_lc_rs::{hkdf, hmac};
 use base64::Engine;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One key of the ring.
 pub struct RingKey {
@@ -19,6 +20,8 @@ pub struct Keyring {
     keys: Vec<RingKey>,
     /// For digests that are looked up by (surrogates, recovery codes): never rotated, or nothing would be found.
     lookup: Secret<[u8; 32]>,
+    /// For the sites that sign in by header.
+    headers: BTreeMap<SiteName, TrustedHeader>,
 }
 
 /// Why a keyring file is unusable. All of these are the operator's to mend.
@@ -30,6 +33,8 @@ pub enum RingError {
     Empty,
     #[error("key {0} is not 32 bytes of base64url")]
     Material(String),
+    #[error("the header name of site {0} is not X-V- and 32 hex digits")]
+    Header(SiteName),
     #[error("the keyring has format {0}; this version reads format 1")]
     Format(u32),
 }
@@ -40,6 +45,8 @@ struct FileForm {
     format: u32,
     lookup: String,
     keys: Vec<KeyForm>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<SiteName, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,7 +60,7 @@ struct KeyForm {
 impl Keyring {
     /// A new ring with one key.
     pub fn generate(rng: &dyn Rng, now: Timestamp) -> Self {
-        let mut ring = Self { keys: Vec::new(), lookup: Secret::new(rng.array()) };
+        let mut ring = Self { keys: Vec::new(), lookup: Secret::new(rng.array()), headers: BTreeMap::new() };
         ring.rotate(rng, now);
         ring
     }
@@ -81,7 +88,23 @@ impl Keyring {
             return Err(RingError::Empty);
         }
         let lookup = material(&form.lookup).ok_or_else(|| RingError::Material("lookup".into()))?;
-        Ok(Self { keys, lookup })
+        let header = |(site, name): (SiteName, String)| match TrustedHeader::parse(&name) {
+            Some(header) => Ok((site, header)),
+            None => Err(RingError::Header(site)),
+        };
+        let headers = form.headers.into_iter().map(header).collect::<Result<_, RingError>>()?;
+        Ok(Self { keys, lookup, headers })
+    }
+
+    /// The header by which this site's LMS is told who came; `None` where none was made.
+    pub fn trusted_header(&self, site: &SiteName) -> Option<&TrustedHeader> {
+        self.headers.get(site)
+    }
+
+    /// Makes a new name for it. The old one counts no longer, on either side once the LMS was told.
+    pub fn rotate_header(&mut self, site: &SiteName, rng: &dyn Rng) -> &TrustedHeader {
+        let entry = self.headers.entry(site.clone());
+        entry.insert_entry(TrustedHeader::generate(rng)).into_mut()
     }
 
     /// The file's text. Holds every secret: write it with mode 0600 and nowhere else.
@@ -98,6 +121,7 @@ impl Keyring {
                     material: B64.encode(key.material.expose()),
                 })
                 .collect(),
+            headers: self.headers.iter().map(|(site, header)| (site.clone(), header.user().expose().clone())).collect(),
         };
         Secret::new(serde_json::to_string_pretty(&form).unwrap_or_default() + "\n")
     }
@@ -179,6 +203,21 @@ mod tests {
         let before = ring.digest("t", b"x");
         ring.rotate(&SystemRng, Timestamp(2));
         assert_eq!(before, ring.digest("t", b"x"));
+    }
+
+    #[test]
+    fn header_names_are_kept_by_the_file_and_by_a_rotation_of_keys() {
+        let (site, other) = (SiteName::new("campus"), SiteName::new("other"));
+        let mut ring = Keyring::generate(&SystemRng, Timestamp(1));
+        assert!(!ring.to_text().expose().contains("headers"), "a ring without them is the file it was before");
+        let first = ring.rotate_header(&site, &SystemRng).clone();
+        ring.rotate(&SystemRng, Timestamp(2));
+        let again = Keyring::parse(ring.to_text().expose()).unwrap();
+        assert_eq!(again.trusted_header(&site).unwrap().user().expose(), first.user().expose());
+        assert!(again.trusted_header(&other).is_none());
+        assert_ne!(ring.rotate_header(&site, &SystemRng).user().expose(), first.user().expose());
+        let open = ring.to_text().expose().replace("X-V-", "X-W-");
+        assert!(matches!(Keyring::parse(&open), Err(RingError::Header(named)) if named == site));
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! The one HTTP client: every request that vestibule itself makes goes through here, with a deadline and a limit on
-//! what it reads.
+//! What vestibule itself asks of others: HTTP requests to an LMS, with a deadline and a limit on what is read, and mail.
 
 mod client;
+mod config;
+pub mod mail;
 
 pub use client::{Answer, OutboundError, Upstream, UpstreamBody, read, set_cookies, whole};
+pub use config::Config;

@@ -19,15 +19,12 @@ mod qr;
 mod tests;
 mod view;
 
+pub use crate::language::Lang;
 pub use assets::Asset;
-pub use language::Lang;
 pub use view::{Button, EndedWhy, Frame, Problem, SignInProblem, View};
 
-use language::Texts;
-use minijinja::{
-    Environment, UndefinedBehavior, context,
-    value::{Kwargs, Value},
-};
+use crate::language::{LocaleError, Texts};
+use minijinja::{Environment, UndefinedBehavior, context, value::Value};
 use view::{Asked, error_keys};
 
 const TEMPLATES: &[(&str, &str)] = &[
@@ -48,8 +45,8 @@ const TEMPLATES: &[(&str, &str)] = &[
 pub enum PagesError {
     #[error("template {name}: {cause}")]
     Template { name: &'static str, cause: minijinja::Error },
-    #[error("locale {lang}: {problem}")]
-    Locale { lang: &'static str, problem: String },
+    #[error(transparent)]
+    Locale(#[from] LocaleError),
 }
 
 /// The compiled templates and the sentences of every language.
@@ -69,11 +66,7 @@ impl Pages {
         }
         let sentences = Lang::ALL
             .into_iter()
-            .map(|lang| {
-                let texts = Texts::load(lang)?;
-                let t = Value::from_function(move |key: &str, kwargs: Kwargs| texts.call(key, &kwargs));
-                Ok((lang, t))
-            })
+            .map(|lang| Ok((lang, Texts::load(lang, language::source(lang))?.function())))
             .collect::<Result<_, PagesError>>()?;
         Ok(Self { templates, sentences })
     }

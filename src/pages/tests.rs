@@ -111,6 +111,10 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::HelpDesk { .. } => Some("help-desk"),
             View::Enrol { .. } => Some("enrol"),
             View::Codes { .. } => Some("recovery-codes"),
+            View::LmsPassword { .. } => Some("lms-password"),
+            // Nobody is anybody yet: its forms are guarded by where they come from.
+            View::SignIn { .. } => continue,
+            View::SignInUnavailable => None,
             View::Ended { .. } | View::Locked { .. } | View::Error { .. } => None,
         };
         let forms = html.matches("<form").count();
@@ -236,11 +240,13 @@ fn chosen() -> BTreeSet<String> {
             keys.insert(format!("{before}{factor}{after}"));
         }
     }
-    let asked = FactorKind::ALL.map(Asked::Factor).into_iter().chain([Asked::HelpDesk, Asked::Enrol]);
+    let asked =
+        FactorKind::ALL.map(Asked::Factor).into_iter().chain([Asked::HelpDesk, Asked::Enrol, Asked::LmsPassword]);
+    keys.extend(SignInProblem::ALL.map(|problem| problem.key().to_owned()));
     keys.extend(asked.flat_map(|asked| Problem::ALL.map(|problem| problem.key(asked).to_owned())));
     let sentences = STATUSES.map(error_keys).into_iter().chain(EndedWhy::ALL.map(EndedWhy::keys));
     keys.extend(sentences.flat_map(|s| [s.heading.to_owned(), s.text.to_owned()]));
-    let rest = ["locked", "locked-text", "codes-file"];
+    let rest = ["locked", "locked-text", "codes-file", "sign-in-unavailable", "sign-in-unavailable-text"];
     let next = ["next-sign-in", "next-continue", "next-retry", "next-start"];
     keys.extend(rest.into_iter().chain(next).map(str::to_owned));
     keys

@@ -1,12 +1,12 @@
 //! The bundle of ports: everything that lasts longer than a request.
 //!
 //! Two stores (design §6). **State**: sessions, flows, counters, notices between nodes; embedded by default, Redis
-//! for more than one node. **Database**: accounts, enrolments, the ledger, audit; SQLite by default, PostgreSQL for
+//! for more than one node. **Database**: accounts, enrolments, the ledger, audit, mail; SQLite by default, PostgreSQL for
 //! more than one node. Nothing outside this module knows which one is in use, and only `app` imports it.
 //!
 //! ```text
-//!   SessionStore  FlowStore  Counters     LedgerStore  AccountStore   EnrolmentStore  AuditStore
-//!        └── cached ──┐   │      │            └── cached ──┘                │              │
+//!   SessionStore  FlowStore  Counters     LedgerStore  AccountStore   EnrolmentStore  AuditStore  MailQueue
+//!        └── cached ──┐   │      │            └── cached ──┘                │              │          │
 //!                   state (JSON, sealed)                        sql (one text for both)
 //!                  kv: embedded │ redis                         SQLite │ PostgreSQL
 //! ```
@@ -34,6 +34,7 @@ use crate::{
     keys::SharedKeyring,
     limits::Counters,
     mfa::enrolment::EnrolmentStore,
+    outbound::mail::MailQueue,
     sessions::SessionStore,
     tokens::LedgerStore,
     types::{Clock, Rng},
@@ -131,6 +132,7 @@ pub struct Stores {
     pub enrolments: Arc<dyn EnrolmentStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub audit: Arc<dyn AuditStore>,
+    pub mail: Arc<dyn MailQueue>,
     handle: Arc<Handle>,
 }
 
@@ -223,6 +225,7 @@ fn assemble(state: State, database: Database, grace: Duration) -> Stores {
         enrolments: Arc::new(database.clone()),
         ledger: Arc::new(CachedLedger { hub: hub.clone(), inner: ledger, gate, touches: touches.clone(), clock }),
         audit: Arc::new(database.clone()),
+        mail: Arc::new(database.clone()),
         handle: Arc::new(Handle { kv: state.kv, database, hub, touches, worker }),
     }
 }

@@ -50,6 +50,11 @@ struct Reason {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
 /// Every figure of one process. One value, shared; counting takes `&self` and no lock that is held for long.
 pub struct Metrics {
     registry: Registry,
@@ -63,6 +68,8 @@ pub struct Metrics {
     store_up: Family<Store, Gauge>,
     store_errors: Family<Store, Counter>,
     audit_lost: Family<Reason, Counter>,
+    mails: Family<Outcome, Counter>,
+    mails_waiting: Gauge,
 }
 
 impl Default for Metrics {
@@ -85,6 +92,8 @@ impl Metrics {
             store_up: Family::default(),
             store_errors: Family::default(),
             audit_lost: Family::default(),
+            mails: Family::default(),
+            mails_waiting: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -103,6 +112,8 @@ impl Metrics {
         registry.register("store_up", "1 while the store answers", self.store_up.clone());
         registry.register("store_errors", "Questions a store did not answer", self.store_errors.clone());
         registry.register("audit_lost", "Audit lines that reached no sink", self.audit_lost.clone());
+        registry.register("mails", "What became of letters", self.mails.clone());
+        registry.register("mails_waiting", "Letters in the queue, on all nodes", self.mails_waiting.clone());
     }
 
     /// `site` is a configured site's name, or empty for a host that is none of ours; `intent` is the adapter's word.
@@ -150,6 +161,16 @@ impl Metrics {
     /// `reason`: `full` (more events than the writer keeps up with), `file`, `database`.
     pub fn audit_lost(&self, reason: &'static str, lines: u64) {
         self.audit_lost.get_or_create(&Reason { reason }).inc_by(lines);
+    }
+
+    /// `outcome`: `queued`, `sent`, `postponed`; given up: `refused`, `expired`; never queued: `capped`, `full`,
+    /// `unwritten`, `store`.
+    pub fn mail(&self, outcome: &'static str) {
+        self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub fn mail_waiting(&self, letters: u32) {
+        self.mails_waiting.set(letters.into());
     }
 
     /// All figures, for `/metrics`.

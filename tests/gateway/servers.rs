@@ -1,4 +1,4 @@
-//! Real servers on free ports, started by a test and gone with it: Redis and PostgreSQL.
+//! Real servers on free ports, started by a test and gone with it: Redis, PostgreSQL, and a mail server.
 //!
 //! Each is a child process with its own scratch directory, ended by its own id. `pause` and `resume` stop and
 //! continue it (SIGSTOP, SIGCONT), which is how a frozen server differs from a dead one. When the tests run as root,
@@ -105,6 +105,21 @@ impl Drop for Process {
     }
 }
 
+/// `cert.pem` and `key.pem` for these names, under a CA of its own, `ca.pem`.
+fn certify(directory: &Path, names: &[&str]) {
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let pem = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap().pem();
+    for (name, text) in [("ca.pem", ca_pem), ("cert.pem", pem), ("key.pem", key.serialize_pem())] {
+        fs::write(directory.join(name), text).unwrap();
+    }
+}
+
 /// A Redis, with `appendonly yes`, so that a restart keeps what it held.
 pub struct Redis {
     process: Process,
@@ -131,21 +146,10 @@ impl Redis {
 
     /// TLS only, under a CA of its own.
     pub fn start_with_tls() -> Self {
-        let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let ca_key = rcgen::KeyPair::generate().unwrap();
-        let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
-        let issuer = rcgen::Issuer::new(ca, ca_key);
-        let key = rcgen::KeyPair::generate().unwrap();
-        let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-        let pem = leaf.signed_by(&key, &issuer).unwrap().pem();
         let directory = Scratch::new("redis");
-        let file = |name: &str, text: &str| {
-            let path = directory.path().join(name);
-            fs::write(&path, text).unwrap();
-            path.display().to_string()
-        };
-        let (ca, cert, key) = (file("ca.pem", &ca_pem), file("cert.pem", &pem), file("key.pem", &key.serialize_pem()));
+        certify(directory.path(), &["localhost", "127.0.0.1"]);
+        let file = |name: &str| directory.path().join(name).display().to_string();
+        let (ca, cert, key) = (file("ca.pem"), file("cert.pem"), file("key.pem"));
         let suffix = format!("?ca_file={ca}");
         let extra = move |port: u16| {
             let tls = format!("--port 0 --tls-port {port} --tls-auth-clients no");
@@ -279,6 +283,89 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.process.stop("QUIT");
+    }
+}
+
+/// A mail server that keeps what it gets; it behaves as it is told (`mail/sink.py`).
+pub struct Smtp {
+    process: Process,
+    directory: Scratch,
+    port: u16,
+    scheme: &'static str,
+    options: &'static [&'static str],
+}
+
+impl Smtp {
+    /// In the clear, and without STARTTLS.
+    pub fn plain() -> Self {
+        Self::with("smtp", &[], &["localhost"])
+    }
+    pub fn starttls() -> Self {
+        Self::with("smtp+starttls", &["starttls"], &["localhost"])
+    }
+    /// STARTTLS first, then user `vestibule` with password `mail-secret`.
+    pub fn starttls_with_auth() -> Self {
+        Self::with("smtp+starttls", &["starttls", "auth"], &["localhost"])
+    }
+    pub fn tls() -> Self {
+        Self::with("smtps", &["tls"], &["localhost"])
+    }
+    /// Its certificate is another host's.
+    pub fn with_anothers_certificate(scheme: &'static str) -> Self {
+        let options: &[&str] = if scheme == "smtps" { &["tls"] } else { &["starttls"] };
+        Self::with(scheme, options, &["mail.example.org"])
+    }
+    /// Somebody in between has taken the offer of STARTTLS out.
+    pub fn stripped() -> Self {
+        Self::with("smtp+starttls", &["auth"], &["localhost"])
+    }
+
+    fn with(scheme: &'static str, options: &'static [&'static str], names: &[&str]) -> Self {
+        let directory = Scratch::new("smtp");
+        certify(directory.path(), names);
+        fs::create_dir(directory.path().join("mail")).unwrap();
+        let mut smtp = Self { process: Process(None), directory, port: free_port(), scheme, options };
+        smtp.behave("ok");
+        smtp.start();
+        smtp
+    }
+
+    pub fn start(&mut self) {
+        // Debian's own Python, for which Debian's package is installed.
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/mail/sink.py"));
+        command.arg(self.port.to_string()).arg(self.directory.path()).args(self.options);
+        self.process = Process::spawn(&mut command);
+        until("the mail server listens", READY_WITHIN, || {
+            std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
+    }
+    pub fn kill(&mut self) {
+        self.process.stop("KILL");
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}://localhost:{}", self.scheme, self.port)
+    }
+    pub fn ca_file(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+    pub fn behave(&self, how: &str) {
+        let (new, path) = (self.directory.path().join("behaviour.new"), self.directory.path().join("behaviour"));
+        fs::write(&new, how).unwrap();
+        fs::rename(new, path).unwrap();
+    }
+    /// What clients said, a line each.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+    /// The letters, as Python's parser reads them.
+    pub fn letters(&self) -> Vec<serde_json::Value> {
+        let folder = self.directory.path().join("mail");
+        (0..)
+            .map_while(|n| fs::read(folder.join(format!("{n}.json"))).ok())
+            .map(|bytes| serde_json::from_slice(&bytes).unwrap())
+            .collect()
     }
 }
 

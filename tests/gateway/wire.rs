@@ -10,10 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpStream;
-use vestibule::{
-    config::Config,
-    types::{SiteName, SourceId},
-};
+use vestibule::{config::Config, types::SiteName};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const REST: &str = "/webservice/rest/server.php?moodlewsrestformat=json";
@@ -128,10 +125,11 @@ pub fn second_site(config: &mut Config) -> String {
     site.name = SiteName::new("other");
     site.public_url = site.public_url.to_string().replace("localhost", "other.localhost").parse().expect("an origin");
     let url = site.public_url.to_string();
-    let mut instance = config.chain.instances[0].clone();
-    (instance.name, instance.site) = (SourceId::new("other-lms"), site.name.clone());
     config.sites.push(site);
-    config.chain.instances.push(instance);
+    config
+        .chain
+        .instances
+        .push(serde_yaml::from_str("{ name: other-lms, kind: lms, site: other }").expect("an instance"));
     url
 }
 

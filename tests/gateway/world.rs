@@ -112,7 +112,7 @@ edge: {{ https: "127.0.0.1:0", http: null, certificates: [ {{ chain: "{dir}/tls.
 admin: {{ listen: null, socket: "{dir}/admin.sock" }}
 sites:
   - {{ name: campus, public_url: "{url}", upstream: {{ url: "http://{lms}" }} }}
-chain: {{ instances: [ {{ name: campus-lms, kind: lms, site: campus }} ] }}
+chain: {{ instances: [ {{ name: campus-lms, kind: lms, site: campus }} ], refusal_milliseconds: 0 }}
 mfa:
   rules:
     - {{ name: everybody, stage: required, first_enrolment: at_sign_in, enrolment_window: {{ until: 2100-01-01 }} }}

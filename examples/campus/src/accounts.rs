@@ -2,6 +2,8 @@
 
 use crate::settings::Settings;
 use crate::{php, random};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 pub(crate) const GUEST: u64 = 1;
 pub(crate) const ADMIN: u64 = 2;
@@ -49,7 +51,9 @@ pub struct Keys {
 impl Account {
     fn new(id: u64, username: &str, password: Option<&str>) -> Account {
         let mut first_name = username.to_owned();
-        first_name[..1].make_ascii_uppercase();
+        if let Some(first) = first_name.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
         Account {
             id,
             username: username.to_owned(),
@@ -74,6 +78,18 @@ impl Account {
         }
     }
 
+    /// `user_not_fully_set_up`: such a user is sent to the profile form and nowhere else.
+    pub(crate) fn unfinished(&self) -> bool {
+        self.id != GUEST && [&self.first_name, &self.last_name, &self.email].iter().any(|field| field.is_empty())
+    }
+
+    /// `update_user_record`: what auth_shibboleth read, the empty ones too.
+    fn take(&mut self, claims: &Claims) {
+        self.first_name.clone_from(&claims.first_name);
+        self.last_name.clone_from(&claims.last_name);
+        self.email.clone_from(&claims.email);
+    }
+
     pub fn full_name(&self) -> String {
         format!("{} {}", self.first_name, self.last_name).trim().to_owned()
     }
@@ -87,6 +103,24 @@ impl Account {
             _ => None,
         }
     }
+}
+
+/// What the trusted headers of one request say. An attribute without a header is empty.
+#[derive(Debug, Clone)]
+pub(crate) struct Claims {
+    /// As sent, `strtolower` applied (ASCII only since PHP 8).
+    pub name: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub email: String,
+    /// `field_updatelocal_*` is `onlogin`.
+    pub update_on_login: bool,
+}
+
+/// What MySQL's `utf8mb4_unicode_ci` finds equal: case, accents and wide forms do not count, nor do spaces at the end.
+/// A Moodle on it therefore finds `student1` when asked for `studént1`.
+fn collated(name: &str) -> String {
+    name.trim_end_matches(' ').nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }
 
 /// All accounts.
@@ -129,8 +163,10 @@ impl Accounts {
         self.0.iter_mut().find(|account| account.id == id)
     }
 
+    /// As the database finds it.
     pub(crate) fn named(&self, username: &str) -> Option<&Account> {
-        self.0.iter().find(|account| account.username == username)
+        let wanted = collated(username);
+        self.0.iter().find(|account| collated(&account.username) == wanted)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Account> {
@@ -138,31 +174,30 @@ impl Accounts {
     }
 
     /// `authenticate_user_login`: by password, or by the trusted header for accounts whose auth
-    /// plugin is shibboleth. `trusted` is the header's value.
+    /// plugin is shibboleth.
     pub(crate) fn authenticate(
         &mut self,
         typed: &str,
         password: &str,
-        trusted: Option<&str>,
+        trusted: Option<&Claims>,
         settings: &Settings,
     ) -> Result<u64, Refused> {
         let name = php::username(typed);
+        let wanted = collated(&name);
         let known = self.0.iter_mut().find(|account| {
-            account.username == name || (settings.auth_login_via_email && account.email.eq_ignore_ascii_case(&name))
+            collated(&account.username) == wanted
+                || (settings.auth_login_via_email && account.email.eq_ignore_ascii_case(&name))
         });
-        let by_header = trusted.is_some_and(|value| php::username(value) == name);
+        let claims = trusted.filter(|claims| claims.name == name);
         let Some(account) = known else {
-            return match by_header {
-                true => Ok(self.create_shibboleth(&name)),
-                false => Err(Refused),
-            };
+            return claims.map(|claims| self.create_shibboleth(claims)).ok_or(Refused);
         };
         let locked = settings.lockout_threshold;
         if account.suspended || (locked > 0 && account.failures >= locked) {
             return Err(Refused);
         }
         let right = match account.auth.as_str() {
-            "shibboleth" => by_header,
+            "shibboleth" => claims.is_some(),
             _ => account.password.as_deref() == Some(password),
         };
         if !right {
@@ -170,18 +205,44 @@ impl Accounts {
             return Err(Refused);
         }
         account.failures = 0;
-        if account.auth == "shibboleth" {
+        if let Some(claims) = claims.filter(|_| account.auth == "shibboleth") {
             account.password = None; // "not cached": the local hash is gone at first use
+            if claims.update_on_login {
+                account.take(claims);
+            }
         }
         Ok(account.id)
     }
 
-    /// auth_shibboleth creates whoever it does not know.
-    pub(crate) fn create_shibboleth(&mut self, name: &str) -> u64 {
+    /// The door of auth_shibboleth itself, where the header alone is asked and nothing was typed.
+    pub(crate) fn by_claims(&mut self, claims: &Claims) -> Result<u64, Refused> {
+        let wanted = collated(&claims.name);
+        let Some(account) = self.0.iter_mut().find(|account| collated(&account.username) == wanted) else {
+            return Ok(self.create_shibboleth(claims));
+        };
+        if account.auth != "shibboleth" || account.suspended {
+            return Err(Refused);
+        }
+        account.password = None;
+        if claims.update_on_login {
+            account.take(claims);
+        }
+        Ok(account.id)
+    }
+
+    /// auth_shibboleth creates whoever it does not know, from the headers.
+    fn create_shibboleth(&mut self, claims: &Claims) -> u64 {
         let id = self.0.iter().map(|a| a.id).max().unwrap_or(0) + 1;
-        let mut account = Account::new(id, name, None);
+        let mut account = Account::new(id, claims.name.trim(), None);
         account.auth = "shibboleth".into();
+        account.take(claims);
         self.0.push(account);
         id
+    }
+
+    /// For replays of what was recorded before an account existed.
+    #[cfg(test)]
+    pub(crate) fn forget(&mut self, id: u64) {
+        self.0.retain(|account| account.id != id);
     }
 }

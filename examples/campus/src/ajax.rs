@@ -157,7 +157,7 @@ fn public_config(visit: &Visit) -> Value {
     config["authloginviaemail"] = u8::from(settings.auth_login_via_email).into();
     config["registerauth"] = settings.register_auth.clone().into();
     config["guestlogin"] = u8::from(settings.guest_login).into();
-    if settings.shibboleth
+    if settings.shibboleth.is_some()
         && let Some(fields) = config.as_object_mut()
     {
         // in the recorded order: after the QR type, before the warnings
@@ -190,10 +190,10 @@ fn qr_login(visit: &mut Visit, args: &Value) -> Result<Value, Problem> {
 
 /// The password oracle: runs the whole login check, and names nobody in `X-MOODLEUSER`.
 fn resend(visit: &mut Visit, username: &str, password: &str) -> Result<Value, Problem> {
-    let trusted = visit.trusted_header();
+    let claims = visit.claims();
     let settings = visit.site.settings.clone();
     let accounts = &mut visit.site.accounts;
-    let user = accounts.authenticate(username, password, trusted.as_deref(), &settings);
+    let user = accounts.authenticate(username, password, claims.as_ref(), &settings);
     let user = user.map_err(|_| INVALID_LOGIN)?;
     match accounts.get(user).is_some_and(|a| a.confirmed) {
         true => Err(Problem("alreadyconfirmed", "moodle", "Registration has already been confirmed")),

@@ -7,25 +7,30 @@ use crate::php;
 use crate::reply::{HTML, Reply};
 use crate::visit::{Admit, Visit};
 
-/// `/auth/shibboleth/index.php`: whoever the header names, if that account is shibboleth's.
+/// `/auth/shibboleth/index.php`: whoever the header names, if that account is shibboleth's or there is none yet. A
+/// session that is somebody's already stays that.
 pub(crate) fn shibboleth(visit: &mut Visit) -> Reply {
-    visit.session();
-    let Some(value) = visit.trusted_header() else {
+    if visit.member().is_some() {
+        return Reply::see_other(shibboleth_target(visit));
+    }
+    let Some(claims) = visit.claims() else {
         return html::error(visit, "No user attributes arrived from the identity provider.");
     };
-    let name = php::username(&value);
-    let known = visit.site.accounts.named(&name);
-    let usable = known.map(|a| (a.id, a.auth == "shibboleth" && !a.suspended));
-    let user = match usable {
-        Some((user, true)) => user,
-        Some((_, false)) => return html::error(visit, "You have no valid account on this site."),
-        None => visit.site.accounts.create_shibboleth(&name),
+    let Ok(user) = visit.site.accounts.by_claims(&claims) else {
+        return html::error(visit, "You have no valid account on this site.");
     };
+    let unfinished = visit.unfinished_profile(user);
+    let wanted = shibboleth_target(visit);
+    visit.sign_in(user);
+    Reply::see_other(unfinished.unwrap_or(wanted))
+}
+
+/// What was wanted before, else `target` if that is a whole URL of this site, else the dashboard.
+fn shibboleth_target(visit: &mut Visit) -> String {
     let wanted = visit.session().wants_url.take();
     let target = visit.request.param("target").map(str::to_owned);
     let target = target.filter(|target| mobile::local(&visit.site.www, target));
-    visit.sign_in(user);
-    Reply::see_other(wanted.or(target).unwrap_or_else(|| visit.www("/my/")))
+    wanted.or(target).unwrap_or_else(|| visit.www("/my/"))
 }
 
 /// `/auth/oauth2/login.php`: first out to the provider, then back with its code. This provider's

@@ -126,7 +126,7 @@ pub(crate) fn login_page(visit: &mut Visit, message: Option<&str>) -> Reply {
         ),
         false => String::new(),
     };
-    let provider = match visit.site.settings.shibboleth {
+    let provider = match visit.site.settings.shibboleth.is_some() {
         true => format!(
             "<p><a class=\"login-identityprovider-btn\" href=\"{www}/auth/shibboleth/index.php\">Shibboleth</a></p>"
         ),

@@ -42,7 +42,7 @@ mod websocket;
 pub use accounts::{Account, Keys};
 pub use log::{KEPT_BODY, Logged};
 pub use reply::pattern;
-pub use settings::Settings;
+pub use settings::{Settings, Shibboleth};
 pub use site::{CONFIRM_SECRET, RESET_TOKEN};
 
 use server::Shared;
@@ -109,6 +109,11 @@ impl Campus {
         change(&mut self.shared.site().settings);
     }
 
+    /// Enables auth_shibboleth with the user in this header and the attributes beside it, or switches it off.
+    pub fn trust_header(&self, header: Option<&str>) {
+        self.shared.site().settings.shibboleth = header.map(Shibboleth::named);
+    }
+
     /// Changes an account; does nothing for an unknown id.
     pub fn account(&self, user: u64, change: impl FnOnce(&mut Account)) {
         if let Some(account) = self.shared.site().accounts.get_mut(user) {
@@ -121,9 +126,9 @@ impl Campus {
         self.shared.site().accounts.get(user).cloned()
     }
 
-    /// The id of a username.
+    /// The id of a username, written exactly so.
     pub fn user_id(&self, username: &str) -> Option<u64> {
-        self.shared.site().accounts.named(username).map(|a| a.id)
+        self.shared.site().accounts.all().find(|account| account.username == username).map(|account| account.id)
     }
 
     /// All sessions time out: the next page is a 303 to the sign-in with a new anonymous cookie.

@@ -85,10 +85,10 @@ fn sign_in(visit: &mut Visit, username: &str, password: &str) -> Reply {
     if php::username(username) == "guest" && !visit.site.settings.guest_login {
         return failed(visit);
     }
-    let trusted = visit.trusted_header();
+    let claims = visit.claims();
     let settings = visit.site.settings.clone();
     let accounts = &mut visit.site.accounts;
-    match accounts.authenticate(username, password, trusted.as_deref(), &settings) {
+    match accounts.authenticate(username, password, claims.as_ref(), &settings) {
         Ok(user) => signed_in(visit, user),
         Err(_) => failed(visit),
     }

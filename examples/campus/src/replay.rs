@@ -79,7 +79,7 @@ fn replay(name: &str, recorded: &Value) -> Reply {
 /// The state that the name of the recording tells.
 fn stage(name: &str, site: &mut Site) {
     let set = &mut site.settings;
-    set.shibboleth = name.starts_with("shib");
+    set.shibboleth = name.starts_with("shib").then(crate::Shibboleth::recorded);
     set.header_log_user = if name.starts_with("headerloguser") { 3 } else { 0 };
     set.maintenance = name.contains("maintenance");
     set.auth_login_via_email = name.ends_with("via-email");
@@ -116,6 +116,7 @@ fn stage(name: &str, site: &mut Site) {
     match name {
         "login-unconfirmed" | "token-unconfirmed" => account(site, 5, |a| a.confirmed = false),
         "ws-suspended-user" => account(site, 5, |a| a.suspended = true),
+        "shib-new-user" => site.accounts.forget(10),
         "shib-flipped-user" | "shib-target-launch" => {
             account(site, 3, |a| a.auth = "shibboleth".into());
         }

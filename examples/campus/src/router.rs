@@ -130,7 +130,7 @@ fn script(visit: &mut Visit) -> Result<Reply, Reply> {
         "/lib/ajax/service-nologin.php" => Ok(ajax::service(visit, Door::NoLogin)),
         "/admin/tool/mobile/launch.php" => mobile::launch(visit),
         "/admin/tool/mobile/autologin.php" => Ok(mobile::autologin(visit)),
-        "/auth/shibboleth/index.php" if visit.site.settings.shibboleth => Ok(doors::shibboleth(visit)),
+        "/auth/shibboleth/index.php" => Ok(doors::shibboleth(visit)),
         "/auth/oauth2/login.php" if visit.site.settings.oauth2 => doors::oauth2(visit),
         "/admin/oauth2callback.php" if visit.site.settings.oauth2 => Ok(doors::oauth2_callback(visit)),
         "/admin/tool/policy/view.php" | "/admin/tool/dataprivacy/summary.php" => Ok(web::open_page(visit)),

@@ -2,7 +2,40 @@
 
 use std::time::Duration;
 
-/// Defaults are those of the site that was recorded, with the doors open that a gateway must
+/// The settings of auth_shibboleth, with the names of headers (`X-Remote-User`) for what Moodle calls
+/// `HTTP_X_REMOTE_USER`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shibboleth {
+    /// `user_attribute`.
+    pub user: String,
+    /// `field_map_firstname`, `field_map_lastname`, `field_map_email`.
+    pub first_name: String,
+    pub last_name: String,
+    pub email: String,
+    /// `field_updatelocal_*`: `true` = `onlogin`, where a header that is missing blanks its field; `false` = `oncreate`.
+    pub update_on_login: bool,
+}
+
+impl Shibboleth {
+    /// As on the recorded site: `X-Remote-User`, `X-Remote-Firstname` and so on.
+    pub fn recorded() -> Shibboleth {
+        Shibboleth { user: "X-Remote-User".into(), ..Shibboleth::named("X-Remote") }
+    }
+
+    /// The user in `header`, the other fields in `header-Firstname`, `header-Lastname`, `header-Email`.
+    pub fn named(header: &str) -> Shibboleth {
+        let field = |name: &str| format!("{header}-{name}");
+        Shibboleth {
+            user: header.to_owned(),
+            first_name: field("Firstname"),
+            last_name: field("Lastname"),
+            email: field("Email"),
+            update_on_login: false,
+        }
+    }
+}
+
+/// Defaults are those of the site that was recorded, with most of the doors open that a gateway must
 /// close: a test of a closed door needs an LMS that would have opened it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -36,10 +69,8 @@ pub struct Settings {
     pub token_duration_secs: u64,
     /// The `webservice` auth plugin: opens simpleserver.php to any local password.
     pub webservice_auth: bool,
-    /// The `shibboleth` auth plugin: believes `shibboleth_header` on the login doors.
-    pub shibboleth: bool,
-    /// `user_attribute` of auth_shibboleth, as a header's name.
-    pub shibboleth_header: String,
+    /// The `shibboleth` auth plugin, which believes headers on the login doors; `None` = not enabled.
+    pub shibboleth: Option<Shibboleth>,
     /// The `oauth2` auth plugin, with a provider whose code is the username (from the source,
     /// not recorded).
     pub oauth2: bool,
@@ -89,8 +120,7 @@ impl Default for Settings {
             services: vec!["moodle_mobile_app".into()],
             token_duration_secs: 12 * 7 * 86_400,
             webservice_auth: true,
-            shibboleth: true,
-            shibboleth_header: "X-Remote-User".into(),
+            shibboleth: None,
             oauth2: true,
             register_auth: String::new(),
             guest_login: true,

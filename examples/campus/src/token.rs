@@ -28,10 +28,10 @@ pub(crate) fn token(visit: &mut Visit) -> Reply {
 }
 
 fn issue(visit: &mut Visit, username: &str, password: &str, service: &str) -> Reply {
-    let trusted = visit.trusted_header();
+    let claims = visit.claims();
     let settings = visit.site.settings.clone();
     let accounts = &mut visit.site.accounts;
-    let Ok(user) = accounts.authenticate(username, password, trusted.as_deref(), &settings) else {
+    let Ok(user) = accounts.authenticate(username, password, claims.as_ref(), &settings) else {
         return Reply::app_error("invalidlogin", "Invalid login, please try again");
     };
     let account = accounts.get(user).cloned();

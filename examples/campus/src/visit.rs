@@ -1,6 +1,6 @@
 //! One request while it is being answered: parameters, session, and who is acting.
 
-use crate::accounts::GUEST;
+use crate::accounts::{Claims, GUEST};
 use crate::html;
 use crate::multipart::Upload;
 use crate::php::{self, Params, Value};
@@ -217,6 +217,12 @@ impl<'a> Visit<'a> {
         if account.is_some_and(|account| account.must_change) {
             return Err(Reply::see_other(self.www("/login/change_password.php")));
         }
+        if self.request.script != "/user/edit.php"
+            && let Some(form) = self.unfinished_profile(user)
+        {
+            return Err(Reply::see_other(form));
+        }
+        let account = self.site.accounts.get(user);
         let agreed = account.is_some_and(|account| account.policy_agreed);
         if self.site.settings.site_policy && !agreed && user != GUEST {
             return Err(Reply::see_other(self.www("/user/policy.php")));
@@ -233,20 +239,36 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// The trusted header of auth_shibboleth; `_` and `-` are the same to PHP, the last copy wins.
-    pub(crate) fn trusted_header(&self) -> Option<String> {
-        if !self.site.settings.shibboleth {
-            return None;
-        }
-        let wanted = self.site.settings.shibboleth_header.replace('_', "-");
-        self.request
-            .headers
-            .iter()
-            .filter(|(name, _)| name.as_str().replace('_', "-").eq_ignore_ascii_case(&wanted))
-            .filter_map(|(_, value)| value.to_str().ok())
-            .filter(|value| !value.is_empty())
-            .last()
-            .map(str::to_owned)
+    /// What the trusted headers of auth_shibboleth say, if the one with the user is there and not empty. Of an
+    /// attribute with several values, separated by `;`, the plugin takes the first (`get_first_string`).
+    pub(crate) fn claims(&self) -> Option<Claims> {
+        let settings = self.site.settings.shibboleth.as_ref()?;
+        let name = self.server_variable(&settings.user).filter(|value| !value.is_empty())?;
+        let attribute = |header: &str| {
+            let value = self.server_variable(header).unwrap_or_default();
+            value.split(';').next().unwrap_or_default().trim_end().to_owned()
+        };
+        Some(Claims {
+            name: name.to_ascii_lowercase(),
+            first_name: attribute(&settings.first_name),
+            last_name: attribute(&settings.last_name),
+            email: attribute(&settings.email),
+            update_on_login: settings.update_on_login,
+        })
+    }
+
+    /// `$_SERVER['HTTP_…']`: `_` and `-` are the same to PHP, and of several copies the last wins.
+    fn server_variable(&self, header: &str) -> Option<String> {
+        let wanted = header.replace('_', "-");
+        let copies = self.request.headers.iter();
+        let last = copies.filter(|(name, _)| name.as_str().replace('_', "-").eq_ignore_ascii_case(&wanted)).last();
+        last.map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+
+    /// Where somebody goes after a sign-in whose profile has empty fields.
+    pub(crate) fn unfinished_profile(&self, user: u64) -> Option<String> {
+        let account = self.site.accounts.get(user).filter(|account| account.unfinished())?;
+        Some(self.www(&format!("/user/edit.php?id={}&course=1", account.id)))
     }
 
     /// Adds the cookies and `headerloguser`'s header.

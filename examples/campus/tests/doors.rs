@@ -31,18 +31,87 @@ async fn a_qr_key_from_the_profile_page_works_once() {
     assert!(send(&campus, head, &body).await.text().contains("invalidkey"));
 }
 
+const SHIBBOLETH: &str = "/auth/shibboleth/index.php";
+const TRUSTED: &str = "X-V-0123456789abcdef0123456789abcdef";
+
 #[tokio::test]
 async fn the_trusted_header_counts_in_every_spelling_and_the_last_copy_wins() {
     let campus = campus().await;
+    campus.trust_header(Some("X-Remote-User"));
+    let body = "username=shibuser1&password=x&service=moodle_mobile_app";
     for name in ["X-Remote-User", "x_remote_user", "X_REMOTE-User"] {
         let head = format!("POST /login/token.php\n{FORM}X-Remote-User: student1\n{name}: shibuser1\n");
-        let body = "username=shibuser1&password=x&service=moodle_mobile_app";
         assert!(send(&campus, &head, body).await.text().contains("privatetoken"), "{name}");
+        let head = format!("POST /login/token.php\n{FORM}{name}: shibuser1\nX-Remote-User: student1\n");
+        assert!(send(&campus, &head, body).await.text().contains("invalidlogin"), "{name}");
     }
-    campus.settings(|settings| settings.shibboleth = false);
+}
+
+#[tokio::test]
+async fn no_header_is_trusted_until_one_is_named() {
+    let campus = campus().await;
     let head = format!("POST /login/token.php\n{FORM}X-Remote-User: shibuser1\n");
     let body = "username=shibuser1&password=x&service=moodle_mobile_app";
     assert!(send(&campus, &head, body).await.text().contains("invalidlogin"));
+    let door = format!("GET {SHIBBOLETH}\n{TRUSTED}: shibuser1\n");
+    assert_eq!(send(&campus, &door, "").await.status(), 404);
+    campus.trust_header(Some(TRUSTED));
+    assert!(send(&campus, &head, body).await.text().contains("invalidlogin"), "another header than the named one");
+    let signed = send(&campus, &door, "").await;
+    assert_eq!((signed.status(), campus.session_user(signed.session().unwrap())), (303, Some(10)));
+    campus.trust_header(None);
+    assert_eq!(send(&campus, &door, "").await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_stranger_is_created_from_the_headers_with_the_next_id() {
+    let campus = campus().await;
+    campus.trust_header(Some(TRUSTED));
+    let door = |name: &str| {
+        format!(
+            "GET {SHIBBOLETH}\n{TRUSTED}: {name}\n{TRUSTED}-Firstname: \u{c9}va;Eva\n{TRUSTED}-Lastname: N\n\
+             {TRUSTED}-Email: eva@example.test\n"
+        )
+    };
+    for (name, id) in [("New.One", 11), ("new2", 12)] {
+        let signed = send(&campus, &door(name), "").await;
+        assert_eq!(signed.header("location"), Some("https://campus.example/my/"));
+        assert_eq!(campus.session_user(signed.session().unwrap()), Some(id));
+        let account = campus.account_of(id).unwrap();
+        assert_eq!((account.username.as_str(), account.auth.as_str()), (name.to_lowercase().as_str(), "shibboleth"));
+        assert_eq!((account.first_name.as_str(), account.last_name.as_str()), ("\u{c9}va", "N"), "the first value");
+    }
+    assert_eq!(campus.user_id("new.one"), Some(11));
+}
+
+#[tokio::test]
+async fn an_attribute_without_a_header_blanks_its_field_only_where_fields_follow_each_sign_in() {
+    let campus = campus().await;
+    campus.trust_header(Some(TRUSTED));
+    let head = format!("GET {SHIBBOLETH}\n{TRUSTED}: shibuser1\n");
+    let signed = send(&campus, &head, "").await;
+    assert_eq!(signed.header("location"), Some("https://campus.example/my/"));
+    assert_eq!(campus.account_of(10).unwrap().last_name, "Lab");
+    campus.settings(|settings| settings.shibboleth.as_mut().unwrap().update_on_login = true);
+    let signed = send(&campus, &head, "").await;
+    let form = "https://campus.example/user/edit.php?id=10&course=1";
+    assert_eq!(signed.header("location"), Some(form));
+    assert_eq!(campus.account_of(10).unwrap().last_name, "");
+    let session = signed.session().unwrap();
+    assert_eq!(get(&campus, "/my/", session).await.header("location"), Some(form));
+    assert_eq!(get(&campus, "/user/edit.php?id=10&course=1", session).await.status(), 200);
+}
+
+#[tokio::test]
+async fn names_are_found_as_the_database_folds_them() {
+    let campus = campus().await;
+    campus.trust_header(Some(TRUSTED));
+    campus.account(3, |account| account.auth = "shibboleth".into());
+    for name in ["studént1", "ＳＴＵＤＥＮＴ1", "STUDENT1", "student1 "] {
+        let signed = send(&campus, &format!("GET {SHIBBOLETH}\n{TRUSTED}: {name}\n"), "").await;
+        assert_eq!(campus.session_user(signed.session().unwrap()), Some(3), "{name}");
+    }
+    assert_eq!(campus.user_id("studént1"), None);
 }
 
 #[tokio::test]

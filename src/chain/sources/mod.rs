@@ -73,6 +73,9 @@ pub struct Source {
     pub directory: Option<Arc<dyn Directory>>,
 }
 
+/// A site's LMS, and how it judges.
+pub type LmsOf<'a> = dyn Fn(&SiteName) -> Option<(Arc<dyn Lms>, lms::Judge)> + Sync + 'a;
+
 /// What a source may ask the gateway for.
 pub struct Needs<'a> {
     pub name: &'a SourceId,
@@ -81,7 +84,7 @@ pub struct Needs<'a> {
     /// For the whole of one operation.
     pub deadline: Duration,
     /// The LMS of a site, and how it judges.
-    pub lms: &'a (dyn Fn(&SiteName) -> Option<(Arc<dyn Lms>, lms::Judge)> + Sync),
+    pub lms: &'a LmsOf<'a>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }

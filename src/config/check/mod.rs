@@ -7,6 +7,7 @@ mod chain;
 mod doors;
 mod mfa;
 mod operation;
+mod outbound;
 mod sites;
 
 use super::{Config, problem::Problem};
@@ -20,6 +21,7 @@ pub fn check(config: &Config, now: Timestamp) -> Vec<Problem> {
     chain::check(config, &mut found);
     mfa::check(config, now, &mut found);
     operation::check(config, &mut found);
+    outbound::check(config, &mut found);
     found
 }
 

@@ -17,7 +17,7 @@ pub enum Fate {
 /// The rules of one site.
 #[derive(Clone, Debug)]
 pub struct HeaderRules {
-    /// Identity headers under their configured names, the secret sign-in header among them. Lower case.
+    /// Identity headers under their configured names, in lower case. The secret sign-in header is of a family.
     identity: Vec<String>,
     authorization: Fate,
 }
@@ -47,6 +47,7 @@ const DROPPED: &[&str] = &[
 
 const DROPPED_FAMILIES: &[&str] = &[
     "x-vestibule-",
+    // the secret names of trusted headers (`keys::TrustedHeader` makes no others), today's and any that a rotation makes
     "x-v-",
     "x-forwarded",
     "x-remote-",

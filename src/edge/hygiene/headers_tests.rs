@@ -25,6 +25,10 @@ fn b1_identity_headers_are_dropped_in_every_spelling() {
         "X-Vestibule-User\t",
         "X-V-0123456789abcdef0123456789abcdef",
         "x_v_0123456789abcdef0123456789abcdef",
+        // A name that a rotation has just made, which no rule was told, and the attributes beside it.
+        "X-V-fedcba9876543210fedcba9876543210",
+        "x-V_fedcba9876543210fedcba9876543210-Firstname",
+        "X-V-fedcba9876543210fedcba9876543210-Email",
         "X-Campus-Person",
         "x-campus_person",
         "Remote-User",

@@ -2,9 +2,10 @@
 
 use super::{APP_SERVICE, encode_form};
 use crate::{
-    lms::{Held, Judgement, Lms, LmsError, LoginForm, farewell},
+    keys::SharedKeyring,
+    lms::{HeaderIdentity, Held, Judgement, Lms, LmsError, LoginForm, farewell},
     outbound::{Answer, Upstream},
-    types::{ClientAddr, LmsUserId, Password},
+    types::{ClientAddr, LmsUserId, Password, SiteName},
 };
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -15,7 +16,7 @@ use std::{
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Moodle's `user.username` column.
-const MAX_USERNAME: usize = 100;
+pub(super) const MAX_USERNAME: usize = 100;
 
 /// One Moodle behind the gateway. Cheap to clone: the client inside is shared.
 #[derive(Clone)]
@@ -23,11 +24,14 @@ pub struct Moodle {
     pub(super) upstream: Upstream,
     /// `https://HOST[:PORT]`, which must equal Moodle's `wwwroot`.
     pub(super) public_url: String,
+    /// Where the secret name of the site's trusted header is: looked up at each use, so that a rotation counts at once.
+    pub(super) ring: SharedKeyring,
+    pub(super) site: SiteName,
 }
 
 impl Moodle {
-    pub fn new(upstream: Upstream, public_url: &str) -> Self {
-        Self { upstream, public_url: public_url.trim_end_matches('/').to_owned() }
+    pub fn new(upstream: Upstream, public_url: &str, ring: SharedKeyring, site: SiteName) -> Self {
+        Self { upstream, public_url: public_url.trim_end_matches('/').to_owned(), ring, site }
     }
 
     pub(super) async fn fetch(
@@ -39,7 +43,19 @@ impl Moodle {
         client: ClientAddr,
         limit: usize,
     ) -> Result<Answer, LmsError> {
-        let mut headers = self.own_headers(client);
+        self.fetch_with(self.own_headers(client), method, target, cookies, form, limit).await
+    }
+
+    /// The same with headers beyond those of every call.
+    pub(super) async fn fetch_with(
+        &self,
+        mut headers: HeaderMap,
+        method: Method,
+        target: &str,
+        cookies: &[(String, String)],
+        form: Option<String>,
+        limit: usize,
+    ) -> Result<Answer, LmsError> {
         let body = form.unwrap_or_default();
         if method == Method::POST {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
@@ -120,9 +136,23 @@ impl Lms for Moodle {
         self.token_sign_in(username, password, service, client).await
     }
 
+    async fn sign_in_by_header(&self, who: &HeaderIdentity, client: ClientAddr) -> Result<Judgement, LmsError> {
+        self.header_sign_in(who, client).await
+    }
+
+    async fn mint_by_header(
+        &self,
+        who: &HeaderIdentity,
+        service: &str,
+        client: ClientAddr,
+    ) -> Result<Judgement, LmsError> {
+        self.header_mint(who, service, client).await
+    }
+
     fn can_open(&self, held: &Held) -> Result<(), LmsError> {
         match held {
             Held::Session { .. } | Held::Token { private_token: Some(_), .. } => Ok(()),
+            Held::ByHeader { .. } => self.has_header(),
             Held::Token { private_token: None, .. } => Err(super::app::no_private_token()),
         }
     }

@@ -6,14 +6,15 @@ use crate::{
     outbound::Answer,
     types::{ClientAddr, LmsUserId, Password, Secret},
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 
 const ANSWER_LIMIT: usize = 4 << 20;
+const TOKEN: &str = "/login/token.php";
 const REST: &str = "/webservice/rest/server.php?moodlewsrestformat=json";
 
 /// token.php's answer.
-enum Asked {
+pub(super) enum Asked {
     Issued { token: Secret<String>, private_token: Option<String>, log_user: Option<String> },
     Refused(Judgement),
 }
@@ -48,7 +49,12 @@ impl Moodle {
         client: ClientAddr,
     ) -> Result<Asked, LmsError> {
         let body = encode_form(&[("username", username), ("password", password.expose()), ("service", service)]);
-        let answer = self.fetch(Method::POST, "/login/token.php", &[], Some(body), client, ANSWER_LIMIT).await?;
+        self.ask_token_with(self.own_headers(client), body).await
+    }
+
+    /// `body` is the form, `headers` all that goes with it.
+    pub(super) async fn ask_token_with(&self, headers: HeaderMap, body: String) -> Result<Asked, LmsError> {
+        let answer = self.fetch_with(headers, Method::POST, TOKEN, &[], Some(body), ANSWER_LIMIT).await?;
         let json = json_of(&answer)?;
         let Some(token) = json.get("token").and_then(Value::as_str).filter(|t| is_token(t)) else {
             return refused(answer, &json).map(Asked::Refused);

@@ -9,6 +9,7 @@ pub mod ajax;
 mod app;
 pub mod content_type;
 pub mod errors;
+mod header;
 mod markers;
 pub mod multipart;
 pub mod params;
@@ -17,6 +18,7 @@ pub mod routes;
 mod sign_in;
 
 pub use adapter::Moodle;
+pub use header::header_settings;
 pub use routes::classify;
 
 use adapter::own_address;

@@ -5,6 +5,7 @@ use crate::{
     accounts::{Account, Binding, Created, Learned, Mail, State, Verified},
     keys::Sealed,
     mfa::enrolment::{Claim, TotpEnrolment},
+    outbound::mail::{Enqueued, Waiting},
     store::Stores,
     tokens::{TokenRecord, Unproven},
     types::{AccountId, Clock, FactorKind, LmsUserId, RngExt, SiteName, Subject, SystemRng, TokenId},
@@ -21,6 +22,8 @@ pub async fn database(stores: &Stores, clock: &HandClock) {
     tokens_are_found_while_they_live(stores, clock).await;
     j13_revocation_reaches_every_descendant(stores, clock).await;
     audit_is_read_newest_first(stores, clock).await;
+    letters_are_claimed_by_one_holder_until_the_lease_ends(stores, clock).await;
+    x20_the_mail_queue_is_bounded(stores, clock).await;
 }
 
 async fn accounts_come_back_as_created(stores: &Stores, clock: &HandClock) {
@@ -262,4 +265,63 @@ async fn audit_is_read_newest_first(stores: &Stores, clock: &HandClock) {
     stores.audit.append(clock.now(), None, "{}").await.unwrap();
     assert_eq!(stores.audit.recent(Some(&account), 2).await.unwrap(), ["{\"n\":2}", "{\"n\":1}"]);
     assert_eq!(stores.audit.recent(None, 1).await.unwrap(), ["{}"]);
+}
+
+async fn letters_are_claimed_by_one_holder_until_the_lease_ends(stores: &Stores, clock: &HandClock) {
+    let queue = &stores.mail;
+    let letter = |at| Waiting { id: SystemRng.hex(16), created: at, sealed: Sealed::from_text("sealed-letter") };
+    let lease = Duration::from_secs(300);
+    let claim = async |holder: &str, limit| {
+        let now = clock.now();
+        queue.claim(holder, now, now.plus(lease), limit).await.unwrap()
+    };
+    let first = letter(clock.now());
+    assert_eq!(queue.enqueue(&first, 100).await.unwrap(), Enqueued::Yes);
+    let (racing, now) = (stores.mail.clone(), clock.now());
+    let won = winners(move |n| {
+        let racing = racing.clone();
+        async move { !racing.claim(&format!("{n}"), now, now.plus(lease), 10).await.unwrap().is_empty() }
+    });
+    assert_eq!(won.await, 1, "one letter, one holder");
+    assert!(!queue.remove(&first.id, "somebody").await.unwrap(), "only its holder's");
+    assert!(!queue.remove(&first.id, "").await.unwrap());
+
+    clock.forward(Duration::from_millis(1));
+    let second = letter(clock.now());
+    assert_eq!(queue.enqueue(&second, 100).await.unwrap(), Enqueued::Yes);
+    assert_eq!(queue.waiting().await.unwrap(), 2);
+    clock.forward(lease);
+    let held = claim("a", 10).await;
+    assert_eq!(held.iter().map(|l| l.id.as_str()).collect::<Vec<_>>(), [&first.id, &second.id], "longest due first");
+    assert_eq!((held[0].attempts, held[0].created, held[0].sealed.as_text()), (0, first.created, "sealed-letter"));
+    assert!(claim("b", 10).await.is_empty(), "held");
+    let later = clock.now().plus(Duration::from_secs(60));
+    assert!(queue.postpone(&first.id, "a", later, 1).await.unwrap());
+    assert!(!queue.postpone(&first.id, "a", later, 2).await.unwrap(), "let go");
+    assert!(claim("b", 10).await.is_empty(), "not yet due");
+    clock.forward(Duration::from_secs(60));
+    let again = claim("b", 10).await;
+    assert_eq!((again.len(), &again[0].id, again[0].attempts), (1, &first.id, 1));
+    clock.forward(lease);
+    assert_eq!(claim("c", 1).await.len(), 1, "no more than asked for");
+    assert_eq!(claim("c", 10).await.len(), 1, "both holders were too slow");
+    assert!(!queue.remove(&second.id, "a").await.unwrap(), "a late holder removes nothing");
+    assert!(queue.remove(&second.id, "c").await.unwrap() && queue.remove(&first.id, "c").await.unwrap());
+    assert!(!queue.remove(&first.id, "c").await.unwrap());
+    assert_eq!(queue.waiting().await.unwrap(), 0);
+}
+
+async fn x20_the_mail_queue_is_bounded(stores: &Stores, clock: &HandClock) {
+    let (queue, now) = (&stores.mail, clock.now());
+    let letter = || Waiting { id: SystemRng.hex(16), created: now, sealed: Sealed::from_text("x") };
+    for answer in [Enqueued::Yes, Enqueued::Yes, Enqueued::Full] {
+        assert_eq!(queue.enqueue(&letter(), 2).await.unwrap(), answer);
+    }
+    let held = queue.claim("cleaner", now, now.plus(Duration::from_secs(60)), 10).await.unwrap();
+    assert_eq!(held.len(), 2);
+    assert_eq!(queue.enqueue(&letter(), 2).await.unwrap(), Enqueued::Full, "claimed ones count");
+    for letter in &held {
+        assert!(queue.remove(&letter.id, "cleaner").await.unwrap());
+    }
+    assert_eq!(queue.enqueue(&letter(), 2).await.unwrap(), Enqueued::Yes, "there is room again");
 }

@@ -7,8 +7,11 @@ use super::{Database, Dialect};
 use crate::store::OpenStoreError;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-const MIGRATIONS: &[(i64, &str)] =
-    &[(1, include_str!("migrations/0001_begin.sql")), (2, include_str!("migrations/0002_chain.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("migrations/0001_begin.sql")),
+    (2, include_str!("migrations/0002_chain.sql")),
+    (4, include_str!("migrations/0004_mail.sql")),
+];
 const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 pub(super) async fn run(database: &Database) -> Result<(), OpenStoreError> {

@@ -1,4 +1,4 @@
-//! The database: accounts, methods, bindings, enrolments, the ledger, audit. SQLite by default, PostgreSQL for more
+//! The database: accounts, methods, bindings, enrolments, the ledger, audit, mail. SQLite by default, PostgreSQL for more
 //! than one node.
 //!
 //! One text per statement for both, through sqlx's `Any` driver: `$N` placeholders, 64-bit integers for times (ms)
@@ -13,6 +13,7 @@ mod audit;
 mod enrolments;
 mod ledger;
 mod methods;
+mod mail;
 mod migrate;
 mod row;
 

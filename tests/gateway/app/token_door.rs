@@ -204,6 +204,7 @@ async fn b1_a_trusted_header_signs_nobody_in_at_the_token_endpoint() {
     let world = quiet_world(|_| {}).await;
     let forged = "username=shibuser1&password=x&service=moodle_mobile_app";
     // The LMS itself would believe it.
+    world.campus.trust_header(Some("X-Remote-User"));
     let headers = [("content-type", FORM), ("x-remote-user", "shibuser1")];
     let believed = straight(world.campus.addr(), "POST", TOKEN, &headers, forged).await;
     assert!(believed.json()["token"].is_string(), "{}", believed.text());

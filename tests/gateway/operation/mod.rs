@@ -2,6 +2,6 @@
 
 mod canary;
 mod command_line;
-mod nodes;
-mod program;
+pub mod nodes;
+pub mod program;
 mod told;

@@ -15,19 +15,24 @@ use std::{
 use tokio::net::TcpListener;
 use vestibule::types::Clock;
 
-struct Nodes {
-    first: World,
-    second: World,
+pub struct Nodes {
+    pub first: World,
+    pub second: World,
     redis: Redis,
     _postgres: Postgres,
 }
 
 impl Nodes {
     async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl Fn(&mut vestibule::config::Config)) -> Self {
         let (redis, postgres) = (Redis::start(), Postgres::start());
         let stores = |config: &mut vestibule::config::Config| {
             config.store.state = redis.url();
             config.store.database = postgres.url();
+            change(config);
         };
         let first = quiet_world(stores).await;
         let folder = Folder::new();

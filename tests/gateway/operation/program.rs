@@ -53,7 +53,7 @@ impl Program {
 edge: {{ https: "{address}", http: null, drain_seconds: 2, certificates: [ {{ chain: "{dir}/tls.pem", key: "{dir}/tls.key" }} ] }}
 admin: {{ listen: "{monitor}", socket: "{dir}/admin.sock" }}
 sites: [ {{ name: campus, public_url: "{url}", upstream: {{ url: "http://{lms}" }} }} ]
-chain: {{ instances: [ {{ name: campus-lms, kind: lms, site: campus }} ] }}
+chain: {{ instances: [ {{ name: campus-lms, kind: lms, site: campus }} ], refusal_milliseconds: 0 }}
 mfa:
   rules: [ {{ name: everybody, first_enrolment: at_sign_in, enrolment_window: {{ until: 2100-01-01 }} }} ]
 tokens: {{ unregistered: refuse }}

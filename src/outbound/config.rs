@@ -1,0 +1,11 @@
+//! `outbound:` in gateway.yaml.
+
+use super::mail;
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where mail is handed over. `null`: nobody is mailed.
+    pub mail: Option<mail::Config>,
+}
