@@ -22,6 +22,12 @@ const PURE: &[(&str, &[&str])] = &[
     ("lms/moodle/errors.rs", &[]),
     ("chain/health.rs", &[]),
     ("chain/names.rs", &[]),
+    ("chain/sources/ldap/ber.rs", &[]),
+    ("chain/sources/ldap/endpoint.rs", &[]),
+    ("chain/sources/ldap/entry.rs", &[]),
+    ("chain/sources/ldap/names.rs", &[]),
+    ("chain/sources/ldap/state.rs", &[]),
+    ("chain/sources/ldap/times.rs", &[]),
     // An instance's deadline and how long it took: no clock that a rule could read.
     ("chain/run.rs", &["tokio::time::timeout", "Instant::now"]),
     ("accounts", &[]),
