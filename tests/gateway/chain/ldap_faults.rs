@@ -88,6 +88,20 @@ async fn x8_a_frozen_directory_is_an_error_and_recovers_by_itself() {
 }
 
 #[tokio::test]
+async fn a_dead_directory_is_an_error_at_once_and_good_again_when_it_is_back() {
+    let mut slapd = Slapd::start();
+    let source = quick(&slapd, &[slapd.tls_url()], "");
+    assert_eq!(judge(&source, "mlind", PASSWORD).await.said(), "ok");
+    slapd.kill();
+    let started = Instant::now();
+    let judged = judge(&source, "mlind", PASSWORD).await;
+    assert!(is_error(&judged) && judged.said().contains("no connection"), "{}", judged.said());
+    assert!(started.elapsed() < DEADLINE / 2, "nobody waits for a server that is not there");
+    slapd.restart();
+    assert_eq!(judge(&source, "mlind", PASSWORD).await.said(), "ok");
+}
+
+#[tokio::test]
 async fn x8_the_next_server_is_asked_and_the_dead_one_set_aside() {
     let slapd = Slapd::start();
     let hangs = Between::start(slapd.port(), Way::HangAfter(0)).await;

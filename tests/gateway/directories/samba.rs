@@ -118,13 +118,6 @@ impl Samba {
     pub fn ca_file(&self) -> &Path {
         &self.ca
     }
-    pub fn pause(&self) {
-        self.process.signal("STOP");
-    }
-    pub fn resume(&self) {
-        self.process.signal("CONT");
-    }
-
     /// `samba-tool` on this domain: `user disable NAME`, `group addmembers G NAME`.
     pub fn tool(&self, words: &[&str]) -> String {
         let mut tool = Command::new("samba-tool");

@@ -11,7 +11,7 @@ use super::{
     names,
     pool::Pool,
     settings,
-    state::{self, Bound, Dialect},
+    state::{self, BindSays, Dialect},
 };
 use crate::{
     chain::{Asked, Directory, PasswordSource, Person, Proven, Standing, Trace, Verdict},
@@ -191,7 +191,7 @@ impl LdapSource {
         Ok((line, answer))
     }
 
-    fn bound(&self, answer: &BindAnswer) -> Bound {
+    fn bound(&self, answer: &BindAnswer) -> BindSays {
         state::of_bind(answer.code, &answer.text, answer.policy, self.parts.dialect)
     }
 
@@ -211,10 +211,10 @@ impl LdapSource {
         let (_line, answer) = self.own_bind(&at, &entry.dn, password, errand).await?;
         let now = self.parts.clock.now();
         match state::of_bind_and_entry(self.bound(&answer), &entry, self.parts.dialect, now) {
-            Bound::Right => self.accept(&entry, username, Reader::Service, errand).await,
-            Bound::Wrong => Ok(Verdict::Declined(None)),
-            Bound::Barred(reason) => Ok(Verdict::Denied(reason, None)),
-            Bound::CannotSay(code) => Err(Fault::Answer { at, step: "the user's bind", code }),
+            BindSays::Right => self.accept(&entry, username, Reader::Service, errand).await,
+            BindSays::Wrong => Ok(Verdict::Declined(None)),
+            BindSays::Barred(reason) => Ok(Verdict::Denied(reason, None)),
+            BindSays::CannotSay(code) => Err(Fault::Answer { at, step: "the user's bind", code }),
         }
     }
 
@@ -226,9 +226,11 @@ impl LdapSource {
         let asked = errand.last().ok_or_else(|| Fault::Other("nothing was searched".into()))?;
         let (_line, answer) = self.own_bind(&asked, &dn, password, errand).await?;
         match self.bound(&answer) {
-            Bound::Wrong | Bound::Barred(_) => Ok(()),
-            Bound::Right => Err(Fault::Other("the directory accepts a password of somebody who cannot exist".into())),
-            Bound::CannotSay(code) => Err(Fault::Answer { at: asked, step: "a bind", code }),
+            BindSays::Wrong | BindSays::Barred(_) => Ok(()),
+            BindSays::Right => {
+                Err(Fault::Other("the directory accepts a password of somebody who cannot exist".into()))
+            }
+            BindSays::CannotSay(code) => Err(Fault::Answer { at: asked, step: "a bind", code }),
         }
     }
 
@@ -244,10 +246,10 @@ impl LdapSource {
         let (mut line, answer) = self.parts.dialer.first(errand, |line| first_bind(line, &name, password)).await?;
         errand.trace.note("user bind", || format!("as {name}: result code {}{}", answer.code, grace(&answer)));
         match self.bound(&answer) {
-            Bound::Right => {}
-            Bound::Wrong => return Ok(Verdict::Declined(None)),
-            Bound::Barred(reason) => return Ok(Verdict::Denied(reason, None)),
-            Bound::CannotSay(code) => {
+            BindSays::Right => {}
+            BindSays::Wrong => return Ok(Verdict::Declined(None)),
+            BindSays::Barred(reason) => return Ok(Verdict::Denied(reason, None)),
+            BindSays::CannotSay(code) => {
                 return Err(Fault::Answer { at: line.at().clone(), step: "the user's bind", code });
             }
         }
@@ -269,7 +271,7 @@ impl LdapSource {
         if !is_own_dn {
             let again = line.bind(&entry.dn, password).await?;
             errand.trace.note("user bind", || format!("as {}: result code {}", entry.dn, again.code));
-            if self.bound(&again) != Bound::Right {
+            if self.bound(&again) != BindSays::Right {
                 return Ok(Verdict::Denied(AMBIGUOUS, None));
             }
         }

@@ -85,7 +85,7 @@ fn is_locked_for_good(entry: &Entry) -> bool {
 
 /// How a directory answered somebody's own bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
+pub enum BindSays {
     Right,
     Wrong,
     Barred(&'static str),
@@ -95,44 +95,44 @@ pub enum Bound {
 
 /// Reads the answer to a bind: its code, its text (Active Directory's sub-code stands there and nowhere else), and the
 /// password-policy control where there was one.
-pub fn of_bind(code: u32, text: &str, policy: Option<PasswordPolicy>, dialect: Dialect) -> Bound {
+pub fn of_bind(code: u32, text: &str, policy: Option<PasswordPolicy>, dialect: Dialect) -> BindSays {
     let policy = policy.and_then(|policy| policy.error);
     match (code, policy) {
         // Only a right password gets as far as these two.
-        (0 | 49, Some(0)) => Bound::Barred(PASSWORD_EXPIRED),
-        (0 | 49, Some(2)) => Bound::Barred(MUST_CHANGE),
-        (0 | 49, Some(1)) => Bound::Barred(LOCKED),
-        (0, _) => Bound::Right,
+        (0 | 49, Some(0)) => BindSays::Barred(PASSWORD_EXPIRED),
+        (0 | 49, Some(2)) => BindSays::Barred(MUST_CHANGE),
+        (0 | 49, Some(1)) => BindSays::Barred(LOCKED),
+        (0, _) => BindSays::Right,
         (49, _) if dialect == Dialect::ActiveDirectory => of_sub_code(text),
         // 48: the entry has no password. 32: some say "no such object" where others say "invalid credentials".
-        (49 | 48 | 32, _) => Bound::Wrong,
+        (49 | 48 | 32, _) => BindSays::Wrong,
         // How 389 Directory Server refuses inactivated accounts (53) and too many attempts (19).
-        (53 | 19, _) => Bound::Barred(REFUSED),
-        (other, _) => Bound::CannotSay(other),
+        (53 | 19, _) => BindSays::Barred(REFUSED),
+        (other, _) => BindSays::CannotSay(other),
     }
 }
 
 /// `80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 533, v1db1`: a Windows error in hex.
 /// All but 775 (locked) are given for a right password only.
-fn of_sub_code(text: &str) -> Bound {
+fn of_sub_code(text: &str) -> BindSays {
     let code = text.rsplit_once(", data ").map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default());
     match code.map(str::trim) {
-        Some("530" | "531" | "52f") => Bound::Barred(RESTRICTED), // hours, workstations, restrictions
-        Some("532") => Bound::Barred(PASSWORD_EXPIRED),
-        Some("533") => Bound::Barred(DISABLED),
-        Some("701") => Bound::Barred(EXPIRED),
-        Some("773") => Bound::Barred(MUST_CHANGE),
-        Some("775") => Bound::Barred(LOCKED),
-        _ => Bound::Wrong, // 525 unknown, 52e wrong password, and what nobody has documented
+        Some("530" | "531" | "52f") => BindSays::Barred(RESTRICTED), // hours, workstations, restrictions
+        Some("532") => BindSays::Barred(PASSWORD_EXPIRED),
+        Some("533") => BindSays::Barred(DISABLED),
+        Some("701") => BindSays::Barred(EXPIRED),
+        Some("773") => BindSays::Barred(MUST_CHANGE),
+        Some("775") => BindSays::Barred(LOCKED),
+        _ => BindSays::Wrong, // 525 unknown, 52e wrong password, and what nobody has documented
     }
 }
 
 /// The same, knowing the entry: a directory that hides its lock in the answer may show it there, and what it calls
 /// locked may have a better name.
-pub fn of_bind_and_entry(bound: Bound, entry: &Entry, dialect: Dialect, now: Timestamp) -> Bound {
+pub fn of_bind_and_entry(bound: BindSays, entry: &Entry, dialect: Dialect, now: Timestamp) -> BindSays {
     match bound {
-        Bound::Wrong if dialect == Dialect::Standard && is_locked_for_good(entry) => Bound::Barred(LOCKED),
-        Bound::Barred(LOCKED) => Bound::Barred(barred(entry, dialect, now).unwrap_or(LOCKED)),
+        BindSays::Wrong if dialect == Dialect::Standard && is_locked_for_good(entry) => BindSays::Barred(LOCKED),
+        BindSays::Barred(LOCKED) => BindSays::Barred(barred(entry, dialect, now).unwrap_or(LOCKED)),
         other => other,
     }
 }
@@ -157,42 +157,42 @@ mod tests {
                 format!("80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data {data}, v1db1");
             of_bind(49, &text, None, ActiveDirectory)
         };
-        assert_eq!(said("52e"), Bound::Wrong);
-        assert_eq!(said("525"), Bound::Wrong);
-        assert_eq!(said("533"), Bound::Barred(DISABLED));
-        assert_eq!(said("532"), Bound::Barred(PASSWORD_EXPIRED));
-        assert_eq!(said("701"), Bound::Barred(EXPIRED));
-        assert_eq!(said("773"), Bound::Barred(MUST_CHANGE));
-        assert_eq!(said("775"), Bound::Barred(LOCKED));
-        assert_eq!(said("530"), Bound::Barred(RESTRICTED));
-        assert_eq!(said("5330"), Bound::Wrong);
-        assert_eq!(of_bind(49, "data 533", None, Standard), Bound::Wrong, "no other directory is read by its text");
-        assert_eq!(of_bind(49, "", None, ActiveDirectory), Bound::Wrong);
+        assert_eq!(said("52e"), BindSays::Wrong);
+        assert_eq!(said("525"), BindSays::Wrong);
+        assert_eq!(said("533"), BindSays::Barred(DISABLED));
+        assert_eq!(said("532"), BindSays::Barred(PASSWORD_EXPIRED));
+        assert_eq!(said("701"), BindSays::Barred(EXPIRED));
+        assert_eq!(said("773"), BindSays::Barred(MUST_CHANGE));
+        assert_eq!(said("775"), BindSays::Barred(LOCKED));
+        assert_eq!(said("530"), BindSays::Barred(RESTRICTED));
+        assert_eq!(said("5330"), BindSays::Wrong);
+        assert_eq!(of_bind(49, "data 533", None, Standard), BindSays::Wrong, "no other directory is read by its text");
+        assert_eq!(of_bind(49, "", None, ActiveDirectory), BindSays::Wrong);
     }
 
     #[test]
     fn the_password_policy_says_why_by_control() {
         let said = |code, error| of_bind(code, "", Some(PasswordPolicy { error, grace: None }), Standard);
-        assert_eq!(said(0, None), Bound::Right);
-        assert_eq!(said(49, None), Bound::Wrong);
-        assert_eq!(said(49, Some(0)), Bound::Barred(PASSWORD_EXPIRED));
-        assert_eq!(said(49, Some(1)), Bound::Barred(LOCKED));
-        assert_eq!(said(0, Some(2)), Bound::Barred(MUST_CHANGE));
+        assert_eq!(said(0, None), BindSays::Right);
+        assert_eq!(said(49, None), BindSays::Wrong);
+        assert_eq!(said(49, Some(0)), BindSays::Barred(PASSWORD_EXPIRED));
+        assert_eq!(said(49, Some(1)), BindSays::Barred(LOCKED));
+        assert_eq!(said(0, Some(2)), BindSays::Barred(MUST_CHANGE));
     }
 
     #[test]
     fn a_grace_sign_in_is_right_because_the_directory_says_so() {
         let grace = PasswordPolicy { error: None, grace: Some(2) };
-        assert_eq!(of_bind(0, "", Some(grace), Standard), Bound::Right);
+        assert_eq!(of_bind(0, "", Some(grace), Standard), BindSays::Right);
     }
 
     #[test]
     fn e8_only_codes_about_the_person_are_verdicts_on_the_person() {
         for code in [1, 2, 3, 8, 10, 11, 13, 34, 50, 51, 52, 54, 80] {
-            assert_eq!(of_bind(code, "", None, Standard), Bound::CannotSay(code));
+            assert_eq!(of_bind(code, "", None, Standard), BindSays::CannotSay(code));
         }
-        assert_eq!(of_bind(48, "", None, Standard), Bound::Wrong);
-        assert_eq!(of_bind(53, "", None, Standard), Bound::Barred(REFUSED));
+        assert_eq!(of_bind(48, "", None, Standard), BindSays::Wrong);
+        assert_eq!(of_bind(53, "", None, Standard), BindSays::Barred(REFUSED));
     }
 
     #[test]
@@ -213,10 +213,10 @@ mod tests {
     fn a_lock_for_good_is_known_from_the_entry_where_the_bind_hides_it() {
         let locked = entry("pwdAccountLockedTime", "000001010000Z");
         let with = |bound, entry: &Entry| of_bind_and_entry(bound, entry, Standard, now());
-        assert_eq!(with(Bound::Wrong, &locked), Bound::Barred(LOCKED));
-        assert_eq!(with(Bound::Wrong, &entry("uid", "a")), Bound::Wrong);
-        assert_eq!(with(Bound::Right, &locked), Bound::Right, "`barred` is asked next");
+        assert_eq!(with(BindSays::Wrong, &locked), BindSays::Barred(LOCKED));
+        assert_eq!(with(BindSays::Wrong, &entry("uid", "a")), BindSays::Wrong);
+        assert_eq!(with(BindSays::Right, &locked), BindSays::Right, "`barred` is asked next");
         let ended = entry("pwdEndTime", "20260101000000Z");
-        assert_eq!(with(Bound::Barred(LOCKED), &ended), Bound::Barred(EXPIRED), "ppolicy says locked for both");
+        assert_eq!(with(BindSays::Barred(LOCKED), &ended), BindSays::Barred(EXPIRED), "ppolicy says locked for both");
     }
 }
