@@ -4,7 +4,7 @@ mod chain;
 
 use self::chain::{Ground, Judges};
 use crate::{
-    admin::{self, Admin, AdminSocket, Monitor},
+    admin::{self, Admin, AdminSocket, Monitor, probe},
     audit::Audit,
     chain::Instance,
     config::{self, Config},
@@ -162,6 +162,18 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     tracing::info!("draining");
     app.stop().await;
     Ok(())
+}
+
+/// What somebody who goes around the gateway would find, site by site (`vestibule check --probe`).
+pub async fn probe(config: &Config, user: Option<&str>) -> Result<Vec<probe::Report>, AppError> {
+    let (ring, own) = (keyring(config)?, probe::own_addresses());
+    let mut reports = Vec::new();
+    for site in &config.sites {
+        let upstream = upstream(config, site)?;
+        let plan = probe::Plan { site, upstream, ring: ring.clone(), own: own.clone(), user };
+        reports.push(probe::probe(&plan, &SystemRng).await);
+    }
+    Ok(reports)
 }
 
 /// The acts of administration without a running gateway: only where no gateway holds the stores.
@@ -336,6 +348,8 @@ fn administrator(
         enrolments: stores.enrolments.clone(),
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
+        locals: stores.locals.clone(),
+        local_sources: Arc::new(Vec::new),
         keyring,
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),

@@ -5,7 +5,8 @@ use std::{future::Future, path::Path, process::ExitCode};
 use vestibule::{
     admin::{
         self, Command, KeysCommand, Plan,
-        cli::{self, CertificateTask, Cli, Init, Task},
+        cli::{self, CertificateTask, Check, Cli, Init, Task},
+        probe::Weight,
     },
     app,
     config::{self, Config, Loaded, Machine},
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     let Cli { config, json, task } = Cli::parse();
     match task {
         Task::Serve => with_config(&config, serve),
-        Task::Check => with_config(&config, check),
+        Task::Check(what) => with_config(&config, |loaded| check(loaded, &what)),
         Task::Init(Init { names }) => init(&config, &names),
         Task::Certificate(CertificateTask::Development { names, chain, key }) => {
             match admin::development_certificate(&Certificate { chain, key }, &names, SystemClock.now()) {
@@ -71,10 +72,25 @@ fn serve(Loaded { config, warnings }: Loaded) -> ExitCode {
     })
 }
 
-fn check(Loaded { config, warnings }: Loaded) -> ExitCode {
+fn check(Loaded { config, warnings }: Loaded, what: &Check) -> ExitCode {
     let warnings: String = warnings.iter().map(|warning| format!("{warning}\n")).collect();
     let gap = if warnings.is_empty() { "" } else { "\n" };
-    cli::say(&format!("{warnings}{gap}{}", config::explain(&config, SystemClock.now())))
+    let said = cli::say(&format!("{warnings}{gap}{}", config::explain(&config, SystemClock.now())));
+    if what.probe { block_on(probe(&config, what.as_user.as_deref())) } else { said }
+}
+
+/// Warnings are the operator's to weigh; what is certainly wrong is a failure.
+async fn probe(config: &Config, as_user: Option<&str>) -> ExitCode {
+    match app::probe(config, as_user).await {
+        Err(error) => cli::fail(&error),
+        Ok(reports) => {
+            for report in &reports {
+                cli::say(&format!("\n{report}"));
+            }
+            let bad = reports.iter().any(|report| report.worst() == Weight::Bad);
+            ExitCode::from(if bad { cli::FAILED } else { cli::OK })
+        }
+    }
 }
 
 fn init(path: &Path, names: &[String]) -> ExitCode {

@@ -28,6 +28,10 @@ const PURE: &[(&str, &[&str])] = &[
     ("chain/sources/ldap/names.rs", &[]),
     ("chain/sources/ldap/state.rs", &[]),
     ("chain/sources/ldap/times.rs", &[]),
+    ("chain/password/hash.rs", &[]),
+    ("chain/password/crypt.rs", &[]),
+    ("chain/password/derived.rs", &[]),
+    ("chain/password/policy.rs", &[]),
     // An instance's deadline and how long it took: no clock that a rule could read.
     ("chain/run.rs", &["tokio::time::timeout", "Instant::now"]),
     ("accounts", &[]),

@@ -15,8 +15,12 @@ use vestibule::{
 /// 2026-11-21T00:00:00Z.
 const NOW: Timestamp = Timestamp(1_795_219_200_000);
 
-/// A machine after `vestibule init`.
+/// A machine after `vestibule init`, with a keyring that holds a header name for the site "ready".
 struct Tidy;
+
+const KEYRING: &str = r#"{"format": 1, "lookup": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "keys": [{"id": "00000000", "created": 0, "material": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],
+    "headers": {"ready": "X-V-0123456789abcdef0123456789abcdef"}}"#;
 
 impl Outside for Tidy {
     fn variable(&self, _: &str) -> Option<String> {
@@ -25,6 +29,9 @@ impl Outside for Tidy {
     fn read(&self, path: &Path) -> io::Result<String> {
         if path.starts_with("/nonexistent") {
             return Err(io::ErrorKind::NotFound.into());
+        }
+        if path.ends_with("keys") {
+            return Ok(KEYRING.into());
         }
         Ok("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n".into())
     }
@@ -142,6 +149,36 @@ campus at https://localhost:8443 (LMS at http://127.0.0.1:8081)
   guests    may look around without an account, if the LMS lets them
 ";
     assert_eq!(config::explain(&config, NOW), expected);
+}
+
+#[test]
+fn header_sign_in_starts_once_everything_it_stands_on_is_there() {
+    let text = fs::read_to_string(root().join("gateway.yaml")).unwrap();
+    let by_header = text
+        .replace("name: campus", "name: ready")
+        .replace("site: campus", "site: ready")
+        .replace("sign_in: form", "sign_in: header")
+        .replace("exclusive: false", "exclusive: true")
+        .replace("judge: form", "judge: form\n      users_before: 4711");
+    let errors = |text: &str, outside: &dyn Outside| -> Vec<String> {
+        let (_, problems) = config::parse(text, NOW, Some(outside));
+        problems.iter().filter(|p| p.is_error()).map(|p| p.path.to_string()).collect()
+    };
+    let (config, _) = config::parse(&by_header, NOW, None);
+    assert_eq!(config.sites[0].lms.users_before, Some(4711));
+    assert!(config::explain(&config, NOW).contains("the gateway's own page"));
+    assert!(errors(&by_header, &Tidy).is_empty(), "{:?}", errors(&by_header, &Tidy));
+    for (gone, place) in [
+        ("exclusive: true", "sites[0].upstream.exclusive"),
+        ("users_before: 4711", "sites[0].lms.users_before"),
+        ("name: ready", "sites[0].sign_in"),
+    ] {
+        let without = match gone {
+            "name: ready" => by_header.replace("ready", "unready"),
+            _ => by_header.replace(gone, ""),
+        };
+        assert_eq!(errors(&without, &Tidy), [place]);
+    }
 }
 
 #[test]

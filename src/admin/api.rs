@@ -2,8 +2,8 @@
 
 use super::{
     command::{
-        AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, MailCommand, SessionCommand,
-        SessionTarget, TokenCommand,
+        AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
+        SessionCommand, SessionTarget, TokenCommand,
     },
     keyfile::{self, KeyfileError},
     reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow, devices, short},
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     accounts::{Account, AccountStore, State},
     audit::{Audit, Context, Event},
+    chain::local::LocalStore,
     keys::SharedKeyring,
     mfa::{
         enrolment::EnrolmentStore,
@@ -19,7 +20,7 @@ use crate::{
     outbound::mail::{self, Mailer},
     sessions::{Session, SessionStore},
     tokens::LedgerStore,
-    types::{AccountId, Clock, Rng, SiteName, TokenId, Unavailable},
+    types::{AccountId, Clock, Rng, SiteName, SourceId, TokenId, Unavailable},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -29,6 +30,9 @@ pub struct Admin {
     pub enrolments: Arc<dyn EnrolmentStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub ledger: Arc<dyn LedgerStore>,
+    pub locals: Arc<dyn LocalStore>,
+    /// The instances of kind `local`, as configured now.
+    pub local_sources: Arc<dyn Fn() -> Vec<SourceId> + Send + Sync>,
     pub keyring: SharedKeyring,
     pub keys_file: PathBuf,
     /// Those of gateway.yaml.
@@ -53,7 +57,7 @@ pub enum AdminError {
     #[error("there is no account \"{0}\"; an account appears when somebody signs in for the first time")]
     NoAccount(String),
     #[error("\"{name}\" is the name of several accounts; say which by its id:\n{candidates}")]
-    Ambiguous { name: String, candidates: Reply },
+    Ambiguous { name: String, candidates: Box<Reply> },
     #[error("no session's key begins with \"{0}\"")]
     NoSession(String),
     #[error("give at least 6 characters of the session's key")]
@@ -68,6 +72,22 @@ pub enum AdminError {
     NoTarget,
     #[error("{done}, but then: {cause}; do it again when the store answers")]
     Half { done: &'static str, cause: Unavailable },
+    #[error("chain.instances has no \"{name}\" of kind local{}", has(known))]
+    NotLocal { name: String, known: Vec<SourceId> },
+    #[error("\"{0}\" can be nobody's user name: letters, digits and . _ - @ + make one")]
+    BadName(String),
+    #[error("{instance} has no \"{user}\"; `vestibule account add` makes one")]
+    NoLocal { instance: SourceId, user: String },
+    #[error("{instance} has a \"{user}\" already; `vestibule account passwd` gives another password")]
+    LocalExists { instance: SourceId, user: String },
+    #[error("there is no password")]
+    NoPassword,
+    #[error("{0}")]
+    BadAccount(String),
+    #[error("nothing was written:\n{}", lines(.0))]
+    Import(Vec<LineProblem>),
+    #[error("nothing was written: meanwhile somebody else added an account of the same name")]
+    ImportRace,
     #[error(transparent)]
     Store(#[from] Unavailable),
     #[error(transparent)]
@@ -105,6 +125,10 @@ impl Admin {
             AccountCommand::Disable(who) => self.disable(by, &self.find(&who.user).await?).await,
             AccountCommand::Enable(who) => self.enable(by, &self.find(&who.user).await?).await,
             AccountCommand::ResetFactors(who) => self.reset_factors(by, &self.find(&who.user).await?).await,
+            AccountCommand::Add(new) => self.add_local(by, new).await,
+            AccountCommand::Passwd(set) => self.set_local_password(by, set).await,
+            AccountCommand::Import(import) => self.import_locals(by, import).await,
+            AccountCommand::BreakGlass(who) => self.break_glass(by, who).await,
         }
     }
 
@@ -126,7 +150,7 @@ impl Admin {
             (Some(account), true) => Ok(account),
             (Some(account), false) => {
                 found.push(account);
-                let candidates = Reply::Accounts(found.iter().map(AccountRow::of).collect());
+                let candidates = Box::new(Reply::Accounts(found.iter().map(AccountRow::of).collect()));
                 Err(AdminError::Ambiguous { name: user.to_owned(), candidates })
             }
         }
@@ -188,7 +212,7 @@ impl Admin {
         )))
     }
 
-    async fn sign_out(&self, account: &Account, so_far: &'static str) -> Result<(usize, usize), AdminError> {
+    pub(super) async fn sign_out(&self, account: &Account, so_far: &'static str) -> Result<(usize, usize), AdminError> {
         let half = |cause| AdminError::Half { done: so_far, cause };
         let sessions = self.sessions.remove_account(&account.id).await.map_err(half)?;
         let tokens = self.ledger.revoke_account(&account.id, self.clock.now()).await.map_err(half)?;
@@ -303,7 +327,7 @@ impl Admin {
         Ok(Reply::Header(HeaderSheet::of(site, &header, &self.keys_file)))
     }
 
-    fn note(&self, by: Operator, event: Event) {
+    pub(super) fn note(&self, by: Operator, event: Event) {
         self.audit.record(Context { by: Some(format!("uid {}", by.uid)), ..Context::default() }, event);
     }
 }
@@ -312,10 +336,21 @@ fn done(said: String) -> Reply {
     Reply::Done { said }
 }
 
-fn count(n: usize, what: &str) -> String {
+pub(super) fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn gone(account: &Account) -> AdminError {
     AdminError::NoAccount(account.id.to_string())
+}
+
+fn has(known: &[SourceId]) -> String {
+    let names: Vec<&str> = known.iter().map(SourceId::as_str).collect();
+    if names.is_empty() { String::new() } else { format!("; it has {}", names.join(", ")) }
+}
+
+fn lines(problems: &[LineProblem]) -> String {
+    let lines: Vec<String> =
+        problems.iter().map(|problem| format!("line {}: {}", problem.line, problem.what)).collect();
+    lines.join("\n")
 }

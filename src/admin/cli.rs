@@ -1,6 +1,11 @@
 //! The command line: its words, its help, and how an act of administration is carried out from it.
 
-use super::{Admin, Command, Operator, Reply, socket};
+use super::{
+    Admin, Command, Operator, Reply,
+    complete::{Console, complete},
+    socket,
+};
+use crate::types::SystemRng;
 use clap::{Args, Parser, Subcommand};
 use std::{
     fmt::Display,
@@ -37,12 +42,22 @@ pub enum Task {
     /// Make what a first start needs: data folder, keyring, a certificate to try with. Changes nothing that is there
     Init(Init),
     /// Read gateway.yaml, say everything that is wrong with it, and what your users will meet
-    Check,
+    Check(Check),
     /// Certificates to try with
     #[command(subcommand)]
     Certificate(CertificateTask),
     #[command(flatten)]
     Manage(Command),
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Look as well whether the LMS can be reached around the gateway, and whether it believes a header
+    #[arg(long)]
+    pub probe: bool,
+    /// Try header sign-in with this account of the LMS. It must be there, with `auth` = `shibboleth`
+    #[arg(long = "as", value_name = "USER", requires = "probe")]
+    pub as_user: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +85,7 @@ const EXAMPLES: &str = "\
 A first start:
   vestibule init                     make data/, the keyring and a certificate for localhost
   vestibule check                    what is wrong, and what your users will meet
+  vestibule check --probe            can the LMS be reached around the gateway?
   vestibule serve
 
 Somebody has lost a phone. Make sure that it is they who ask, then:
@@ -97,6 +113,10 @@ pub async fn manage<E: Display>(
     socket: &Path,
     direct: impl AsyncFnOnce() -> Result<Admin, E>,
 ) -> ExitCode {
+    let command = match complete(command, &mut Console, &SystemRng) {
+        Ok(command) => command,
+        Err(why) => return fail(&why),
+    };
     match carry_out(command, socket, direct).await {
         Ok(reply) if json => say(&format!("{}\n", serde_json::to_string_pretty(&reply).unwrap_or_default())),
         Ok(reply) => say(&reply.to_string()),

@@ -1,7 +1,9 @@
 //! What an operator can ask for. The same words on the command line and, as JSON, on the Unix socket.
 
+use crate::{keys, types::Secret};
 use clap::{Args, Subcommand};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::path::PathBuf;
 
 /// One act of administration: `{"account": {"show": {"user": "alice"}}}` on the socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
@@ -40,6 +42,16 @@ pub enum AccountCommand {
     Enable(User),
     /// Take all its factors away (a lost phone): the next one needs a code of the help desk
     ResetFactors(User),
+    /// Add an account of the gateway's own; asks for its password
+    Add(NewLocal),
+    /// Give an account of the gateway's own another password; its sessions and apps end
+    Passwd(SetPassword),
+    /// Add accounts of the gateway's own from a CSV file with the columns username, name, email, and password_hash or
+    /// password
+    Import(ImportLocals),
+    /// Make or reset an account of the gateway's own with a password for one sign-in, told once. Its use raises the
+    /// alarm
+    BreakGlass(LocalUser),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
@@ -141,4 +153,122 @@ pub struct SessionTarget {
 pub struct TokenTarget {
     /// Its id as `token list` shows it
     pub id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct LocalUser {
+    /// The instance of kind `local` in chain.instances
+    #[arg(long, value_name = "NAME")]
+    pub source: String,
+    #[arg(long)]
+    pub user: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct NewLocal {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub who: LocalUser,
+    /// The whole name, as it is shown
+    #[arg(long)]
+    #[serde(default)]
+    pub name: Option<String>,
+    #[arg(long)]
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Read the password from standard input, one line, instead of asking for it
+    #[arg(long)]
+    #[serde(skip)]
+    pub password_stdin: bool,
+    #[arg(skip)]
+    #[serde(default)]
+    pub hash: Option<HashText>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct SetPassword {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub who: LocalUser,
+    /// Read the password from standard input, one line, instead of asking for it
+    #[arg(long)]
+    #[serde(skip)]
+    pub password_stdin: bool,
+    #[arg(skip)]
+    #[serde(default)]
+    pub hash: Option<HashText>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct ImportLocals {
+    /// The instance of kind `local` in chain.instances
+    #[arg(long, value_name = "NAME")]
+    pub source: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    #[serde(default)]
+    pub dry_run: bool,
+    /// A file with a line of column names
+    #[serde(skip)]
+    pub file: PathBuf,
+    #[arg(skip)]
+    #[serde(default)]
+    pub rows: Vec<LocalRow>,
+    /// What was wrong already when the file was read.
+    #[arg(skip)]
+    #[serde(default)]
+    pub problems: Vec<LineProblem>,
+}
+
+/// One line of an import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalRow {
+    pub line: u64,
+    pub username: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// `None` in a dry run, where the file has a password that need not be hashed.
+    pub hash: Option<HashText>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineProblem {
+    pub line: u64,
+    pub what: String,
+}
+
+/// A password hash on its way to the gateway. Not shown, and written in the clear on the Unix socket alone.
+#[derive(Clone, Debug)]
+pub struct HashText(Secret<String>);
+
+impl HashText {
+    pub fn new(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+    pub fn into_secret(self) -> Secret<String> {
+        self.0
+    }
+}
+
+impl PartialEq for HashText {
+    fn eq(&self, other: &Self) -> bool {
+        keys::same(self.expose().as_bytes(), other.expose().as_bytes())
+    }
+}
+
+impl Eq for HashText {}
+
+impl Serialize for HashText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for HashText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
 }

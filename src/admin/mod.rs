@@ -9,17 +9,21 @@
 mod api;
 pub mod cli;
 mod command;
+mod complete;
 mod config;
 mod init;
 mod keyfile;
 pub mod listener;
+mod local;
+pub mod probe;
 mod reply;
 pub mod socket;
 
 pub use api::{Admin, AdminError, Operator};
 pub use command::{
-    AccountCommand, Command, FactorCommand, KeysCommand, Listing, ListingOf, MailCommand, MailTarget, SessionCommand,
-    SessionTarget, SiteNamed, TokenCommand, TokenTarget, User,
+    AccountCommand, Command, FactorCommand, HashText, ImportLocals, KeysCommand, LineProblem, Listing, ListingOf,
+    LocalRow, LocalUser, MailCommand, MailTarget, NewLocal, SessionCommand, SessionTarget, SetPassword, SiteNamed,
+    TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
 pub use init::{InitError, Plan, development_certificate, init};
@@ -28,5 +32,7 @@ pub use listener::Monitor;
 pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
 
+#[cfg(test)]
+mod local_tests;
 #[cfg(test)]
 mod tests;

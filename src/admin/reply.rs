@@ -36,6 +36,12 @@ pub enum Reply {
         code: String,
         expires: String,
     },
+    /// Told once, for an account of the gateway's own.
+    OneTimePassword {
+        source: String,
+        user: String,
+        password: String,
+    },
     /// Told once, because the LMS has to be told it; kept in the keyring alone.
     Header(HeaderSheet),
 }
@@ -189,6 +195,14 @@ impl fmt::Display for Reply {
             Reply::EnrolmentCode { account, code, expires } => {
                 writeln!(f, "code for {}: {code}", plain(account.called()))?;
                 writeln!(f, "It works once, until {expires}, and replaces any earlier code. It is not shown again.")
+            }
+            Reply::OneTimePassword { source, user, password } => {
+                writeln!(f, "password of {} in {}: {password}", plain(user), plain(source))?;
+                writeln!(
+                    f,
+                    "It works for one sign-in, replaces any earlier password, and is not shown again. Its use"
+                )?;
+                writeln!(f, "raises the alarm. Afterwards: vestibule account passwd --source {source} --user {user}")
             }
             Reply::Header(sheet) => {
                 write!(f, "{sheet}")?;

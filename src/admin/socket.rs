@@ -26,8 +26,8 @@ use tokio::{
 /// The one path there is.
 pub const EXECUTE: &str = "/v1/execute";
 
-/// A command is a few words.
-const MOST_BYTES: usize = 16 * 1024;
+/// A command is a few words; an import of the most accounts that one may have takes this.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// Operators at one time; more than these wait.
 const MOST_CONNECTIONS: usize = 16;
 /// For one connection as a whole: the longest list takes less.
@@ -176,12 +176,23 @@ fn status(error: &AdminError) -> StatusCode {
     match error {
         AdminError::Store(_) | AdminError::Half { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Keyring(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        AdminError::NoAccount(_) | AdminError::NoSession(_) | AdminError::NoToken(_) | AdminError::NoSite { .. } => {
-            StatusCode::NOT_FOUND
-        }
         AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
-        AdminError::Ambiguous { .. } | AdminError::AmbiguousSession(_) => StatusCode::CONFLICT,
-        AdminError::ShortKey | AdminError::NoTarget => StatusCode::BAD_REQUEST,
+        AdminError::NoAccount(_)
+        | AdminError::NoSession(_)
+        | AdminError::NoToken(_)
+        | AdminError::NoSite { .. }
+        | AdminError::NotLocal { .. }
+        | AdminError::NoLocal { .. } => StatusCode::NOT_FOUND,
+        AdminError::Ambiguous { .. }
+        | AdminError::AmbiguousSession(_)
+        | AdminError::LocalExists { .. }
+        | AdminError::ImportRace => StatusCode::CONFLICT,
+        AdminError::ShortKey
+        | AdminError::NoTarget
+        | AdminError::BadName(_)
+        | AdminError::NoPassword
+        | AdminError::BadAccount(_)
+        | AdminError::Import(_) => StatusCode::BAD_REQUEST,
     }
 }
 

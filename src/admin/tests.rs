@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     accounts::{Account, AccountStore, Binding, Created, Learned, Method, State, Vouched},
     audit::{Audit, Target},
+    chain::local::memory::LocalMemory,
     keys::{Keyring, Sealed},
     mfa::{
         enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
@@ -25,7 +26,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 struct FixedClock;
 
@@ -37,12 +38,13 @@ impl Clock for FixedClock {
 
 /// All four stores, as far as administration uses them.
 #[derive(Default)]
-struct Memory {
+pub(super) struct Memory {
     accounts: Mutex<Vec<Account>>,
     sessions: Mutex<Vec<Session>>,
     tokens: Mutex<Vec<TokenRecord>>,
     resets: Mutex<Vec<AccountId>>,
     codes: Mutex<Vec<(AccountId, String, Timestamp)>>,
+    methods: Mutex<Vec<(SourceId, Subject, AccountId)>>,
     /// The session store does not answer.
     down: Mutex<bool>,
 }
@@ -75,8 +77,10 @@ impl AccountStore for Memory {
     async fn methods(&self, _: &AccountId) -> Result<Vec<Method>, Unavailable> {
         Ok(Vec::new())
     }
-    async fn by_method(&self, _: &SourceId, _: &Subject) -> Result<Option<Account>, Unavailable> {
-        unreachable!("administration does not sign in")
+    async fn by_method(&self, source: &SourceId, subject: &Subject) -> Result<Option<Account>, Unavailable> {
+        let methods = self.methods.lock().unwrap();
+        let Some((_, _, id)) = methods.iter().find(|(s, t, _)| s == source && t == subject) else { return Ok(None) };
+        Ok(self.accounts.lock().unwrap().iter().find(|account| account.id == *id).cloned())
     }
     async fn create(&self, _: &Account, _: &Method, _: Option<&Binding>) -> Result<Created, Unavailable> {
         unreachable!("administration creates no accounts")
@@ -229,6 +233,12 @@ impl LedgerStore for Memory {
 }
 
 impl Memory {
+    pub(super) fn method(&self, account: &AccountId, source: &str, subject: Subject) {
+        self.methods.lock().unwrap().push((SourceId::new(source), subject, account.clone()));
+    }
+    pub(super) fn epoch(&self, account: &AccountId) -> u32 {
+        self.accounts.lock().unwrap().iter().find(|a| a.id == *account).unwrap().epoch
+    }
     fn revoke_where(&self, at: Timestamp, which: impl Fn(&TokenRecord) -> bool) -> usize {
         let mut tokens = self.tokens.lock().unwrap();
         let live = tokens.iter_mut().filter(|token| token.revoked.is_none() && which(token));
@@ -237,26 +247,30 @@ impl Memory {
 }
 
 /// A gateway's administration in a folder of its own.
-struct Desk {
-    folder: PathBuf,
-    stores: Arc<Memory>,
-    admin: Arc<Admin>,
+pub(super) struct Desk {
+    pub(super) folder: PathBuf,
+    pub(super) stores: Arc<Memory>,
+    pub(super) locals: Arc<LocalMemory>,
+    pub(super) admin: Arc<Admin>,
 }
 
 impl Desk {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("vestibule-admin-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir(&folder).unwrap();
         let keys_file = folder.join("keys");
         create_keyring(&keys_file, &SystemRng, NOW).unwrap();
         let stores = Arc::new(Memory::default());
+        let locals = Arc::new(LocalMemory::default());
         let audit = crate::audit::Config { file: Target::File(folder.join("audit.jsonl")), database: false };
         let admin = Admin {
             accounts: stores.clone(),
             enrolments: stores.clone(),
             sessions: stores.clone(),
             ledger: stores.clone(),
+            locals: locals.clone(),
+            local_sources: Arc::new(|| vec![SourceId::new("staff")]),
             keyring: Arc::new(ArcSwap::from_pointee(read_keyring(&keys_file).unwrap())),
             keys_file,
             sites: vec![SiteName::new("campus")],
@@ -266,11 +280,11 @@ impl Desk {
             mailer: Mailer::new(None),
             enrolment_code_life: Duration::from_secs(24 * 3600),
         };
-        Self { folder, stores, admin: Arc::new(admin) }
+        Self { folder, stores, locals, admin: Arc::new(admin) }
     }
 
     /// An account with one session and one app.
-    async fn somebody(&self, id: char, username: &str) -> AccountId {
+    pub(super) async fn somebody(&self, id: char, username: &str) -> AccountId {
         let account = AccountId::new(id.to_string().repeat(32));
         self.stores.accounts.lock().unwrap().push(Account {
             id: account.clone(),
@@ -297,7 +311,7 @@ impl Desk {
         self.admin.execute(Operator { uid: 0 }, command(line)).await
     }
 
-    async fn audited(&self) -> Vec<String> {
+    pub(super) async fn audited(&self) -> Vec<String> {
         self.admin.audit.flush().await;
         let text = std::fs::read_to_string(self.folder.join("audit.jsonl")).unwrap();
         text.lines().map(str::to_owned).collect()
@@ -310,7 +324,7 @@ impl Drop for Desk {
     }
 }
 
-fn command(line: &str) -> Command {
+pub(super) fn command(line: &str) -> Command {
     use clap::Parser;
     match cli::Cli::try_parse_from(format!("vestibule {line}").split(' ')).unwrap().task {
         cli::Task::Manage(command) => command,
@@ -598,6 +612,8 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         enrolments: admin.enrolments.clone(),
         sessions: admin.sessions.clone(),
         ledger: admin.ledger.clone(),
+        locals: desk.admin.locals.clone(),
+        local_sources: desk.admin.local_sources.clone(),
         keyring: admin.keyring.clone(),
         keys_file: admin.keys_file.clone(),
         sites: admin.sites.clone(),

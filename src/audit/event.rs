@@ -161,6 +161,28 @@ pub enum Event {
     KeysRotated {
         key: String,
     },
+    LocalAccountAdded {
+        source: SourceId,
+        name: String,
+    },
+    LocalAccountsImported {
+        source: SourceId,
+        count: usize,
+    },
+    LocalPasswordSet {
+        source: SourceId,
+        name: String,
+    },
+    /// A password for one sign-in was made.
+    BreakGlassIssued {
+        source: SourceId,
+        name: String,
+    },
+    /// It was used. Somebody should know why.
+    BreakGlassUsed {
+        source: SourceId,
+        name: String,
+    },
     /// A site's trusted header has another name. Not which.
     HeaderRotated {
         site: SiteName,
@@ -199,6 +221,11 @@ impl Event {
             | Event::IdentityWithheld { .. }
             | Event::ClosedDoor { .. }
             | Event::KeysRotated { .. }
+            | Event::LocalAccountAdded { .. }
+            | Event::LocalAccountsImported { .. }
+            | Event::LocalPasswordSet { .. }
+            | Event::BreakGlassIssued { .. }
+            | Event::BreakGlassUsed { .. }
             | Event::HeaderRotated { .. } => None,
         }
     }

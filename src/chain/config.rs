@@ -150,6 +150,11 @@ impl Instance {
         }
     }
 
+    /// Whether the LMS, which knows nothing of its passwords, is told of its people by the trusted header.
+    pub fn opens_by_header(&self) -> bool {
+        self.kind.name != "lms" && self.common.lms_password == LmsPassword::No
+    }
+
     pub fn recheck(&self, config: &Config) -> Duration {
         Duration::from_secs(self.common.recheck_minutes.unwrap_or(config.recheck_minutes).saturating_mul(60))
     }

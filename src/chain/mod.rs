@@ -16,7 +16,9 @@
 
 pub mod config;
 mod health;
+pub mod local;
 mod names;
+pub mod password;
 mod run;
 mod source;
 pub mod sources;

@@ -2,7 +2,7 @@
 
 use super::Config;
 use crate::{
-    lms::{AppMfa, Guest, Site},
+    lms::{AppMfa, Guest, SignIn, Site},
     mfa::{FirstEnrolment, Rule, Stage},
     types::{Door, FactorKind, Timestamp},
 };
@@ -13,6 +13,12 @@ pub fn explain(config: &Config, now: Timestamp) -> String {
     let mut text = String::new();
     for site in &config.sites {
         let _ = writeln!(text, "{} at {} (LMS at {})", site.name, site.public_url, site.upstream.url);
+        match site.sign_in {
+            SignIn::Form => {}
+            SignIn::Header => {
+                let _ = writeln!(text, "  sign-in   on the gateway's own page; the LMS is told by a header it trusts");
+            }
+        }
         let _ = writeln!(text, "  asked     {}", sources(config, site));
         for door in [Door::Browser, Door::App] {
             let _ = writeln!(text, "  {:<9} {}", door.to_string(), at_door(config, site, door, now));

@@ -41,3 +41,13 @@ pub struct Config {
     pub keys: keys::Config,
     pub telemetry: telemetry::Config,
 }
+
+impl Config {
+    /// Whether anybody is signed in to this site's LMS by its trusted header.
+    pub fn opens_by_header(&self, site: &lms::Site) -> bool {
+        let by_header = |instance: &chain::config::Instance| {
+            instance.common.enabled && instance.serves(&site.name) && instance.opens_by_header()
+        };
+        site.sign_in == lms::SignIn::Header || self.chain.instances.iter().any(by_header)
+    }
+}

@@ -5,7 +5,12 @@ use super::{
     problem::{KeyPath, Problem, at},
     reference::{self, Reference},
 };
+use crate::{
+    keys::Keyring,
+    lms::Site,
+};
 use std::{io, path::Path};
+use zeroize::Zeroizing;
 
 /// The machine, as far as a configuration asks about it. Tests stand in for it.
 pub trait Outside {
@@ -46,6 +51,7 @@ pub fn check(config: &Config, outside: &dyn Outside) -> Vec<Problem> {
         }
     }
     keyring(config, outside, &mut found);
+    header_names(config, outside, &mut found);
     secret(outside, at("store.state"), &config.store.state, &mut found);
     secret(outside, at("store.database"), &config.store.database, &mut found);
     if let Some(mail) = &config.outbound.mail {
@@ -116,6 +122,33 @@ fn pem(outside: &dyn Outside, path: KeyPath, file: &Path, marker: &str, found: &
             format!("{shown} cannot be read: {error}"),
             "correct the path, or run `vestibule init`, which makes what is missing for localhost",
         )),
+    }
+}
+
+/// Without a name there is nothing that the LMS could believe.
+fn header_names(config: &Config, outside: &dyn Outside, found: &mut Vec<Problem>) {
+    let by_header = |site: &Site| config.opens_by_header(site);
+    if !config.sites.iter().any(by_header) {
+        return;
+    }
+    // A file that is not there has been told of above.
+    let Ok(text) = outside.read(&config.keys.file).map(Zeroizing::new) else { return };
+    let ring = match Keyring::parse(&text) {
+        Ok(ring) => ring,
+        Err(error) => {
+            let what = format!("{} cannot be used: {error}", config.keys.file.display());
+            found.push(Problem::error(at("keys.file"), what, "put the backup or another node's copy in its place"));
+            return;
+        }
+    };
+    for (n, site) in config.sites.iter().enumerate().filter(|(_, site)| by_header(site)) {
+        if ring.trusted_header(&site.name).is_none() {
+            found.push(Problem::error(
+                at("sites").index(n).key("sign_in"),
+                format!("the keyring holds no header name for site \"{}\"", site.name),
+                format!("run `vestibule keys rotate-header {}`, and set in the LMS what it prints", site.name),
+            ));
+        }
     }
 }
 

@@ -47,8 +47,8 @@ pub struct Upstream {
 pub struct Lms {
     pub kind: LmsKind,
     pub judge: Judge,
-    /// The highest user id the LMS had when header sign-in was switched on. Up to it, users are bound by import or
-    /// by proof of their LMS password only.
+    /// The highest user id the LMS had when header sign-in was switched on. Accounts up to it belong to somebody
+    /// already: they are bound by import or by proof, never by their name alone.
     pub users_before: Option<u64>,
 }
 
@@ -78,7 +78,7 @@ pub enum SignIn {
     /// The LMS's own login page, whose POST the gateway takes over.
     #[default]
     Form,
-    /// The gateway's page and the LMS's trusted-header login. Comes with a later version.
+    /// The gateway's page and the LMS's trusted-header login (design §3).
     Header,
 }
 

@@ -5,8 +5,8 @@
 //! more than one node. Nothing outside this module knows which one is in use, and only `app` imports it.
 //!
 //! ```text
-//!   SessionStore  FlowStore  Counters     LedgerStore  AccountStore   EnrolmentStore  AuditStore  MailQueue
-//!        └── cached ──┐   │      │            └── cached ──┘                │              │          │
+//!   SessionStore  FlowStore  Counters   LedgerStore  AccountStore   EnrolmentStore  LocalStore  AuditStore  MailQueue
+//!        └── cached ──┐   │      │          └── cached ──┘                │            │           │          │
 //!                   state (JSON, sealed)                        sql (one text for both)
 //!                  kv: embedded │ redis                         SQLite │ PostgreSQL
 //! ```
@@ -30,6 +30,7 @@ mod state;
 use crate::{
     accounts::AccountStore,
     audit::AuditStore,
+    chain::local::LocalStore,
     flow::step::FlowStore,
     keys::SharedKeyring,
     limits::Counters,
@@ -131,6 +132,7 @@ pub struct Stores {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
     pub ledger: Arc<dyn LedgerStore>,
+    pub locals: Arc<dyn LocalStore>,
     pub audit: Arc<dyn AuditStore>,
     pub mail: Arc<dyn MailQueue>,
     handle: Arc<Handle>,
@@ -224,6 +226,7 @@ fn assemble(state: State, database: Database, grace: Duration) -> Stores {
         accounts: Arc::new(CachedAccounts { hub: hub.clone(), inner: direct }),
         enrolments: Arc::new(database.clone()),
         ledger: Arc::new(CachedLedger { hub: hub.clone(), inner: ledger, gate, touches: touches.clone(), clock }),
+        locals: Arc::new(database.clone()),
         audit: Arc::new(database.clone()),
         mail: Arc::new(database.clone()),
         handle: Arc::new(Handle { kv: state.kv, database, hub, touches, worker }),

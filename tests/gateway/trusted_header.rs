@@ -7,7 +7,11 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use campus::{Campus, Options};
-use std::{sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use vestibule::{
     keys::{Keyring, SharedKeyring},
     lms::{HeaderIdentity, Held, Judgement, Lms, LmsError, LmsUser, moodle::Moodle},
@@ -237,6 +241,40 @@ async fn a_rotation_counts_at_once_and_the_old_name_no_more() {
     let Err(LmsError::Unsuitable(why)) = bench.sign_in(&named("shibuser1")).await else { panic!() };
     assert!(why.contains("vestibule keys rotate-header campus"), "{why}");
     assert!(bench.campus.since(mark).is_empty());
+}
+
+/// What is logged while it lives, at the most talkative level; on this thread alone.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Heard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("one thread").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn j2_neither_logs_nor_errors_tell_the_headers_name() {
+    let heard = Heard::default();
+    let writer = heard.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let bench = Bench::new().await;
+    tracing::trace!("the log is being heard");
+    let mut told = format!("{:?}", bench.ring.load().trusted_header(&site()));
+    for who in ["shibuser1", "student1", "studént1"] {
+        told += &format!("{:?} {:?}", bench.sign_in(&named(who)).await, bench.mint(&named(who)).await);
+    }
+    bench.campus.trust_header(None);
+    told += &format!("{:?}", bench.sign_in(&named("shibuser1")).await);
+    told += &String::from_utf8_lossy(&heard.0.lock().expect("one thread"));
+    assert!(told.contains("is being heard"));
+    assert!(!told.to_lowercase().contains(&bench.header()[4..]), "{told}");
 }
 
 /// The secret name in every spelling a client could try, and the names beside it.

@@ -11,7 +11,6 @@ use crate::{
         Config,
         problem::{KeyPath, Problem, at},
     },
-    lms::SignIn,
     types::{SiteName, SourceId},
 };
 
@@ -32,16 +31,6 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
                 format!("add to chain.instances: - {{ name: {0}-lms, kind: lms, site: {0} }}", site.name),
             ));
         }
-        let by_header = |instance: &Instance| speaks(instance) && opens_by_header(instance);
-        if let (SignIn::Form, false, Some(instance)) =
-            (site.sign_in, site.upstream.exclusive, config.chain.instances.iter().find(|i| by_header(i)))
-        {
-            found.push(Problem::error(
-                at("sites").index(n).key("upstream").key("exclusive"),
-                format!("users of \"{}\" are signed in to the LMS by its trusted header, which anybody could send who reaches it", instance.name),
-                "see to it that only the gateway reaches the LMS and write `exclusive: true`, or write `lms_password: same` at the instance if the LMS knows its passwords",
-            ));
-        }
     }
     removed(config, found);
     let step = config.chain.refusal_milliseconds;
@@ -53,11 +42,6 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
         ));
     }
     super::operation::at_least_one(found, "chain", &[("recheck_minutes", config.chain.recheck_minutes)]);
-}
-
-/// The LMS knows nothing of its passwords.
-fn opens_by_header(instance: &Instance) -> bool {
-    instance.kind.name != "lms" && instance.common.lms_password == LmsPassword::No
 }
 
 fn name(config: &Config, n: usize, here: &KeyPath, found: &mut Vec<Problem>) {

@@ -22,6 +22,9 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
         let here = at("sites").index(n);
         names(config, n, &here, found);
         one_site(site, &here, found);
+        if config.opens_by_header(site) {
+            by_header(config, site, &here, found);
+        }
         headers(site, &here, found);
     }
 }
@@ -67,11 +70,31 @@ fn one_site(site: &Site, here: &KeyPath, found: &mut Vec<Problem>) {
             "name the address of the LMS behind the gateway",
         ));
     }
-    if site.sign_in == SignIn::Header && !site.upstream.exclusive {
+}
+
+/// Header sign-in stands on two things that the gateway cannot find out by itself.
+fn by_header(config: &Config, site: &Site, here: &KeyPath, found: &mut Vec<Problem>) {
+    let source = config.chain.instances.iter().find(|i| i.serves(&site.name) && i.opens_by_header());
+    let who = match (site.sign_in, source) {
+        (SignIn::Form, Some(source)) => format!(
+            "the LMS does not know the passwords of \"{}\" (no `lms_password: same` there), so its users are signed in by a header",
+            source.name
+        ),
+        (SignIn::Header, _) | (SignIn::Form, None) => "`sign_in: header` makes the LMS believe a header".to_owned(),
+    };
+    if !site.upstream.exclusive {
         found.push(Problem::error(
             here.clone().key("upstream").key("exclusive"),
-            "the LMS believes a header, and anybody could send it who reaches the LMS",
-            "see to it that only the gateway reaches the LMS, and write `exclusive: true`",
+            format!("{who}; nobody may reach the LMS around the gateway"),
+            "see to that (`vestibule check --probe` helps to look), then write `exclusive: true`",
+        ));
+    }
+    if site.lms.users_before.is_none() {
+        found.push(Problem::error(
+            here.clone().key("lms").key("users_before"),
+            "`sign_in: header` needs to know which accounts the LMS had before: they are never handed to a newcomer of \
+             the same name",
+            "ask the LMS's database once, `SELECT MAX(id) FROM mdl_user`, and write `users_before: THAT`; leave it so",
         ));
     }
 }

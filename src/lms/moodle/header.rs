@@ -40,21 +40,34 @@ pub fn header_settings(trusted: &TrustedHeader) -> Vec<String> {
 impl Moodle {
     pub(super) async fn header_sign_in(&self, who: &HeaderIdentity, client: ClientAddr) -> Result<Judgement, LmsError> {
         let headers = self.trusted(who, client)?;
-        // No cookie goes with it: a session that somebody held before must not become this user's.
-        let answer = self.fetch_with(headers, Method::GET, DOOR, &[], None, PAGE_LIMIT).await?;
-        let cookies: Vec<_> = answer.cookies().into_iter().filter(|(name, _)| super::is_session_cookie(name)).collect();
-        match answer.status {
-            StatusCode::SEE_OTHER | StatusCode::FOUND if !cookies.is_empty() => {}
-            StatusCode::NOT_FOUND => return Err(not_believed()),
-            status => {
-                return Err(LmsError::Unsuitable(format!("the LMS answered the header login with HTTP {status}")));
-            }
-        }
+        let (answer, cookies) = self.knock(headers).await?.ok_or_else(not_believed)?;
         let asked = self.owner_of_session(who, &answer, &cookies, client).await;
         let user = asked.inspect_err(|_| self.log_out_later(cookies.clone()))?;
         let location = self.local_target(answer.header(header::LOCATION));
         let log_user = super::log_user(&answer.headers);
         Ok(Judgement::Accepted { user, held: Held::Session { cookies, location, log_user } })
+    }
+
+    /// Whether the LMS opens a session for whoever comes with this header, for `vestibule check --probe`. The session is
+    /// logged out.
+    pub async fn believes(&self, trusted: &TrustedHeader, name: &str) -> Result<bool, LmsError> {
+        let who = HeaderIdentity { username: name.to_owned(), first_name: None, last_name: None, email: None };
+        let headers = self.told(trusted, &who, super::own_address())?;
+        let Some((_, cookies)) = self.knock(headers).await? else { return Ok(false) };
+        self.end_session(&cookies).await?;
+        Ok(true)
+    }
+
+    /// The session that the LMS opened for these headers; `None` where it did not believe them.
+    async fn knock(&self, headers: HeaderMap) -> Result<Option<(Answer, Vec<(String, String)>)>, LmsError> {
+        // No cookie goes with it: a session that somebody held before must not become this user's.
+        let answer = self.fetch_with(headers, Method::GET, DOOR, &[], None, PAGE_LIMIT).await?;
+        let cookies: Vec<_> = answer.cookies().into_iter().filter(|(name, _)| super::is_session_cookie(name)).collect();
+        match answer.status {
+            StatusCode::SEE_OTHER | StatusCode::FOUND if !cookies.is_empty() => Ok(Some((answer, cookies))),
+            StatusCode::NOT_FOUND => Ok(None),
+            status => Err(LmsError::Unsuitable(format!("the LMS answered the header login with HTTP {status}"))),
+        }
     }
 
     pub(super) async fn header_mint(
@@ -145,11 +158,15 @@ impl Moodle {
 
     /// Every header of a call that signs somebody in.
     fn trusted(&self, who: &HeaderIdentity, client: ClientAddr) -> Result<HeaderMap, LmsError> {
+        let ring = self.ring.load();
+        let trusted = ring.trusted_header(&self.site).ok_or_else(|| self.no_header())?;
+        self.told(trusted, who, client)
+    }
+
+    fn told(&self, trusted: &TrustedHeader, who: &HeaderIdentity, client: ClientAddr) -> Result<HeaderMap, LmsError> {
         if !is_plain_name(&who.username) {
             return Err(LmsError::Name);
         }
-        let ring = self.ring.load();
-        let trusted = ring.trusted_header(&self.site).ok_or_else(|| self.no_header())?;
         let mut headers = self.own_headers(client);
         let mut say = |name: &Secret<String>, value: &str| {
             let name = HeaderName::from_bytes(name.expose().as_bytes());

@@ -5,6 +5,7 @@
 //! and a real PostgreSQL. Names are random, so that the halves can run on stores that already hold something.
 
 mod database;
+mod local;
 mod samples;
 mod state;
 

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("migrations/0001_begin.sql")),
     (2, include_str!("migrations/0002_chain.sql")),
+    (3, include_str!("migrations/0003_local.sql")),
     (4, include_str!("migrations/0004_mail.sql")),
 ];
 const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

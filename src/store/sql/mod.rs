@@ -12,6 +12,7 @@ mod accounts;
 mod audit;
 mod enrolments;
 mod ledger;
+mod local;
 mod methods;
 mod mail;
 mod migrate;
