@@ -5,10 +5,7 @@ use super::{
     problem::{KeyPath, Problem, at},
     reference::{self, Reference},
 };
-use crate::{
-    keys::Keyring,
-    lms::Site,
-};
+use crate::{keys::Keyring, lms::Site};
 use std::{io, path::Path};
 use zeroize::Zeroizing;
 

@@ -235,9 +235,12 @@ async fn e8_a_referral_elsewhere_is_not_followed() {
     // Who is found here is not affected by what lies elsewhere.
     let keys = yaml(&slapd, &[slapd.url()], "plaintext: allow").replace(PEOPLE, SUFFIX);
     assert_eq!(judge(&build(KIND, &keys, DEADLINE).unwrap(), "mlind", PASSWORD).await.said(), "ok");
-    // A person's own bind is answered with a referral too, where their entry would be there.
-    let direct = format!("plaintext: allow\ndirect: \"uid={{username}},{abroad}\"");
-    let judged = judge(&quick(&slapd, &[slapd.url()], &direct), "mlind", PASSWORD).await;
+    // A person's own bind may be answered with a referral too.
+    let mut referred = b"\x30\x1e\x02\x01\x01\x61\x19\x0a\x01\x0a\x04\x00\x04\x00\xa3\x10\x04\x0e".to_vec();
+    referred.extend(b"ldap://evil/o=");
+    let between = Between::start(slapd.port(), Way::Answer(vec![referred])).await;
+    let direct = plain(&slapd, &[between.url()], &format!("direct: \"uid={{username}},{PEOPLE}\""));
+    let judged = judge(&direct, "mlind", PASSWORD).await;
     assert!(is_error(&judged) && judged.said().contains("result code 10"), "{}", judged.said());
     assert_eq!(watched.connections(), 0);
     assert_eq!(attacker.logged(" BIND "), 0);

@@ -72,10 +72,11 @@ impl Samba {
         // Provisioning has written one of its own into etc/, with file shares and all services.
         fs::write(self.file("smb.conf"), self.conf()).map_err(|error| error.to_string())?;
         let log = File::create(self.file("out.log")).map_err(|error| error.to_string())?;
-        let mut samba = Command::new("samba");
-        // It ends when its standard input does: with the test run, also where nothing drops this.
-        samba.args(["-i", "-M", "single", "-s"]).arg(self.file("smb.conf")).stdin(Stdio::piped());
-        self.process = Process::logged(&mut samba, Stdio::from(log));
+        // It ends when its standard input does, and takes its directory along: with the test run, where nothing drops
+        // this because it is shared.
+        let mut samba = Command::new("sh");
+        samba.args(["-c", "samba -i -M single -s \"$1/smb.conf\"; rm -rf \"$1\"", "sh"]).arg(self.path());
+        self.process = Process::logged(samba.stdin(Stdio::piped()), Stdio::from(log));
         let deadline = Instant::now() + READY_WITHIN;
         while TcpStream::connect((self.address.as_str(), 636)).is_err() {
             let said = fs::read_to_string(self.file("out.log")).unwrap_or_default();
