@@ -212,8 +212,9 @@ impl App {
             clock.clone(),
             rng.clone(),
         ));
-        let ground = Ground { ring: ring.clone(), clock: clock.clone(), rng: rng.clone() };
+        let ground = Ground { ring: ring.clone(), hashing: Arc::default(), clock: clock.clone(), rng: rng.clone() };
         let (houses, instances) = houses(&config, &ground).await?;
+        let instances = Arc::new(ArcSwap::from_pointee(instances));
         let gate = Arc::new(Gate {
             desk: desk.clone(),
             houses: houses.iter().map(|house| (host_of(&house.hall.site), house.clone())).collect(),

@@ -4,6 +4,7 @@ use super::AppError;
 use crate::{
     chain::{
         self, Health, Instance, Rules,
+        password::Hashing,
         sources::{Needs, lms::Judge},
     },
     config::{self, Config},
@@ -11,6 +12,7 @@ use crate::{
     lms::{Lms, Site, moodle::APP_SERVICE, site::Judge as JudgeSetting},
     types::{Clock, Rng, SiteName},
 };
+use arc_swap::ArcSwap;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
@@ -29,6 +31,8 @@ pub(super) fn judge(site: &Site) -> Judge {
 /// What building sources needs of the rest of the gateway.
 pub(super) struct Ground {
     pub ring: SharedKeyring,
+    /// One for all instances: its bound is the machine's.
+    pub hashing: Arc<Hashing>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }
@@ -48,6 +52,7 @@ pub(super) fn instances<'a>(
             secret: &secret,
             deadline: settings.deadline(),
             lms: &lms,
+            hashing: ground.hashing.clone(),
             clock: ground.clock.clone(),
             rng: ground.rng.clone(),
         };
@@ -80,14 +85,17 @@ pub(super) fn instances<'a>(
     built.collect()
 }
 
+/// The instances in force; a reload puts others in their place.
+pub(super) type Instances = Arc<ArcSwap<Vec<Instance>>>;
+
 /// Asks again and again those that could not answer, so that no user's attempt is the probe.
-pub(super) async fn probe(instances: Vec<Instance>) {
+pub(super) async fn probe(instances: Instances) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let mut asked = JoinSet::new();
-        for instance in instances.iter().filter(|instance| instance.health.is_failing()) {
+        for instance in instances.load().iter().filter(|instance| instance.health.is_failing()) {
             let (Some(source), health) = (instance.password.clone(), instance.health.clone()) else { continue };
             let (name, deadline) = (instance.name.clone(), instance.deadline);
             asked.spawn(async move {

@@ -10,6 +10,7 @@ mod directories;
 mod doors;
 mod edge;
 mod mail;
+mod mariadb;
 mod operation;
 mod origin;
 mod pages;

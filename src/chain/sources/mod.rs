@@ -5,8 +5,9 @@
 
 pub mod ldap;
 pub mod lms;
+pub mod sql;
 
-use super::{Directory, PasswordSource, RedirectSource};
+use super::{Directory, PasswordSource, RedirectSource, password::Hashing};
 use crate::{
     lms::Lms,
     types::{Clock, Rng, Secret, SiteName, SourceId},
@@ -41,7 +42,7 @@ impl PartialEq for Kind {
     }
 }
 
-pub const SOURCES: &[Kind] = &[ldap::KIND, lms::KIND];
+pub const SOURCES: &[Kind] = &[ldap::KIND, lms::KIND, sql::KIND];
 
 /// An instance's settings of its own kind.
 pub trait Settings: Debug + Send + Sync {
@@ -85,6 +86,8 @@ pub struct Needs<'a> {
     pub deadline: Duration,
     /// The LMS of a site, and how it judges.
     pub lms: &'a LmsOf<'a>,
+    /// Where password hashes are verified.
+    pub hashing: Arc<Hashing>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }

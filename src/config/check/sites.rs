@@ -92,8 +92,10 @@ fn by_header(config: &Config, site: &Site, here: &KeyPath, found: &mut Vec<Probl
     if site.lms.users_before.is_none() {
         found.push(Problem::error(
             here.clone().key("lms").key("users_before"),
-            "`sign_in: header` needs to know which accounts the LMS had before: they are never handed to a newcomer of \
-             the same name",
+            format!(
+                "{who}; the gateway must know which accounts the LMS had before, and never hands them to a newcomer of \
+                 the same name"
+            ),
             "ask the LMS's database once, `SELECT MAX(id) FROM mdl_user`, and write `users_before: THAT`; leave it so",
         ));
     }

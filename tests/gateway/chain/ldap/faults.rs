@@ -3,7 +3,7 @@
 
 use super::{
     Judged, build, judge,
-    ldap::{source, yaml},
+    openldap::{source, yaml},
 };
 use crate::directories::{
     Authority, Between, Certificate, Slapd, Way,
