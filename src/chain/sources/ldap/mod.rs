@@ -21,6 +21,7 @@ mod dial;
 mod endpoint;
 mod entry;
 mod line;
+mod look_up;
 mod names;
 mod pool;
 mod settings;
