@@ -85,7 +85,7 @@ impl LdapSource {
 
     /// Everything within the deadline, and a little before the chain's own, so that the reason names the server.
     async fn within<T>(&self, errand: &Errand<'_>, work: impl Future<Output = Result<T, Fault>>) -> Result<T, String> {
-        let deadline = self.parts.deadline.mul_f32(0.95);
+        let deadline = self.parts.deadline - self.parts.deadline / 20;
         let done = tokio::time::timeout(deadline, work).await;
         let said = match done {
             Ok(Ok(done)) => return Ok(done),
