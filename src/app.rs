@@ -18,7 +18,7 @@ use crate::{
     flow::{self, Desk, Hall, Settings, step::Caps},
     identity::Assertions,
     keys::SharedKeyring,
-    limits::Throttle,
+    limits::{Sprays, Throttle},
     lms::{Lms, Site, farewell, moodle::Moodle},
     mfa::policy::Policy,
     outbound::{
@@ -387,6 +387,7 @@ fn desk(
         flows: stores.flows.clone(),
         ledger: stores.ledger.clone(),
         throttle: Throttle::new(stores.counters.clone(), config.limits),
+        sprays: Arc::new(Sprays::new(rng.as_ref())),
         policy: Policy::new(&config.mfa),
         ring,
         audit: Arc::new(audit),

@@ -42,6 +42,10 @@ pub enum Event {
         name: String,
         limit: &'static str,
     },
+    /// One wrong password was tried at many names: the next tries of it are slowed down.
+    SprayingNoticed {
+        door: Door,
+    },
     /// The password was right and the account may not sign in all the same.
     SignInDenied {
         door: Door,
@@ -216,6 +220,7 @@ impl Event {
             Event::SignedOut { account } | Event::SessionRevoked { account, .. } => account.as_ref(),
             Event::PasswordJudged { .. }
             | Event::SignInThrottled { .. }
+            | Event::SprayingNoticed { .. }
             | Event::SignInDenied { .. }
             | Event::GuestSignedIn
             | Event::IdentityWithheld { .. }
