@@ -1,7 +1,7 @@
 //! The command line: its words, its help, and how an act of administration is carried out from it.
 
 use super::{
-    Admin, Command, Operator, Reply,
+    Admin, AdminError, Command, Operator, Reply,
     complete::{Console, complete},
     socket,
 };
@@ -100,6 +100,10 @@ Somebody has left, or something looks wrong:
 Mail has been set up in gateway.yaml:
   vestibule mail test --to you@example.org
 
+gateway.yaml was edited, or a certificate replaced:
+  vestibule check
+  vestibule reload                   sessions and connections stay; on any error the old one stays in force
+
 Acts of administration go to the running gateway by its Unix socket (admin.socket), as its own user or root. Where
 none runs they work on the stores directly.
 
@@ -132,6 +136,10 @@ pub(super) async fn carry_out<E: Display>(
     match socket::ask(socket, &command).await {
         Ok(socket::Asked::Reply(reply)) => Ok(reply),
         Ok(socket::Asked::Refused(why)) => Err(why),
+        // Nothing would be done with the stores.
+        Ok(socket::Asked::Nobody) if command == Command::Reload => {
+            Err(format!("nobody answers on {}: {}", socket.display(), AdminError::NotRunning))
+        }
         Ok(socket::Asked::Nobody) => {
             let admin = direct().await.map_err(|error| {
                 format!("no gateway answers on {}, and the stores cannot be opened directly: {error}", socket.display())
@@ -189,7 +197,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 9);
+        assert_eq!(tried, 11);
     }
 
     #[test]
