@@ -121,7 +121,23 @@ pub async fn manage<E: Display>(
         Ok(command) => command,
         Err(why) => return fail(&why),
     };
-    match carry_out(command, socket, direct).await {
+    tell(carry_out(command, socket, direct).await, json)
+}
+
+/// The one act that nobody but a running gateway can carry out.
+pub async fn reload(json: bool, socket: &Path) -> ExitCode {
+    let asked = socket::ask(socket, &Command::Reload).await;
+    let told = match asked {
+        Ok(socket::Asked::Reply(reply)) => Ok(reply),
+        Ok(socket::Asked::Refused(why)) => Err(why),
+        Ok(socket::Asked::Nobody) => Err(format!("nobody answers on {}: {}", socket.display(), AdminError::NotRunning)),
+        Err(error) => Err(format!("the gateway could not be asked by {}: {error}", socket.display())),
+    };
+    tell(told, json)
+}
+
+fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
+    match told {
         Ok(reply) if json => say(&format!("{}\n", serde_json::to_string_pretty(&reply).unwrap_or_default())),
         Ok(reply) => say(&reply.to_string()),
         Err(error) => fail(&error),
@@ -136,10 +152,6 @@ pub(super) async fn carry_out<E: Display>(
     match socket::ask(socket, &command).await {
         Ok(socket::Asked::Reply(reply)) => Ok(reply),
         Ok(socket::Asked::Refused(why)) => Err(why),
-        // Nothing would be done with the stores.
-        Ok(socket::Asked::Nobody) if command == Command::Reload => {
-            Err(format!("nobody answers on {}: {}", socket.display(), AdminError::NotRunning))
-        }
         Ok(socket::Asked::Nobody) => {
             let admin = direct().await.map_err(|error| {
                 format!("no gateway answers on {}, and the stores cannot be opened directly: {error}", socket.display())

@@ -9,7 +9,8 @@ use super::{
     typed,
 };
 use crate::types::Timestamp;
-use std::path::Path;
+use serde_yaml::Value;
+use std::path::{Path, PathBuf};
 
 /// A configuration the gateway starts with, and what its operator takes on by it.
 #[derive(Debug)]
@@ -27,6 +28,16 @@ pub fn load(path: &Path, now: Timestamp, machine: &dyn Outside) -> Result<Loaded
 /// The same without looking for the files it names: `vestibule init` is about to make them.
 pub fn load_before_init(path: &Path, now: Timestamp) -> Result<Loaded, Invalid> {
     verdict(path, now, None)
+}
+
+/// Where the running gateway is asked, also by a file that it would refuse: the refusal is its own to say and to audit.
+pub fn admin_socket(path: &Path, now: Timestamp) -> Result<PathBuf, Invalid> {
+    let invalid = |problems| Invalid { file: path.to_owned(), problems };
+    let text = read(path).map_err(|problem| invalid(vec![problem]))?;
+    // A file that is no YAML names no socket.
+    let tree: Value = serde_yaml::from_str(&text).map_err(|_| invalid(parse(&text, now, None).1))?;
+    let socket = tree.get("admin").and_then(|admin| admin.get("socket")).and_then(Value::as_str);
+    Ok(socket.map_or_else(|| Config::default().admin.socket, PathBuf::from))
 }
 
 fn read(path: &Path) -> Result<String, Problem> {

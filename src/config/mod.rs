@@ -20,7 +20,7 @@ pub use check::check;
 pub use difference::difference;
 pub use explain::explain;
 pub use fixed::needs_restart;
-pub use load::{Loaded, load, load_before_init, parse};
+pub use load::{Loaded, admin_socket, load, load_before_init, parse};
 pub use original::Original;
 pub use outside::{Machine, Outside};
 pub use problem::{Invalid, KeyPath, Problem, Segment, Severity};
