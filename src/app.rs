@@ -438,8 +438,7 @@ async fn houses(
 
 fn lms(config: &Config, site: &Site, ground: &Ground) -> Result<(Upstream, Arc<dyn Lms>), AppError> {
     let upstream = upstream(config, site)?;
-    let moodle =
-        Moodle::new(upstream.clone(), &site.public_url.to_string(), ground.ring.clone(), site.name.clone());
+    let moodle = Moodle::new(upstream.clone(), &site.public_url.to_string(), ground.ring.clone(), site.name.clone());
     Ok((upstream, Arc::new(moodle)))
 }
 

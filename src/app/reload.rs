@@ -87,7 +87,8 @@ pub(super) struct Before<'a> {
 impl Before<'_> {
     /// The site as it was, if nothing that its LMS is reached by is another.
     pub fn unchanged_house(&self, site: &Site) -> Option<&Arc<House>> {
-        let is_same = entry(self.config, "sites", site.name.as_str())? == entry(self.after, "sites", site.name.as_str())?
+        let is_same = entry(self.config, "sites", site.name.as_str())?
+            == entry(self.after, "sites", site.name.as_str())?
             && patience(self.config) == patience(self.after);
         is_same.then(|| self.house(site)).flatten()
     }
