@@ -2,6 +2,7 @@
 
 mod chain;
 mod reload;
+mod workers;
 
 use self::{
     chain::{Ground, Judges},
@@ -19,7 +20,7 @@ use crate::{
         proxy::Gateways,
         tls::{Certificates, server_config},
     },
-    flow::{self, Desk, Hall, Settings, step::Caps},
+    flow::{Desk, Hall, Settings, step::Caps},
     identity::Assertions,
     keys::SharedKeyring,
     limits::Throttle,
@@ -36,7 +37,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use std::{collections::HashMap, fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -208,7 +209,14 @@ impl App {
         let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
         let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
         let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
-        let ground = Ground { ring, hashing: Arc::default(), clock: clock.clone(), rng: rng.clone() };
+        let ground = Ground {
+            ring,
+            hashing: Arc::default(),
+            locals: stores.locals.clone(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+            rng: rng.clone(),
+        };
         let (reloads, asked) = Reloads::channel();
         let lasting = Lasting {
             stores: stores.clone(),
@@ -253,9 +261,9 @@ impl App {
             serving.push(tokio::spawn(postman.run(stopping.clone())));
         }
         let working = vec![
-            tokio::spawn(reap(in_force.gate.clone())),
-            tokio::spawn(resolve_again(in_force.gate.clone())),
-            tokio::spawn(self_check(in_force.gate.clone())),
+            tokio::spawn(workers::reap(in_force.gate.clone())),
+            tokio::spawn(workers::resolve_again(in_force.gate.clone())),
+            tokio::spawn(workers::self_check(in_force.gate.clone())),
             tokio::spawn(chain::probe(in_force.instances.clone())),
             tokio::spawn(Reloader::new(config, lasting, in_force).serve(asked)),
         ];
@@ -343,7 +351,10 @@ fn administrator(
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
         locals: stores.locals.clone(),
-        local_sources: Arc::new(Vec::new),
+        local_sources: {
+            let names = chain::locals(config);
+            Arc::new(move || names.clone())
+        },
         keyring,
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),
@@ -483,60 +494,6 @@ async fn resolve(url: &Origin) -> io::Result<SocketAddr> {
 
 fn host_of(site: &Site) -> String {
     site.public_url.host().to_owned()
-}
-
-/// Flows that ended by time: their LMS sessions are logged out.
-async fn reap(gates: Arc<ArcSwap<Gate>>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(5));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let gate = gates.load_full();
-        let houses = gate.houses.values();
-        let halls: HashMap<String, Arc<Hall>> =
-            houses.map(|house| (house.name().to_string(), house.hall.clone())).collect();
-        if let Err(error) = flow::reap(&gate.desk, &halls).await {
-            tracing::debug!(%error, "ended flows could not be looked for");
-        }
-    }
-}
-
-/// An LMS that moved is followed within half a minute (fault X19).
-async fn resolve_again(gates: Arc<ArcSwap<Gate>>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(20));
-    loop {
-        ticks.tick().await;
-        for house in gates.load_full().houses.values() {
-            match resolve(&house.hall.site.upstream.url).await {
-                Ok(address) => house.peer.store(Arc::new(address)),
-                Err(error) => {
-                    tracing::warn!(site = %house.name(), %error, "the LMS's name does not resolve; its last address stays in use")
-                }
-            }
-        }
-    }
-}
-
-/// Says in one line what is wrong with an LMS's own settings, once for each that a configuration brings.
-async fn self_check(gates: Arc<ArcSwap<Gate>>) {
-    let mut checked: Vec<Arc<dyn Lms>> = Vec::new();
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let gate = gates.load_full();
-        for house in gate.houses.values() {
-            if checked.iter().any(|lms| Arc::ptr_eq(lms, &house.hall.lms)) {
-                continue;
-            }
-            match house.hall.lms.self_check().await {
-                Ok(None) => tracing::info!(site = %house.name(), "the LMS answers and knows its public address"),
-                Ok(Some(problem)) => tracing::error!(site = %house.name(), "{problem}"),
-                Err(error) => tracing::warn!(site = %house.name(), %error, "the LMS does not answer yet"),
-            }
-        }
-        checked = gate.houses.values().map(|house| house.hall.lms.clone()).collect();
-    }
 }
 
 struct StoreProbe(Part, Stores, Arc<Metrics>);

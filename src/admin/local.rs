@@ -119,16 +119,18 @@ impl Admin {
         let count = first_line.len();
         let warning = match old_formats {
             0 => String::new(),
-            n => format!("; {n} have a hash fit for migration only, which becomes argon2id at their next sign-in"),
+            n => format!("; hashes fit for migration only, each argon2id after its owner's next sign-in: {n}"),
         };
         if import.dry_run {
-            return Ok(Reply::Done { said: format!("{count} accounts would be added to {source}{warning}") });
+            return Ok(Reply::Done {
+                said: format!("{} would be added to {source}{warning}", super::api::count(count, "account")),
+            });
         }
         if self.locals.insert(&accounts).await? == Inserted::Taken {
             return Err(AdminError::ImportRace);
         }
         self.note(by, Event::LocalAccountsImported { source: source.clone(), count });
-        Ok(Reply::Done { said: format!("{count} accounts were added to {source}{warning}") })
+        Ok(Reply::Done { said: format!("{} added to {source}{warning}", super::api::count(count, "account")) })
     }
 
     fn local_source(&self, name: &str) -> Result<SourceId, AdminError> {

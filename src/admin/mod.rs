@@ -28,7 +28,7 @@ pub use command::{
 };
 pub use config::Config;
 pub use init::{InitError, Plan, development_certificate, init};
-pub use keyfile::{KeyfileError, create as create_keyring, read as read_keyring};
+pub use keyfile::{KeyfileError, add_headers as add_header_names, create as create_keyring, read as read_keyring};
 pub use listener::Monitor;
 pub use reload::{Ask, NotReloaded, Reloaded, Reloads};
 pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};

@@ -2,15 +2,17 @@
 
 use super::AppError;
 use crate::{
+    audit::Audit,
     chain::{
         self, Health, Instance, Rules,
+        local::LocalStore,
         password::Hashing,
         sources::{Needs, lms::Judge},
     },
     config::{self, Config},
     keys::SharedKeyring,
     lms::{Lms, Site, moodle::APP_SERVICE, site::Judge as JudgeSetting},
-    types::{Clock, Rng, SiteName},
+    types::{Clock, Rng, SiteName, SourceId},
 };
 use arc_swap::ArcSwap;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -33,6 +35,8 @@ pub(super) struct Ground {
     pub ring: SharedKeyring,
     /// One for all instances: its bound is the machine's.
     pub hashing: Arc<Hashing>,
+    pub locals: Arc<dyn LocalStore>,
+    pub audit: Audit,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }
@@ -53,6 +57,8 @@ pub(super) fn instances<'a>(
             deadline: settings.deadline(),
             lms: &lms,
             hashing: ground.hashing.clone(),
+            locals: ground.locals.clone(),
+            audit: ground.audit.clone(),
             clock: ground.clock.clone(),
             rng: ground.rng.clone(),
         };
@@ -107,4 +113,10 @@ pub(super) async fn probe(instances: Instances) {
         }
         while asked.join_next().await.is_some() {}
     }
+}
+
+/// The instances whose accounts are kept here, enabled or not: those of one that is off may be prepared.
+pub(super) fn locals(config: &Config) -> Vec<SourceId> {
+    let local = config.chain.instances.iter().filter(|instance| *instance.kind == chain::sources::local::KIND);
+    local.map(|instance| instance.name.clone()).collect()
 }

@@ -137,6 +137,8 @@ pub fn prepare(config: &Config) {
     }
     if !config.keys.file.exists() {
         admin::create_keyring(&config.keys.file, &SystemRng, SystemClock.now()).expect("a keyring");
+        let sites: Vec<_> = config.sites.iter().map(|site| site.name.clone()).collect();
+        admin::add_header_names(&config.keys.file, &sites, &SystemRng).expect("header names");
     }
 }
 

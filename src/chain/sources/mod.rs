@@ -3,11 +3,14 @@
 //! A kind reads its own keys of an instance ([`Settings`]), says what is wrong with them, and builds the [`Source`].
 //! The keys that every instance has (`names`, `deadline_seconds` …) are the chain's ([`super::config`]).
 
+pub mod ldap;
 pub mod lms;
+pub mod local;
 pub mod sql;
 
-use super::{Directory, PasswordSource, RedirectSource, password::Hashing};
+use super::{Directory, PasswordSource, RedirectSource, local::LocalStore, password::Hashing};
 use crate::{
+    audit::Audit,
     lms::Lms,
     types::{Clock, Rng, Secret, SiteName, SourceId},
 };
@@ -41,7 +44,7 @@ impl PartialEq for Kind {
     }
 }
 
-pub const SOURCES: &[Kind] = &[lms::KIND, sql::KIND];
+pub const SOURCES: &[Kind] = &[lms::KIND, local::KIND, ldap::KIND, sql::KIND];
 
 /// An instance's settings of its own kind.
 pub trait Settings: Debug + Send + Sync {
@@ -87,6 +90,9 @@ pub struct Needs<'a> {
     pub lms: &'a LmsOf<'a>,
     /// Where password hashes are verified.
     pub hashing: Arc<Hashing>,
+    pub locals: Arc<dyn LocalStore>,
+    /// For what must not wait for the end of the sign-in.
+    pub audit: Audit,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }

@@ -1,3 +1,7 @@
 //! The chain's sources against real servers.
 
+mod ground;
+mod ldap;
+mod school;
 mod sql;
+mod stories;

@@ -5,7 +5,12 @@ use crate::{
     people::MoodleApp,
     wire::{PASSWORD, SITE_INFO, assert_five_keys},
 };
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+};
 
 async fn works(app: &MoodleApp, token: &str) -> bool {
     app.call(token, SITE_INFO, &[]).await.json()["userid"] == 3
@@ -227,4 +232,60 @@ async fn a_busy_port_is_named_with_the_key_to_change() {
     // The gateway that runs was not disturbed.
     assert_eq!(program.watch("GET", "/readyz").await.status, 200);
     assert_eq!(program.browser().get("/login/index.php").await.status, 200);
+}
+
+/// What the command line says when `typed` is its standard input: exit code, both outputs.
+fn with_input(program: &Program, words: &str, typed: &str) -> (i32, String) {
+    let mut command = program.command("gateway.yaml", words);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    child.stdin.take().expect("a pipe").write_all(typed.as_bytes()).expect("it is read");
+    let output = child.wait_with_output().expect("its end");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(text).expect("text"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_of_the_gateway_itself_are_made_by_the_running_gateway_and_without_one() {
+    let mut program = Program::prepared("{ directory: DIR, database: \"sqlite:DIR/vestibule.db\" }", "debug").await;
+    let yaml = fs::read_to_string(program.file("gateway.yaml")).expect("the configuration");
+    let lms = "{ name: campus-lms, kind: lms, site: campus }";
+    assert!(yaml.contains(lms));
+    fs::write(
+        program.file("gateway.yaml"),
+        yaml.replace(lms, &format!("{lms}, {{ name: staff, kind: local, lms_password: same }}")),
+    )
+    .expect("written");
+    let add = |user: &str| format!("account add --source staff --user {user} --password-stdin");
+    let (code, told) = with_input(&program, &add("anna"), "seven-lamps-at-noon\n");
+    assert_eq!((code, told.as_str()), (0, "anna can sign in by staff\n"), "no gateway runs yet");
+    program.start();
+    let (code, told) = with_input(&program, &add("anna"), "eight-lamps-at-noon\n");
+    assert!(code == 1 && told.contains("staff has a \"anna\" already"), "{told}");
+    assert_eq!(with_input(&program, &add("ben"), "eight-lamps-at-noon\n").0, 0);
+    let (code, told) = with_input(&program, &add("cleo"), "lamp\n");
+    assert!(code == 1 && told.contains("at least 10 characters"), "{told}");
+    let passwd = "account passwd --source staff --user anna --password-stdin";
+    assert_eq!(with_input(&program, passwd, "nine-lamps-at-noon\n").0, 0);
+
+    fs::write(program.file("more.csv"), "username,password\nanna,ten-lamps-at-noon\ndora,eleven-lamps-at-noon\n")
+        .expect("written");
+    let import = format!("account import --source staff {}", program.file("more.csv").display());
+    let (code, _, told) = program.cli(&import);
+    assert!(code == 1 && told.contains("line 2: anna exists in staff already"), "{told}");
+    fs::write(program.file("more.csv"), "username,password\ndora,eleven-lamps-at-noon\n").expect("written");
+    assert!(program.done(&format!("{import} --dry-run")).contains("1 account would be added"));
+    assert!(program.done(&import).contains("1 account added"));
+
+    let glass = program.json("account break-glass --source staff --user rescue");
+    let once = glass["one_time_password"]["password"].as_str().unwrap_or_else(|| panic!("{glass}")).to_owned();
+    assert_eq!(once.len(), 30);
+    let (audit, log) = (fs::read_to_string(program.file("audit.jsonl")).unwrap(), program.log());
+    for event in ["local_account_added", "local_password_set", "local_accounts_imported", "break_glass_issued"] {
+        assert!(audit.contains(event), "{event}: {audit}");
+    }
+    for secret in ["lamps-at-noon", "argon2id", once.as_str()] {
+        assert!(!audit.contains(secret) && !log.contains(secret), "{secret} is written down");
+    }
+    assert_eq!(program.cli("account add --source staff --user eve --password x").0, 2, "never as an argument");
 }

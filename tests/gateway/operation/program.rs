@@ -76,7 +76,7 @@ telemetry: {{ log: "{log}" }}
         self.folder.path().join(name)
     }
 
-    fn command(&self, config: &str, words: &str) -> Command {
+    pub fn command(&self, config: &str, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command.arg("--config").arg(self.file(config)).args(words.split(' ')).env_remove("VESTIBULE_CONFIG");
         command

@@ -5,6 +5,7 @@ mod rows;
 mod server;
 mod tables;
 
+use super::ground;
 use crate::{
     mariadb::MariaDb,
     servers::{Postgres, Scratch},
@@ -15,9 +16,9 @@ use vestibule::{
     chain::{
         Asked, Attempt, Credentials, Person, Standing, Trace, Verdict,
         password::Hashing,
-        sources::{BuildError, Needs, Source, sql},
+        sources::{BuildError, Source, sql},
     },
-    types::{ClientAddr, Password, Secret, SourceId, Subject, SystemClock, SystemRng},
+    types::{ClientAddr, Password, Secret, Subject},
 };
 
 pub const PASSWORD: &str = "correct horse";
@@ -112,22 +113,12 @@ pub struct Subjected {
 
 impl Subjected {
     pub fn build(yaml: &str, deadline: Duration) -> Result<Self, BuildError> {
-        let settings = (sql::KIND.settings)(serde_yaml::from_str(yaml).unwrap()).unwrap();
         let hashing = Arc::new(Hashing::new(2));
         let secret = |text: &str| {
             let is_password = text == "env:PASSWORD";
             Ok(Secret::new(if is_password { "a secret".to_owned() } else { text.to_owned() }))
         };
-        let needs = Needs {
-            name: &SourceId::new("students"),
-            secret: &secret,
-            deadline,
-            lms: &|_| None,
-            hashing: hashing.clone(),
-            clock: Arc::new(SystemClock),
-            rng: Arc::new(SystemRng),
-        };
-        Ok(Self { source: settings.build(&needs)?, hashing })
+        Ok(Self { source: ground::build(sql::KIND, yaml, deadline, hashing.clone(), &secret)?, hashing })
     }
 
     pub async fn judge(&self, username: &str, password: &str) -> Verdict {
