@@ -16,6 +16,7 @@ mod keyfile;
 pub mod listener;
 mod local;
 pub mod probe;
+mod reload;
 mod reply;
 pub mod socket;
 
@@ -29,6 +30,7 @@ pub use config::Config;
 pub use init::{InitError, Plan, development_certificate, init};
 pub use keyfile::{KeyfileError, add_headers as add_header_names, create as create_keyring, read as read_keyring};
 pub use listener::Monitor;
+pub use reload::{Ask, NotReloaded, Reloaded, Reloads};
 pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
 

@@ -1,5 +1,6 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
+use super::Reloaded;
 use crate::{
     accounts::Account,
     keys::TrustedHeader,
@@ -44,6 +45,7 @@ pub enum Reply {
     },
     /// Told once, because the LMS has to be told it; kept in the keyring alone.
     Header(HeaderSheet),
+    Reloaded(Reloaded),
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +206,7 @@ impl fmt::Display for Reply {
                 )?;
                 writeln!(f, "raises the alarm. Afterwards: vestibule account passwd --source {source} --user {user}")
             }
+            Reply::Reloaded(reloaded) => reloaded.fmt(f),
             Reply::Header(sheet) => {
                 write!(f, "{sheet}")?;
                 let file = plain(&sheet.keys_file);

@@ -191,6 +191,15 @@ pub enum Event {
     HeaderRotated {
         site: SiteName,
     },
+    /// gateway.yaml was read again and is in force: which keys and entries are another.
+    ConfigurationReloaded {
+        changes: Vec<String>,
+    },
+    /// It was read again and is not: the one before stays.
+    ConfigurationRefused {
+        reason: &'static str,
+        keys: Vec<String>,
+    },
 }
 
 impl Event {
@@ -231,7 +240,9 @@ impl Event {
             | Event::LocalPasswordSet { .. }
             | Event::BreakGlassIssued { .. }
             | Event::BreakGlassUsed { .. }
-            | Event::HeaderRotated { .. } => None,
+            | Event::HeaderRotated { .. }
+            | Event::ConfigurationReloaded { .. }
+            | Event::ConfigurationRefused { .. } => None,
         }
     }
 }
