@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    accounts::{Account, AccountStore, Binding, Created, Learned, Method, State, Vouched},
+    accounts::{Account, AccountStore, Binding, Created, Entry, Learned, Method, State, Vouched},
     audit::{Audit, Target},
     chain::local::memory::LocalMemory,
     keys::{Keyring, Sealed},
@@ -131,6 +131,15 @@ impl AccountStore for Memory {
         unreachable!("these tests link nothing")
     }
     async fn bind(&self, _: &Binding) -> Result<Created, Unavailable> {
+        unreachable!("these tests bind nothing")
+    }
+    async fn bindings(&self, _: &SiteName, _: Option<LmsUserId>, _: u32) -> Result<Vec<Binding>, Unavailable> {
+        unreachable!("these tests bind nothing")
+    }
+    async fn unbind(&self, _: &SiteName, _: &AccountId) -> Result<bool, Unavailable> {
+        unreachable!("these tests bind nothing")
+    }
+    async fn import(&self, _: &[Entry]) -> Result<Created, Unavailable> {
         unreachable!("these tests bind nothing")
     }
     async fn highest_bound(&self, _: &SiteName) -> Result<LmsUserId, Unavailable> {
