@@ -2,9 +2,9 @@
 
 mod chain;
 
-use self::chain::{Ground, Judges};
+use self::chain::{Ground, Instances, Judges};
 use crate::{
-    admin::{self, Admin, AdminSocket, Monitor, probe},
+    admin::{self, Admin, AdminSocket, Monitor, Place, probe},
     audit::Audit,
     chain::Instance,
     config::{self, Config},
@@ -19,7 +19,10 @@ use crate::{
     identity::Assertions,
     keys::SharedKeyring,
     limits::Throttle,
-    lms::{Lms, Site, farewell, moodle::Moodle},
+    lms::{
+        Lms, Site, farewell,
+        moodle::{self, Moodle},
+    },
     mfa::policy::Policy,
     outbound::{
         Upstream,
@@ -187,7 +190,18 @@ pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     // Held until this short-lived process ends.
     std::mem::forget(lock);
     let mailer = mailer(config, &stores, &ring, Arc::new(Metrics::new()), (clock.clone(), rng.clone()))?;
-    Ok(administrator(config, &stores, ring, audit, mailer, (clock, rng)))
+    let ground = Ground {
+        ring: ring.clone(),
+        hashing: Arc::default(),
+        locals: stores.locals.clone(),
+        audit: audit.clone(),
+        clock: clock.clone(),
+        rng: rng.clone(),
+    };
+    let (_, judges) = lmses(config, &ground)?;
+    let instances = chain::instances(config, &judges, &ground)?.into_iter().map(|(_, instance)| instance).collect();
+    let instances = Arc::new(ArcSwap::from_pointee(instances));
+    Ok(administrator(config, &stores, (ring, instances), audit, mailer, (clock, rng)))
 }
 
 impl App {
@@ -232,7 +246,8 @@ impl App {
         });
         let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
         let chance = (clock.clone(), rng.clone());
-        let admin = Arc::new(administrator(&config, &stores, ring, audit.clone(), mailer.clone(), chance));
+        let admin =
+            Arc::new(administrator(&config, &stores, (ring, instances.clone()), audit.clone(), mailer.clone(), chance));
         let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;
         let readiness = Arc::new(Readiness::new(vec![probe(Part::State), probe(Part::Database)]));
         let (stop, stopping) = watch::channel(false);
@@ -346,7 +361,7 @@ fn mailer(
 fn administrator(
     config: &Config,
     stores: &Stores,
-    keyring: SharedKeyring,
+    (keyring, instances): (SharedKeyring, Instances),
     audit: Audit,
     mailer: Mailer,
     (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
@@ -361,6 +376,8 @@ fn administrator(
             let names = chain::locals(config);
             Arc::new(move || names.clone())
         },
+        instances,
+        places: config.sites.iter().map(|site| place(config, site)).collect(),
         keyring,
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),
@@ -369,6 +386,16 @@ fn administrator(
         rng,
         mailer,
         enrolment_code_life: Duration::from_secs(config.mfa.help_desk_code_hours.saturating_mul(3600)),
+    }
+}
+
+fn place(config: &Config, site: &Site) -> Place {
+    let serving = config.chain.instances.iter().filter(|instance| instance.serves(&site.name));
+    Place {
+        site: site.name.clone(),
+        host: host_of(site),
+        sources: serving.map(|instance| instance.name.clone()).collect(),
+        guest: moodle::GUEST,
     }
 }
 
@@ -408,19 +435,7 @@ fn desk(
 }
 
 async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Vec<Instance>), AppError> {
-    let mut upstreams = Vec::new();
-    let mut judges = Judges::new();
-    for site in &config.sites {
-        let upstream = upstream(config, site)?;
-        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(
-            upstream.clone(),
-            &site.public_url.to_string(),
-            ground.ring.clone(),
-            site.name.clone(),
-        ));
-        judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
-        upstreams.push((site, upstream, lms));
-    }
+    let (upstreams, judges) = lmses(config, ground)?;
     let instances = chain::instances(config, &judges, ground)?;
     let mut houses = Vec::new();
     for (site, upstream, lms) in upstreams {
@@ -433,6 +448,25 @@ async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Ve
         houses.push(Arc::new(house(site, upstream, hall).await?));
     }
     Ok((houses, instances.into_iter().map(|(_, instance)| instance).collect()))
+}
+
+type Lmses<'a> = Vec<(&'a Site, Upstream, Arc<dyn Lms>)>;
+
+/// Every site's LMS. Nobody is connected to yet.
+fn lmses<'a>(config: &'a Config, ground: &Ground) -> Result<(Lmses<'a>, Judges), AppError> {
+    let (mut upstreams, mut judges) = (Lmses::new(), Judges::new());
+    for site in &config.sites {
+        let upstream = upstream(config, site)?;
+        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(
+            upstream.clone(),
+            &site.public_url.to_string(),
+            ground.ring.clone(),
+            site.name.clone(),
+        ));
+        judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
+        upstreams.push((site, upstream, lms));
+    }
+    Ok((upstreams, judges))
 }
 
 fn upstream(config: &Config, site: &Site) -> Result<Upstream, AppError> {

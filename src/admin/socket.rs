@@ -177,6 +177,7 @@ fn status(error: &AdminError) -> StatusCode {
         AdminError::Store(_) | AdminError::Half { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Keyring(_) => StatusCode::INTERNAL_SERVER_ERROR,
         AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
+        AdminError::Method(error) => error.status(),
         AdminError::NoAccount(_)
         | AdminError::NoSession(_)
         | AdminError::NoToken(_)

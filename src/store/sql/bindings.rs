@@ -20,11 +20,10 @@ impl Database {
         after: Option<LmsUserId>,
         limit: u32,
     ) -> Result<Vec<Binding>, Unavailable> {
-        let query =
-            sqlx::query("SELECT * FROM bindings WHERE site = $1 AND lms_user > $2 ORDER BY lms_user LIMIT $3")
-                .bind(site.as_str())
-                .bind(after.map_or(i64::MIN, |after| bits(after.0)))
-                .bind(i64::from(limit));
+        let query = sqlx::query("SELECT * FROM bindings WHERE site = $1 AND lms_user > $2 ORDER BY lms_user LIMIT $3")
+            .bind(site.as_str())
+            .bind(after.map_or(i64::MIN, |after| bits(after.0)))
+            .bind(i64::from(limit));
         within(async { query.fetch_all(&self.read).await?.iter().map(binding).collect() }).await
     }
 
