@@ -68,6 +68,11 @@ pub enum Event {
         user: LmsUserId,
         by: &'static str,
     },
+    /// An account is no LMS user of that site any more.
+    BindingRemoved {
+        account: AccountId,
+        user: LmsUserId,
+    },
     MethodLinked {
         account: AccountId,
         source: SourceId,
@@ -209,6 +214,7 @@ impl Event {
             Event::AccountCreated { account, .. }
             | Event::BindingRefused { account, .. }
             | Event::LmsUserKnown { account, .. }
+            | Event::BindingRemoved { account, .. }
             | Event::MethodLinked { account, .. }
             | Event::MethodUnlinked { account, .. }
             | Event::PrimaryChanged { account, .. }
