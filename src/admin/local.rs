@@ -8,12 +8,13 @@ use super::{
     command::{ImportLocals, LineProblem, LocalRow, LocalUser, NewLocal, SetPassword},
 };
 use crate::{
+    accounts::{Account, Created, LinkedBy, State},
     audit::Event,
     chain::{
         local::{Inserted, LocalAccount, NewPassword, new_subject, one_time_password},
         password::{StoredHash, new_hash},
     },
-    types::{Secret, SourceId},
+    types::{AccountId, RngExt, Secret, SourceId},
 };
 use std::collections::HashMap;
 
@@ -62,11 +63,13 @@ impl Admin {
         let known = self.locals.by_username(&source, &username).await?;
         match &known {
             Some(account) => {
+                self.pin_local(account).await?;
                 let new = NewPassword { hash, at: now, must_change: false, one_time: true };
                 self.replace_password(account, &new).await?;
             }
             None => {
                 let account = LocalAccount { hash, one_time: true, ..self.blank_local(&source, &username) };
+                self.pin_local(&account).await?;
                 if self.locals.insert(&[account]).await? == Inserted::Taken {
                     return Err(AdminError::LocalExists { instance: source, user: username });
                 }
@@ -77,6 +80,40 @@ impl Admin {
             self.end_what_is_older(by, account).await?;
         }
         Ok(Reply::OneTimePassword { source: source.to_string(), user: username, password: password.expose().clone() })
+    }
+
+    /// The account it signs in to, made now: while another source is down a stranger is not taken in (attack J6), and
+    /// then is when this one is needed (X9).
+    async fn pin_local(&self, local: &LocalAccount) -> Result<(), AdminError> {
+        if self.accounts.by_method(&local.source, &local.id).await?.is_some() {
+            return Ok(());
+        }
+        let instance = self.instance(local.source.as_str())?;
+        let name = instance.canonical(&local.username).ok_or_else(|| AdminError::BadName(local.username.clone()))?;
+        if !self.accounts.by_username(name.as_str()).await?.is_empty() {
+            return Err(AdminError::BadAccount(format!("{name} is somebody's account already; choose another name")));
+        }
+        let account = Account {
+            id: AccountId::new(self.rng.hex(16)),
+            username: Some(name.as_str().to_owned()),
+            username_verified: true,
+            display_name: local.name.clone(),
+            given_name: local.first_name.clone(),
+            family_name: local.last_name.clone(),
+            email: local.email.clone(),
+            email_verified_by: None,
+            groups: Vec::new(),
+            groups_at: None,
+            state: State::Active,
+            epoch: 0,
+            created: self.clock.now(),
+            enrol_by_help_desk_only: false,
+        };
+        let method = self.new_method(&account, &instance, local.id.clone(), (LinkedBy::Operator, true));
+        match self.accounts.create(&account, &method, None).await? {
+            Created::Yes => Ok(()),
+            Created::Taken => Err(AdminError::ImportRace),
+        }
     }
 
     /// All or nothing, and everything that is wrong in one answer.
