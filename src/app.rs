@@ -5,11 +5,11 @@ mod reload;
 mod workers;
 
 use self::{
-    chain::{Ground, Judges},
+    chain::{Ground, Instances, Judges},
     reload::{Before, InForce, Lasting, Parts, Reloader},
 };
 use crate::{
-    admin::{self, Admin, AdminSocket, Monitor, NotReloaded, Reloaded, Reloads, probe},
+    admin::{self, Admin, AdminSocket, Monitor, NotReloaded, Place, Reloaded, Reloads, probe},
     audit::Audit,
     chain::Instance,
     config::{self, Config},
@@ -23,8 +23,11 @@ use crate::{
     flow::{Desk, Hall, Settings, step::Caps},
     identity::Assertions,
     keys::SharedKeyring,
-    limits::Throttle,
-    lms::{Lms, Site, farewell, moodle::Moodle},
+    limits::{Sprays, Throttle},
+    lms::{
+        Lms, Site, farewell,
+        moodle::{self, Moodle},
+    },
     mfa::policy::Policy,
     outbound::{
         Upstream,
@@ -191,7 +194,18 @@ pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     // Held until this short-lived process ends.
     std::mem::forget(lock);
     let mailer = mailer(config, &stores, &ring, Arc::new(Metrics::new()), (clock.clone(), rng.clone()))?;
-    Ok(administrator(config, &stores, ring, audit, mailer, (clock, rng), None))
+    let ground = Ground {
+        ring: ring.clone(),
+        hashing: Arc::default(),
+        locals: stores.locals.clone(),
+        audit: audit.clone(),
+        clock: clock.clone(),
+        rng: rng.clone(),
+    };
+    let (_, judges) = lmses(config, &ground, None)?;
+    let instances = chain::instances(config, &judges, &ground)?.into_iter().map(|(_, instance)| instance).collect();
+    let instances = Arc::new(ArcSwap::from_pointee(instances));
+    Ok(administrator(config, &stores, (ring, instances), audit, mailer, (clock, rng), None))
 }
 
 impl App {
@@ -220,6 +234,7 @@ impl App {
         let (reloads, asked) = Reloads::channel();
         let lasting = Lasting {
             stores: stores.clone(),
+            sprays: Arc::new(Sprays::new(rng.as_ref())),
             ground,
             audit: audit.clone(),
             metrics: metrics.clone(),
@@ -339,7 +354,7 @@ fn mailer(
 fn administrator(
     config: &Config,
     stores: &Stores,
-    keyring: SharedKeyring,
+    (keyring, instances): (SharedKeyring, Instances),
     audit: Audit,
     mailer: Mailer,
     (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
@@ -355,6 +370,8 @@ fn administrator(
             let names = chain::locals(config);
             Arc::new(move || names.clone())
         },
+        instances,
+        places: config.sites.iter().map(|site| place(config, site)).collect(),
         keyring,
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),
@@ -382,11 +399,22 @@ async fn assemble(config: &Config, lasting: &Lasting, before: Option<&Before<'_>
     };
     let chance = (ground.clock.clone(), ground.rng.clone());
     let (audit, mailer, reloads) = (audit.clone(), mailer.clone(), Some(reloads.clone()));
-    let admin = administrator(config, stores, ground.ring.clone(), audit, mailer, chance, reloads);
+    let known = (ground.ring.clone(), Arc::new(ArcSwap::from_pointee(instances.clone())));
+    let admin = administrator(config, stores, known, audit, mailer, chance, reloads);
     Ok(Parts { gate: Arc::new(gate), instances, admin: Arc::new(admin) })
 }
 
-fn desk(config: &Config, Lasting { stores, ground, audit, metrics, .. }: &Lasting) -> Desk {
+fn place(config: &Config, site: &Site) -> Place {
+    let serving = config.chain.instances.iter().filter(|instance| instance.serves(&site.name));
+    Place {
+        site: site.name.clone(),
+        host: host_of(site),
+        sources: serving.map(|instance| instance.name.clone()).collect(),
+        guest: moodle::GUEST,
+    }
+}
+
+fn desk(config: &Config, Lasting { stores, ground, audit, metrics, sprays, .. }: &Lasting) -> Desk {
     Desk {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
@@ -394,6 +422,7 @@ fn desk(config: &Config, Lasting { stores, ground, audit, metrics, .. }: &Lastin
         flows: stores.flows.clone(),
         ledger: stores.ledger.clone(),
         throttle: Throttle::new(stores.counters.clone(), config.limits),
+        sprays: sprays.clone(),
         policy: Policy::new(&config.mfa),
         ring: ground.ring.clone(),
         audit: Arc::new(audit.clone()),
@@ -419,16 +448,7 @@ async fn houses(
     ground: &Ground,
     before: Option<&Before<'_>>,
 ) -> Result<(Vec<Arc<House>>, Vec<Instance>), AppError> {
-    let mut upstreams = Vec::new();
-    let mut judges = Judges::new();
-    for site in &config.sites {
-        let (upstream, lms) = match before.and_then(|before| before.unchanged_house(site)) {
-            Some(house) => (house.upstream.clone(), house.hall.lms.clone()),
-            None => lms(config, site, ground)?,
-        };
-        judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
-        upstreams.push((site, upstream, lms));
-    }
+    let (upstreams, judges) = lmses(config, ground, before)?;
     let mut instances = chain::instances(config, &judges, ground)?;
     if let Some(before) = before {
         instances.iter_mut().for_each(|(_, instance)| before.hand_over(instance));
@@ -445,6 +465,26 @@ async fn houses(
         houses.push(Arc::new(house(site, upstream, hall, known).await?));
     }
     Ok((houses, instances.into_iter().map(|(_, instance)| instance).collect()))
+}
+
+type Lmses<'a> = Vec<(&'a Site, Upstream, Arc<dyn Lms>)>;
+
+/// Every site's LMS. Nobody is connected to yet.
+fn lmses<'a>(
+    config: &'a Config,
+    ground: &Ground,
+    before: Option<&Before<'_>>,
+) -> Result<(Lmses<'a>, Judges), AppError> {
+    let (mut upstreams, mut judges) = (Lmses::new(), Judges::new());
+    for site in &config.sites {
+        let (upstream, lms) = match before.and_then(|before| before.unchanged_house(site)) {
+            Some(house) => (house.upstream.clone(), house.hall.lms.clone()),
+            None => lms(config, site, ground)?,
+        };
+        judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
+        upstreams.push((site, upstream, lms));
+    }
+    Ok((upstreams, judges))
 }
 
 fn lms(config: &Config, site: &Site, ground: &Ground) -> Result<(Upstream, Arc<dyn Lms>), AppError> {

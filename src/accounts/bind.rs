@@ -107,7 +107,7 @@ pub async fn name_for_lms(
 }
 
 /// Databases fold `é` to `e`, and wide forms and trailing spaces away: only what nothing folds is sent.
-fn is_plain(name: &str) -> bool {
+pub fn is_plain(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'@' | b'-');
     (1..=100).contains(&name.len()) && name.bytes().all(plain)
 }

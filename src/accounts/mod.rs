@@ -10,6 +10,6 @@ mod resolve;
 mod store;
 
 pub use account::{Account, Binding, BoundBy, LinkedBy, Method, State};
-pub use bind::{Bound, EXISTED, How, bind, name_for_lms};
+pub use bind::{Bound, EXISTED, How, bind, is_plain, name_for_lms};
 pub use resolve::{Pending, Question, Resolution, Resolved, resolve, resume};
-pub use store::{AccountStore, Created, Learned, Mail, Verified, Vouched};
+pub use store::{AccountStore, Created, Entry, Learned, Mail, Verified, Vouched};

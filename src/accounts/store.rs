@@ -38,6 +38,15 @@ pub struct Vouched<'a> {
     pub groups: Option<&'a [String]>,
 }
 
+/// One thing that an import writes.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// With its first method.
+    Account(Box<(Account, Method)>),
+    Method(Method),
+    Binding(Binding),
+}
+
 #[async_trait]
 pub trait AccountStore: Send + Sync {
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, Unavailable>;
@@ -91,6 +100,17 @@ pub trait AccountStore: Send + Sync {
     async fn bound_account(&self, site: &SiteName, user: LmsUserId) -> Result<Option<AccountId>, Unavailable>;
     /// `Taken` where either side is bound already.
     async fn bind(&self, binding: &Binding) -> Result<Created, Unavailable>;
+    /// A site's bindings in the order of their LMS users, at most `limit`, after `after`.
+    async fn bindings(
+        &self,
+        site: &SiteName,
+        after: Option<LmsUserId>,
+        limit: u32,
+    ) -> Result<Vec<Binding>, Unavailable>;
+    /// False where the account is not bound there.
+    async fn unbind(&self, site: &SiteName, account: &AccountId) -> Result<bool, Unavailable>;
+    /// All entries in their order or, where a method or either side of a binding is taken, none.
+    async fn import(&self, entries: &[Entry]) -> Result<Created, Unavailable>;
     /// The highest LMS user id bound at a site; 0 where there is none.
     async fn highest_bound(&self, site: &SiteName) -> Result<LmsUserId, Unavailable>;
     /// Records what the source now says; the epoch and the state stay.

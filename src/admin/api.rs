@@ -6,13 +6,14 @@ use super::{
         SessionCommand, SessionTarget, TokenCommand,
     },
     keyfile::{self, KeyfileError},
+    methods::MethodError,
     reload::{NotReloaded, Reloads},
     reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow, devices, short},
 };
 use crate::{
     accounts::{Account, AccountStore, State},
     audit::{Audit, Context, Event},
-    chain::local::LocalStore,
+    chain::{Instance, local::LocalStore},
     keys::SharedKeyring,
     mfa::{
         enrolment::EnrolmentStore,
@@ -21,8 +22,9 @@ use crate::{
     outbound::mail::{self, Mailer},
     sessions::{Session, SessionStore},
     tokens::LedgerStore,
-    types::{AccountId, Clock, Rng, SiteName, SourceId, TokenId, Unavailable},
+    types::{AccountId, Clock, LmsUserId, Rng, SiteName, SourceId, TokenId, Unavailable},
 };
+use arc_swap::ArcSwap;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Everything administration touches.
@@ -34,6 +36,10 @@ pub struct Admin {
     pub locals: Arc<dyn LocalStore>,
     /// The instances of kind `local`, as configured now.
     pub local_sources: Arc<dyn Fn() -> Vec<SourceId> + Send + Sync>,
+    /// Those that are enabled; a reload puts others in their place.
+    pub instances: Arc<ArcSwap<Vec<Instance>>>,
+    /// What is to be known of each site.
+    pub places: Vec<Place>,
     pub keyring: SharedKeyring,
     pub keys_file: PathBuf,
     /// Those of gateway.yaml.
@@ -46,6 +52,18 @@ pub struct Admin {
     pub enrolment_code_life: Duration,
     /// `None` where no gateway runs.
     pub reloads: Option<Reloads>,
+}
+
+/// A site, for acts on bindings and for letters.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub site: SiteName,
+    /// The public host its people know.
+    pub host: String,
+    /// The instances that are asked for its visitors.
+    pub sources: Vec<SourceId>,
+    /// The LMS's guest, who is nobody.
+    pub guest: LmsUserId,
 }
 
 /// Who asks: the Unix user at the other end of the socket, for the audit log.
@@ -98,6 +116,8 @@ pub enum AdminError {
     #[error("nothing was written: meanwhile somebody else added an account of the same name")]
     ImportRace,
     #[error(transparent)]
+    Method(#[from] MethodError),
+    #[error(transparent)]
     Store(#[from] Unavailable),
     #[error(transparent)]
     Keyring(#[from] KeyfileError),
@@ -116,6 +136,7 @@ impl Admin {
     pub async fn execute(&self, by: Operator, command: Command) -> Result<Reply, AdminError> {
         match command {
             Command::Account(command) => self.account(by, command).await,
+            Command::Binding(command) => self.bindings(by, command).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
@@ -149,11 +170,17 @@ impl Admin {
             AccountCommand::Passwd(set) => self.set_local_password(by, set).await,
             AccountCommand::Import(import) => self.import_locals(by, import).await,
             AccountCommand::BreakGlass(who) => self.break_glass(by, who).await,
+            AccountCommand::Methods(who) => self.methods(&self.find(&who.user).await?).await,
+            AccountCommand::Link(link) => self.link_method(by, link).await,
+            AccountCommand::Unlink(which) => self.unlink_method(by, which).await,
+            AccountCommand::MakePrimary(which) => self.make_primary(by, which).await,
+            AccountCommand::Merge(merge) => self.merge_accounts(by, merge).await,
+            AccountCommand::ImportLinks(import) => self.import_links(by, import).await,
         }
     }
 
     /// By id, or by canonical user name. A name may be several people's: sources do not know each other.
-    async fn find(&self, user: &str) -> Result<Account, AdminError> {
+    pub(super) async fn find(&self, user: &str) -> Result<Account, AdminError> {
         let user = user.trim();
         if user.len() == 32
             && user.bytes().all(|b| b.is_ascii_hexdigit())
@@ -352,7 +379,7 @@ impl Admin {
     }
 }
 
-fn done(said: String) -> Reply {
+pub(super) fn done(said: String) -> Reply {
     Reply::Done { said }
 }
 
@@ -360,11 +387,11 @@ pub(super) fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-fn gone(account: &Account) -> AdminError {
+pub(super) fn gone(account: &Account) -> AdminError {
     AdminError::NoAccount(account.id.to_string())
 }
 
-fn has(known: &[SourceId]) -> String {
+pub(super) fn has(known: &[SourceId]) -> String {
     let names: Vec<&str> = known.iter().map(SourceId::as_str).collect();
     if names.is_empty() { String::new() } else { format!("; it has {}", names.join(", ")) }
 }

@@ -1,5 +1,9 @@
 //! What an operator can ask for. The same words on the command line and, as JSON, on the Unix socket.
 
+use super::{
+    imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
+    methods::{LinkMethod, Merge, MethodOf},
+};
 use crate::{keys, types::Secret};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,6 +19,9 @@ pub enum Command {
     /// Help somebody to a first or a new factor
     #[command(subcommand)]
     Factor(FactorCommand),
+    /// Which LMS user an account is, site by site
+    #[command(subcommand)]
+    Binding(BindingCommand),
     /// Who is signed in with a browser
     #[command(subcommand)]
     Session(SessionCommand),
@@ -55,6 +62,30 @@ pub enum AccountCommand {
     /// Make or reset an account of the gateway's own with a password for one sign-in, told once. Its use raises the
     /// alarm
     BreakGlass(LocalUser),
+    /// Its ways to sign in: where, since when, and how each was linked
+    Methods(User),
+    /// Add a way to sign in: whoever it is there signs in to this account from now on. Check that they are one person
+    Link(LinkMethod),
+    /// Take a way to sign in away; what was opened by it ends. The primary one and the last one stay
+    Unlink(MethodOf),
+    /// Ask this way to sign in first, and let it state name and address
+    MakePrimary(MethodOf),
+    /// Make one of two accounts: ways to sign in and LMS users move, sessions, apps and factors of the first are lost
+    Merge(Merge),
+    /// Add ways to sign in from a CSV file with the columns account, source, and subject or username
+    ImportLinks(ImportLinks),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum BindingCommand {
+    /// LMS users and whose they are
+    List(BindingsOf),
+    /// Bind users the LMS has already, from a CSV file with the columns site, lms_user, lms_username, source, and
+    /// subject or username. Who has no account yet gets one
+    Import(ImportBindings),
+    /// This account is that LMS user no more; its sessions and apps there end
+    Remove(BindingAt),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]

@@ -3,13 +3,15 @@
 //! A password is judged and hashed here, in the process of whoever types it: it never stands in an argument, crosses
 //! no socket, and reaches neither log nor audit.
 
-use super::command::{AccountCommand, Command, HashText, ImportLocals, LineProblem, LocalRow};
+use super::{
+    command::{AccountCommand, BindingCommand, Command, HashText, ImportLocals, LocalRow},
+    sheet::{self, Fields, Shape},
+};
 use crate::{
     chain::password::{new_hash, policy, prepared},
     types::{Password, Rng, Username},
 };
 use std::{
-    fs::File,
     io::{self, BufRead, Read},
     num::NonZeroUsize,
     thread,
@@ -38,14 +40,22 @@ impl Terminal for Console {
 }
 
 const LONGEST_LINE: u64 = 4096;
-/// An import's file.
-const MOST_BYTES: u64 = 6 * 1024 * 1024;
-const MOST_ROWS: usize = super::local::MOST_ROWS;
-const COLUMNS: [&str; 5] = ["username", "name", "email", "password_hash", "password"];
+const SHAPE: Shape = Shape {
+    of: "accounts",
+    columns: &["username", "name", "email", "password_hash", "password"],
+    needs: &[&["username"], &["password_hash", "password"]],
+    most_rows: super::local::MOST_ROWS,
+};
 
 /// The command, with what only this side can know.
 pub(super) fn complete(command: Command, terminal: &mut dyn Terminal, rng: &dyn Rng) -> Result<Command, String> {
-    let Command::Account(act) = command else { return Ok(command) };
+    let act = match command {
+        Command::Account(act) => act,
+        Command::Binding(BindingCommand::Import(import)) => {
+            return Ok(Command::Binding(BindingCommand::Import(import.read()?)));
+        }
+        other => return Ok(other),
+    };
     let act = match act {
         AccountCommand::Add(mut new) => {
             new.hash = Some(hash(&asked(terminal, new.password_stdin)?, &new.who.user, rng)?);
@@ -56,6 +66,7 @@ pub(super) fn complete(command: Command, terminal: &mut dyn Terminal, rng: &dyn 
             AccountCommand::Passwd(set)
         }
         AccountCommand::Import(import) => AccountCommand::Import(read(import, rng)?),
+        AccountCommand::ImportLinks(import) => AccountCommand::ImportLinks(import.read()?),
         other => other,
     };
     Ok(Command::Account(act))
@@ -92,14 +103,7 @@ fn accepted(password: &Password, user: &str) -> Result<Password, String> {
 /// The file's rows. Where anything is wrong with it the act becomes a dry run, so that the gateway adds what it finds
 /// and all is told at once.
 fn read(mut import: ImportLocals, rng: &dyn Rng) -> Result<ImportLocals, String> {
-    let fault = |error: &dyn std::fmt::Display| format!("{}: {error}", import.file.display());
-    let mut text = Vec::new();
-    let file = File::open(&import.file).map_err(|error| fault(&error))?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| fault(&error))?;
-    if text.len() as u64 > MOST_BYTES {
-        return Err(fault(&"longer than 6 MiB; import it in parts"));
-    }
-    let (read, problems) = parse(&text).map_err(|error| fault(&error))?;
+    let (read, problems) = sheet::read(&import.file, &SHAPE, one)?;
     import.problems = problems;
     import.dry_run |= !import.problems.is_empty();
     let (mut rows, mut passwords): (Vec<LocalRow>, Vec<(usize, Password)>) = Default::default();
@@ -116,54 +120,16 @@ fn read(mut import: ImportLocals, rng: &dyn Rng) -> Result<ImportLocals, String>
     Ok(import)
 }
 
-type Rows = Vec<(LocalRow, Option<Password>)>;
-
-/// Rows, and what is wrong by line. An error is about the file as a whole.
-fn parse(text: &[u8]) -> Result<(Rows, Vec<LineProblem>), String> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::Headers).from_reader(text);
-    let head = reader.headers().map_err(|error| error.to_string())?.clone();
-    let column = |name: &str| head.iter().position(|column| column == name);
-    if let Some(unknown) = head.iter().find(|column| !COLUMNS.contains(column)) {
-        return Err(format!("line 1: there is no column \"{unknown}\"; columns are {}", COLUMNS.join(", ")));
-    }
-    if column("username").is_none() || (column("password").is_none() && column("password_hash").is_none()) {
-        return Err("line 1: it needs the columns username, and password_hash or password".to_owned());
-    }
-    let (mut rows, mut problems): (Rows, Vec<LineProblem>) = Default::default();
-    for record in reader.records() {
-        if rows.len() + problems.len() >= MOST_ROWS {
-            return Err(format!("more than {MOST_ROWS} accounts; import it in parts"));
-        }
-        let (line, row) = match &record {
-            Ok(record) => (record.position().map_or(0, csv::Position::line), one(record, head.len(), &column)),
-            // The library's own words would quote the line, and with it a password.
-            Err(error) => (error.position().map_or(0, csv::Position::line), Err("it is no UTF-8 text".to_owned())),
-        };
-        match row {
-            Ok((row, password)) => rows.push((LocalRow { line, ..row }, password)),
-            Err(what) => problems.push(LineProblem { line, what }),
-        }
-    }
-    Ok((rows, problems))
-}
-
-fn one(
-    record: &csv::StringRecord,
-    columns: usize,
-    column: &dyn Fn(&str) -> Option<usize>,
-) -> Result<(LocalRow, Option<Password>), String> {
-    if record.len() != columns {
-        return Err(format!("it has {} fields, the first line {columns}", record.len()));
-    }
-    let field = |name| column(name).and_then(|at| record.get(at)).filter(|text| !text.is_empty()).map(str::to_owned);
-    let username = field("username").ok_or("there is no user name")?;
-    let (hash, password) = match (field("password_hash"), field("password")) {
+fn one(fields: &Fields<'_>) -> Result<(LocalRow, Option<Password>), String> {
+    let username = fields.get("username").ok_or("there is no user name")?;
+    let (hash, password) = match (fields.get("password_hash"), fields.get("password")) {
         (Some(hash), None) => (Some(HashText::new(hash)), None),
         (None, Some(password)) => (None, Some(accepted(&Password::new(password), &username)?)),
         (None, None) => return Err("there is neither a password nor its hash".to_owned()),
         (Some(_), Some(_)) => return Err("there is a password and a hash; one of them is too many".to_owned()),
     };
-    Ok((LocalRow { line: 0, username, name: field("name"), email: field("email"), hash }, password))
+    let (name, email) = (fields.get("name"), fields.get("email"));
+    Ok((LocalRow { line: fields.line, username, name, email, hash }, password))
 }
 
 /// On all cores: a hash takes about 0.2 s, and there may be thousands.

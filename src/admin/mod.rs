@@ -11,25 +11,30 @@ pub mod cli;
 mod command;
 mod complete;
 mod config;
+mod imports;
 mod init;
 mod keyfile;
 pub mod listener;
 mod local;
+mod methods;
 pub mod probe;
 mod reload;
 mod reply;
+mod sheet;
 pub mod socket;
 
-pub use api::{Admin, AdminError, Operator};
+pub use api::{Admin, AdminError, Operator, Place};
 pub use command::{
-    AccountCommand, Command, FactorCommand, HashText, ImportLocals, KeysCommand, LineProblem, Listing, ListingOf,
-    LocalRow, LocalUser, MailCommand, MailTarget, NewLocal, SessionCommand, SessionTarget, SetPassword, SiteNamed,
-    TokenCommand, TokenTarget, User,
+    AccountCommand, BindingCommand, Command, FactorCommand, HashText, ImportLocals, KeysCommand, LineProblem, Listing,
+    ListingOf, LocalRow, LocalUser, MailCommand, MailTarget, NewLocal, SessionCommand, SessionTarget, SetPassword,
+    SiteNamed, TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
+pub use imports::{BindingAt, BindingRow, BindingsOf, ImportBindings, ImportLinks, LinkRow, NewBinding};
 pub use init::{InitError, Plan, development_certificate, init};
 pub use keyfile::{KeyfileError, add_headers as add_header_names, create as create_keyring, read as read_keyring};
 pub use listener::Monitor;
+pub use methods::{LinkMethod, Merge, MethodError, MethodOf, MethodRow};
 pub use reload::{Ask, NotReloaded, Reloaded, Reloads};
 pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;

@@ -1,6 +1,10 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
-use super::Reloaded;
+use super::{
+    Reloaded,
+    imports::{self, BindingRow},
+    methods::{self, MethodRow},
+};
 use crate::{
     accounts::Account,
     keys::TrustedHeader,
@@ -21,6 +25,8 @@ use std::{
 pub enum Reply {
     Accounts(Vec<AccountRow>),
     Account(Box<AccountSheet>),
+    Methods(Vec<MethodRow>),
+    Bindings(Vec<BindingRow>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
     /// Something was done; the sentence says what.
@@ -190,6 +196,8 @@ impl fmt::Display for Reply {
         match self {
             Reply::Accounts(rows) => f.write_str(&accounts(rows)),
             Reply::Account(sheet) => f.write_str(&self::sheet(sheet)),
+            Reply::Methods(rows) => f.write_str(&methods::table_of(rows)),
+            Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
             Reply::Done { said } => writeln!(f, "{}", plain(said)),
@@ -321,7 +329,7 @@ fn sheet(sheet: &AccountSheet) -> String {
     text
 }
 
-fn or_dash(text: &Option<String>) -> String {
+pub(super) fn or_dash(text: &Option<String>) -> String {
     text.clone().unwrap_or_else(|| "-".to_owned())
 }
 
@@ -329,7 +337,7 @@ fn dash_if_empty(lines: &[String]) -> String {
     if lines.is_empty() { "-".to_owned() } else { lines.join("; ") }
 }
 
-fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
+pub(super) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     if rows.is_empty() {
         return "none\n".to_owned();
     }

@@ -180,6 +180,7 @@ fn status(error: &AdminError) -> StatusCode {
         AdminError::Reload(_) => StatusCode::UNPROCESSABLE_ENTITY,
         AdminError::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
+        AdminError::Method(error) => error.status(),
         AdminError::NoAccount(_)
         | AdminError::NoSession(_)
         | AdminError::NoToken(_)

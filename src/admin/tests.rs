@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    accounts::{Account, AccountStore, Binding, Created, Learned, Method, State, Vouched},
+    accounts::{Account, AccountStore, Binding, Created, Entry, Learned, Method, State, Vouched},
     audit::{Audit, Target},
     chain::local::memory::LocalMemory,
     keys::{Keyring, Sealed},
@@ -131,6 +131,15 @@ impl AccountStore for Memory {
         unreachable!("these tests link nothing")
     }
     async fn bind(&self, _: &Binding) -> Result<Created, Unavailable> {
+        unreachable!("these tests bind nothing")
+    }
+    async fn bindings(&self, _: &SiteName, _: Option<LmsUserId>, _: u32) -> Result<Vec<Binding>, Unavailable> {
+        unreachable!("these tests bind nothing")
+    }
+    async fn unbind(&self, _: &SiteName, _: &AccountId) -> Result<bool, Unavailable> {
+        unreachable!("these tests bind nothing")
+    }
+    async fn import(&self, _: &[Entry]) -> Result<Created, Unavailable> {
         unreachable!("these tests bind nothing")
     }
     async fn highest_bound(&self, _: &SiteName) -> Result<LmsUserId, Unavailable> {
@@ -271,6 +280,8 @@ impl Desk {
             ledger: stores.clone(),
             locals: locals.clone(),
             local_sources: Arc::new(|| vec![SourceId::new("staff")]),
+            instances: Arc::default(),
+            places: Vec::new(),
             keyring: Arc::new(ArcSwap::from_pointee(read_keyring(&keys_file).unwrap())),
             keys_file,
             sites: vec![SiteName::new("campus")],
@@ -615,6 +626,8 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         ledger: admin.ledger.clone(),
         locals: desk.admin.locals.clone(),
         local_sources: desk.admin.local_sources.clone(),
+        instances: admin.instances.clone(),
+        places: admin.places.clone(),
         keyring: admin.keyring.clone(),
         keys_file: admin.keys_file.clone(),
         sites: admin.sites.clone(),

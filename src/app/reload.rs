@@ -18,6 +18,7 @@ use crate::{
         gate::{Gate, House},
         tls::Certificates,
     },
+    limits::Sprays,
     lms::Site,
     outbound::mail::Mailer,
     store::Stores,
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What all configurations of one process have in common.
 pub(super) struct Lasting {
+    /// What is known of passwords that are tried at many names.
+    pub sprays: Arc<Sprays>,
     pub stores: Stores,
     pub ground: Ground,
     pub audit: Audit,

@@ -42,6 +42,10 @@ pub enum Event {
         name: String,
         limit: &'static str,
     },
+    /// One wrong password was tried at many names: the next tries of it are slowed down.
+    SprayingNoticed {
+        door: Door,
+    },
     /// The password was right and the account may not sign in all the same.
     SignInDenied {
         door: Door,
@@ -63,6 +67,11 @@ pub enum Event {
         account: AccountId,
         user: LmsUserId,
         by: &'static str,
+    },
+    /// An account is no LMS user of that site any more.
+    BindingRemoved {
+        account: AccountId,
+        user: LmsUserId,
     },
     MethodLinked {
         account: AccountId,
@@ -205,6 +214,7 @@ impl Event {
             Event::AccountCreated { account, .. }
             | Event::BindingRefused { account, .. }
             | Event::LmsUserKnown { account, .. }
+            | Event::BindingRemoved { account, .. }
             | Event::MethodLinked { account, .. }
             | Event::MethodUnlinked { account, .. }
             | Event::PrimaryChanged { account, .. }
@@ -225,6 +235,7 @@ impl Event {
             Event::SignedOut { account } | Event::SessionRevoked { account, .. } => account.as_ref(),
             Event::PasswordJudged { .. }
             | Event::SignInThrottled { .. }
+            | Event::SprayingNoticed { .. }
             | Event::SignInDenied { .. }
             | Event::GuestSignedIn
             | Event::IdentityWithheld { .. }

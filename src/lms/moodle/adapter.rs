@@ -115,7 +115,7 @@ impl Moodle {
 #[async_trait]
 impl Lms for Moodle {
     fn guest(&self) -> LmsUserId {
-        LmsUserId(1)
+        super::GUEST
     }
 
     fn canonical_username(&self, typed: &str) -> String {

@@ -32,6 +32,9 @@ pub fn shows_password_form(page: &str) -> bool {
     page.contains("name=\"newpassword1\"")
 }
 
+/// The guest: the second account that Moodle's installation makes is the administrator, the first is nobody.
+pub const GUEST: crate::types::LmsUserId = crate::types::LmsUserId(1);
+
 /// The official app's web service.
 pub const APP_SERVICE: &str = "moodle_mobile_app";
 

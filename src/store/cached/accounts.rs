@@ -2,7 +2,7 @@
 
 use super::{Hub, hub::Notice};
 use crate::{
-    accounts::{Account, AccountStore, Binding, Created, Learned, Method, State, Vouched},
+    accounts::{Account, AccountStore, Binding, Created, Entry, Learned, Method, State, Vouched},
     types::{AccountId, LmsUserId, SiteName, SourceId, Subject, Unavailable},
 };
 use async_trait::async_trait;
@@ -90,6 +90,20 @@ impl AccountStore for CachedAccounts {
     }
     async fn bind(&self, binding: &Binding) -> Result<Created, Unavailable> {
         self.inner.bind(binding).await
+    }
+    async fn bindings(
+        &self,
+        site: &SiteName,
+        after: Option<LmsUserId>,
+        limit: u32,
+    ) -> Result<Vec<Binding>, Unavailable> {
+        self.inner.bindings(site, after, limit).await
+    }
+    async fn unbind(&self, site: &SiteName, account: &AccountId) -> Result<bool, Unavailable> {
+        self.inner.unbind(site, account).await
+    }
+    async fn import(&self, entries: &[Entry]) -> Result<Created, Unavailable> {
+        self.inner.import(entries).await
     }
     async fn highest_bound(&self, site: &SiteName) -> Result<LmsUserId, Unavailable> {
         self.inner.highest_bound(site).await

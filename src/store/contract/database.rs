@@ -1,6 +1,6 @@
 //! What accounts, enrolments, the ledger and audit must do on every database.
 
-use super::{HandClock, Samples, local, winners};
+use super::{HandClock, Samples, bindings, local, winners};
 use crate::{
     accounts::{Account, Binding, Created, Learned, Mail, State, Verified},
     keys::Sealed,
@@ -21,6 +21,8 @@ pub async fn database(stores: &Stores, clock: &HandClock) {
     enrolments_are_replaced_and_reset(stores, clock).await;
     tokens_are_found_while_they_live(stores, clock).await;
     j13_revocation_reaches_every_descendant(stores, clock).await;
+    bindings::bindings_are_listed_and_removed(stores, clock).await;
+    bindings::an_import_writes_all_or_nothing(stores, clock).await;
     local::local_accounts_are_kept_per_instance(stores, clock).await;
     local::local_passwords_are_replaced_and_a_one_time_one_opens_once(stores, clock).await;
     audit_is_read_newest_first(stores, clock).await;

@@ -4,6 +4,7 @@
 //! not hold. Unit tests run them against the embedded store and SQLite, `tests/gateway/store.rs` against a real Redis
 //! and a real PostgreSQL. Names are random, so that the halves can run on stores that already hold something.
 
+mod bindings;
 mod database;
 mod local;
 mod samples;

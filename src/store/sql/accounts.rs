@@ -2,12 +2,13 @@
 
 use super::{
     Database,
+    bindings::{binding, insert_binding},
     methods::{insert_method, method},
     row::{Columns, bits},
     within,
 };
 use crate::{
-    accounts::{Account, AccountStore, Binding, BoundBy, Created, Learned, Method, State, Verified, Vouched},
+    accounts::{Account, AccountStore, Binding, Created, Entry, Learned, Method, State, Verified, Vouched},
     types::{AccountId, LmsUserId, SiteName, SourceId, Subject, Unavailable},
 };
 use async_trait::async_trait;
@@ -107,6 +108,21 @@ impl AccountStore for Database {
             Ok(if bound { Created::Yes } else { Created::Taken })
         })
         .await
+    }
+
+    async fn bindings(
+        &self,
+        site: &SiteName,
+        after: Option<LmsUserId>,
+        limit: u32,
+    ) -> Result<Vec<Binding>, Unavailable> {
+        self.list_bindings(site, after, limit).await
+    }
+    async fn unbind(&self, site: &SiteName, account: &AccountId) -> Result<bool, Unavailable> {
+        self.remove_binding(site, account).await
+    }
+    async fn import(&self, entries: &[Entry]) -> Result<Created, Unavailable> {
+        self.import_entries(entries).await
     }
 
     async fn highest_bound(&self, site: &SiteName) -> Result<LmsUserId, Unavailable> {
@@ -211,7 +227,7 @@ impl AccountStore for Database {
     }
 }
 
-async fn insert_account(tx: &mut Transaction<'_, Any>, account: &Account) -> Result<(), sqlx::Error> {
+pub(super) async fn insert_account(tx: &mut Transaction<'_, Any>, account: &Account) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO accounts (id, username, username_verified, display_name, email, groups_json, state, epoch, created,
            enrol_by_help_desk_only, given_name, family_name, email_verified_by, groups_at)
@@ -236,23 +252,6 @@ async fn insert_account(tx: &mut Transaction<'_, Any>, account: &Account) -> Res
     .map(|_| ())
 }
 
-/// False where either side of the binding is taken.
-async fn insert_binding(tx: &mut Transaction<'_, Any>, binding: &Binding) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "INSERT INTO bindings (site, lms_user, account, created, lms_username, bound_by)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-    )
-    .bind(binding.site.as_str())
-    .bind(bits(binding.lms_user.0))
-    .bind(binding.account.as_str())
-    .bind(binding.created.0)
-    .bind(binding.lms_username.as_deref())
-    .bind(binding.bound_by.as_str())
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 fn account(row: &AnyRow) -> Result<Account, sqlx::Error> {
     let row = Columns(row);
     Ok(Account {
@@ -270,17 +269,5 @@ fn account(row: &AnyRow) -> Result<Account, sqlx::Error> {
         family_name: row.maybe_text("family_name")?,
         email_verified_by: row.maybe_text("email_verified_by")?,
         groups_at: row.maybe_time("groups_at")?,
-    })
-}
-
-fn binding(row: &AnyRow) -> Result<Binding, sqlx::Error> {
-    let row = Columns(row);
-    Ok(Binding {
-        site: SiteName::new(row.text("site")?),
-        lms_user: LmsUserId(row.unsigned("lms_user")?),
-        account: AccountId::new(row.text("account")?),
-        created: row.time("created")?,
-        lms_username: row.maybe_text("lms_username")?,
-        bound_by: row.word("bound_by", BoundBy::parse)?,
     })
 }

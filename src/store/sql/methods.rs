@@ -208,7 +208,7 @@ fn json(groups: &[String]) -> Result<String, sqlx::Error> {
 }
 
 /// False where the account has no such method; the one that was primary is not any more.
-async fn set_primary(
+pub(super) async fn set_primary(
     tx: &mut Transaction<'_, Any>,
     account: &AccountId,
     source: &SourceId,

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod audit;
+mod bindings;
 mod enrolments;
 mod ledger;
 mod local;

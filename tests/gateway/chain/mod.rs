@@ -1,5 +1,6 @@
 //! The chain's sources against real servers.
 
+mod directories;
 mod ground;
 mod ldap;
 mod school;

@@ -4,13 +4,14 @@ use super::school::{SQL_PASSWORD, Table, by_header, header_door, trust};
 use crate::{
     browser::{COURSE, PASSWORD, account, is_in},
     people::{Browser, MoodleApp},
+    wire::{ask_other, second_site},
     world::World,
 };
 use http::StatusCode;
 use std::time::Duration;
 
 /// Signs in with a first device, looks at a course, then the same person at the app's door; returns the LMS user.
-async fn at_both_doors(world: &World, username: &str, password: &str) -> u64 {
+pub async fn at_both_doors(world: &World, username: &str, password: &str) -> u64 {
     let mut browser = Browser::at(world);
     let (device, _) = browser.enrol(world, username, password).await;
     let page = browser.get(COURSE).await;
@@ -219,4 +220,20 @@ async fn a_changed_password_ends_every_older_session_and_token() {
     assert!(is_in(&mut new).await);
     assert!(!is_in(&mut old).await);
     assert_eq!(app.call(&token, "core_webservice_get_site_info", &[]).await.json()["errorcode"], "invalidtoken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j15_two_sites_whose_lms_know_one_name_share_no_account_without_a_link() {
+    let world = World::with(|config| {
+        config.mfa.rules[0].stage = vestibule::mfa::Stage::Off;
+        second_site(config);
+    })
+    .await;
+    let body = "username=student1&password=Stud.1234&service=moodle_mobile_app";
+    assert!(ask_other(&world, "POST", "/login/token.php", body).await.json()["token"].is_string());
+    assert!(MoodleApp::at(&world).token("student1", PASSWORD).await.json()["token"].is_string());
+    let created = world.audited("account_created").await;
+    let sources: Vec<_> = created.iter().map(|line| line["source"].as_str().unwrap()).collect();
+    assert_eq!(sources, ["other-lms", "campus-lms"], "{created:#?}");
+    assert_ne!(created[0]["account"], created[1]["account"]);
 }

@@ -3,6 +3,7 @@
 mod around;
 mod canary;
 mod command_line;
+mod linked;
 pub mod nodes;
 pub mod program;
 mod reload;

@@ -2,7 +2,7 @@
 
 mod active_directory;
 mod faults;
-mod openldap;
+pub mod openldap;
 
 use super::ground;
 use std::{sync::Arc, time::Duration};
