@@ -46,6 +46,8 @@ const PURE: &[(&str, &[&str])] = &[
     ("edge/watch.rs", &[]),
     ("edge/file_keys.rs", &[]),
     ("config/check", &[]),
+    ("config/difference.rs", &[]),
+    ("config/fixed.rs", &[]),
 ];
 
 /// What a pure module has no business with. Addresses (`std::net::IpAddr`) are words, sockets are not.

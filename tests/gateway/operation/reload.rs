@@ -181,6 +181,27 @@ async fn a_file_that_is_wrong_is_told_line_by_line_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_keeps_the_configuration_that_it_came_under() {
+    let program = Program::serve().await;
+    let mut browser = program.browser();
+    program.enrol(&mut browser, "student1", PASSWORD).await;
+    program.campus.settings(|settings| settings.slow = Some(Duration::from_secs(3)));
+    let mark = program.campus.mark();
+    let under_way = tokio::spawn(async move { (browser.get("/my/").await, browser) });
+    // `until` blocks this thread alone; the request runs on another.
+    until("the LMS has the request", SOON, || !program.campus.since(mark).is_empty());
+    program.edit("drain_seconds: 2", "drain_seconds: 2, hsts_seconds: 7");
+    program.done("reload");
+    assert!(!under_way.is_finished(), "the LMS was not slow enough for this test");
+    let (answer, mut browser) = under_way.await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
+    program.campus.settings(|settings| settings.slow = None);
+    // The next one comes under the new.
+    assert_eq!(browser.get("/my/").await.header("strict-transport-security"), Some("max-age=7"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_needs_a_restart_refuses_the_whole_file() {
     let mut program = Program::serve().await;
     program.edit("drain_seconds: 2", "drain_seconds: 3, hsts_seconds: 7");
