@@ -62,6 +62,8 @@ pub enum Event {
     LmsUserKnown {
         account: AccountId,
         user: LmsUserId,
+        /// `by` in a line is the operator.
+        #[serde(rename = "how")]
         by: &'static str,
     },
     /// An account is no LMS user of that site any more.
@@ -72,6 +74,8 @@ pub enum Event {
     MethodLinked {
         account: AccountId,
         source: SourceId,
+        /// `by` in a line is the operator.
+        #[serde(rename = "how")]
         by: &'static str,
     },
     MethodUnlinked {
