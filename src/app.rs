@@ -1,10 +1,15 @@
 //! The composition root: configuration in, a running gateway out. The only place that knows every concrete type.
 
 mod chain;
+mod reload;
+mod workers;
 
-use self::chain::{Ground, Instances, Judges};
+use self::{
+    chain::{Ground, Instances, Judges},
+    reload::{Before, InForce, Lasting, Parts, Reloader},
+};
 use crate::{
-    admin::{self, Admin, AdminSocket, Monitor, Place, probe},
+    admin::{self, Admin, AdminSocket, Monitor, NotReloaded, Place, Reloaded, Reloads, probe},
     audit::Audit,
     chain::Instance,
     config::{self, Config},
@@ -12,13 +17,13 @@ use crate::{
         self,
         gate::{Gate, House},
         listener,
-        proxy::Gateway,
+        proxy::Gateways,
         tls::{Certificates, server_config},
     },
-    flow::{self, Desk, Hall, Settings, step::Caps},
+    flow::{Desk, Hall, Settings, step::Caps},
     identity::Assertions,
     keys::SharedKeyring,
-    limits::Throttle,
+    limits::{Sprays, Throttle},
     lms::{
         Lms, Site, farewell,
         moodle::{self, Moodle},
@@ -35,7 +40,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use std::{collections::HashMap, fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -137,8 +142,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     stop: watch::Sender<bool>,
     readiness: Arc<Readiness>,
-    certificates: Arc<Certificates>,
-    edge: edge::Config,
+    reloads: Reloads,
     serving: Vec<JoinHandle<()>>,
     working: Vec<JoinHandle<()>>,
     audit: Audit,
@@ -147,7 +151,7 @@ pub struct App {
     lock: File,
 }
 
-/// Runs until SIGTERM or SIGINT, then drains. SIGHUP takes the certificates' files as they are now.
+/// Runs until SIGTERM or SIGINT, then drains. At SIGHUP it reads its configuration again.
 pub async fn serve(config: Config) -> Result<(), AppError> {
     let signals = |kind| signal(kind).map_err(AppError::System);
     let (mut term, mut int, mut hup) =
@@ -159,7 +163,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         tokio::select! {
             _ = term.recv() => break,
             _ = int.recv() => break,
-            _ = hup.recv() => app.reload_certificates(),
+            _ = hup.recv() => app.reloads.ask_soon("SIGHUP"),
         }
     }
     tracing::info!("draining");
@@ -198,10 +202,10 @@ pub async fn administration(config: &Config) -> Result<Admin, AppError> {
         clock: clock.clone(),
         rng: rng.clone(),
     };
-    let (_, judges) = lmses(config, &ground)?;
+    let (_, judges) = lmses(config, &ground, None)?;
     let instances = chain::instances(config, &judges, &ground)?.into_iter().map(|(_, instance)| instance).collect();
     let instances = Arc::new(ArcSwap::from_pointee(instances));
-    Ok(administrator(config, &stores, (ring, instances), audit, mailer, (clock, rng)))
+    Ok(administrator(config, &stores, (ring, instances), audit, mailer, (clock, rng), None))
 }
 
 impl App {
@@ -218,36 +222,29 @@ impl App {
         let settings = config::store_with_secrets(&config.store)?;
         let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
         let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
-        let desk = Arc::new(desk(
-            &config,
-            &stores,
-            ring.clone(),
-            (audit.clone(), metrics.clone()),
-            clock.clone(),
-            rng.clone(),
-        ));
+        let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
         let ground = Ground {
-            ring: ring.clone(),
+            ring,
             hashing: Arc::default(),
             locals: stores.locals.clone(),
             audit: audit.clone(),
             clock: clock.clone(),
             rng: rng.clone(),
         };
-        let (houses, instances) = houses(&config, &ground).await?;
-        let instances = Arc::new(ArcSwap::from_pointee(instances));
-        let gate = Arc::new(Gate {
-            desk: desk.clone(),
-            houses: houses.iter().map(|house| (host_of(&house.hall.site), house.clone())).collect(),
-            pages: Pages::new()?,
-            assertions: Assertions::default(),
+        let (reloads, asked) = Reloads::channel();
+        let lasting = Lasting {
+            stores: stores.clone(),
+            sprays: Arc::new(Sprays::new(rng.as_ref())),
+            ground,
+            audit: audit.clone(),
             metrics: metrics.clone(),
-            config: config.edge.clone(),
-        });
-        let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
-        let chance = (clock.clone(), rng.clone());
-        let admin =
-            Arc::new(administrator(&config, &stores, (ring, instances.clone()), audit.clone(), mailer.clone(), chance));
+            mailer: mailer.clone(),
+            certificates: certificates.clone(),
+            reloads: reloads.clone(),
+        };
+        let parts = assemble(&config, &lasting, None).await?;
+        let in_force = InForce::new(parts);
+        metrics.configured(clock.now());
         let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;
         let readiness = Arc::new(Readiness::new(vec![probe(Part::State), probe(Part::Database)]));
         let (stop, stopping) = watch::channel(false);
@@ -259,32 +256,31 @@ impl App {
         let socket = AdminSocket::bind(&config.admin.socket, rng.as_ref())
             .await
             .map_err(|cause| AppError::Socket { path: config.admin.socket.clone(), cause })?;
-        let mut serving = vec![tokio::spawn(socket.serve(admin, stopping.clone()))];
+        let mut serving = vec![tokio::spawn(socket.serve(in_force.admin.clone(), stopping.clone()))];
         if let Some(listener) = sockets.monitor {
             let monitor = Arc::new(Monitor { metrics: metrics.clone(), readiness: readiness.clone() });
             serving.push(tokio::spawn(admin::listener::serve(listener, monitor, stopping.clone())));
         }
         if let Some(listener) = sockets.http {
-            let authorities = Arc::new(houses.iter().map(|house| house.authority.clone()).collect());
-            serving.push(tokio::spawn(listener::serve_http(listener, authorities, stopping.clone())));
+            serving.push(tokio::spawn(listener::serve_http(listener, in_force.gate.clone(), stopping.clone())));
         }
-        let tls = server_config(certificates.clone());
-        let edge = config.edge.clone();
+        let tls = server_config(certificates);
         serving.push(tokio::spawn(listener::serve_https(
             sockets.https,
             tls,
-            Gateway(gate),
-            edge.clone(),
+            Gateways(in_force.gate.clone()),
+            config.edge.clone(),
             stopping.clone(),
         )));
         if let Some(postman) = mailer.postman() {
             serving.push(tokio::spawn(postman.run(stopping.clone())));
         }
         let working = vec![
-            tokio::spawn(reap(desk, houses.clone())),
-            tokio::spawn(resolve_again(houses.clone())),
-            tokio::spawn(self_check(houses)),
-            tokio::spawn(chain::probe(instances)),
+            tokio::spawn(workers::reap(in_force.gate.clone())),
+            tokio::spawn(workers::resolve_again(in_force.gate.clone())),
+            tokio::spawn(workers::self_check(in_force.gate.clone())),
+            tokio::spawn(chain::probe(in_force.instances.clone())),
+            tokio::spawn(Reloader::new(config, lasting, in_force).serve(asked)),
         ];
         Ok(Self {
             https,
@@ -294,8 +290,7 @@ impl App {
             metrics,
             stop,
             readiness,
-            certificates,
-            edge,
+            reloads,
             serving,
             working,
             audit,
@@ -304,11 +299,9 @@ impl App {
         })
     }
 
-    pub fn reload_certificates(&self) {
-        match self.certificates.reload(&self.edge.certificates) {
-            Ok(()) => tracing::info!("certificates were read again"),
-            Err(error) => tracing::error!(%error, "the certificates on disk cannot be used; the old ones stay"),
-        }
+    /// Reads the configuration's file again; on any error the old one stays. `by` is for the audit log.
+    pub async fn reload(&self, by: &str) -> Result<Reloaded, NotReloaded> {
+        self.reloads.ask(by.to_owned()).await
     }
 
     /// Stops accepting, lets requests in flight end, and writes down what is queued.
@@ -365,6 +358,7 @@ fn administrator(
     audit: Audit,
     mailer: Mailer,
     (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
+    reloads: Option<Reloads>,
 ) -> Admin {
     Admin {
         accounts: stores.accounts.clone(),
@@ -386,7 +380,28 @@ fn administrator(
         rng,
         mailer,
         enrolment_code_life: Duration::from_secs(config.mfa.help_desk_code_hours.saturating_mul(3600)),
+        reloads,
     }
+}
+
+/// What one configuration makes of the gateway, at the start and at a reload. Whatever is wrong is found here, before
+/// anything is touched.
+async fn assemble(config: &Config, lasting: &Lasting, before: Option<&Before<'_>>) -> Result<Parts, AppError> {
+    let Lasting { stores, ground, audit, metrics, mailer, reloads, .. } = lasting;
+    let (houses, instances) = houses(config, ground, before).await?;
+    let gate = Gate {
+        desk: Arc::new(desk(config, lasting)),
+        houses: houses.into_iter().map(|house| (host_of(&house.hall.site), house)).collect(),
+        pages: Pages::new()?,
+        assertions: Assertions::default(),
+        metrics: metrics.clone(),
+        config: config.edge.clone(),
+    };
+    let chance = (ground.clock.clone(), ground.rng.clone());
+    let (audit, mailer, reloads) = (audit.clone(), mailer.clone(), Some(reloads.clone()));
+    let known = (ground.ring.clone(), Arc::new(ArcSwap::from_pointee(instances.clone())));
+    let admin = administrator(config, stores, known, audit, mailer, chance, reloads);
+    Ok(Parts { gate: Arc::new(gate), instances, admin: Arc::new(admin) })
 }
 
 fn place(config: &Config, site: &Site) -> Place {
@@ -399,14 +414,7 @@ fn place(config: &Config, site: &Site) -> Place {
     }
 }
 
-fn desk(
-    config: &Config,
-    stores: &Stores,
-    ring: SharedKeyring,
-    (audit, metrics): (Audit, Arc<Metrics>),
-    clock: Arc<dyn Clock>,
-    rng: Arc<dyn Rng>,
-) -> Desk {
+fn desk(config: &Config, Lasting { stores, ground, audit, metrics, sprays, .. }: &Lasting) -> Desk {
     Desk {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
@@ -414,12 +422,13 @@ fn desk(
         flows: stores.flows.clone(),
         ledger: stores.ledger.clone(),
         throttle: Throttle::new(stores.counters.clone(), config.limits),
+        sprays: sprays.clone(),
         policy: Policy::new(&config.mfa),
-        ring,
-        audit: Arc::new(audit),
-        metrics,
-        clock,
-        rng,
+        ring: ground.ring.clone(),
+        audit: Arc::new(audit.clone()),
+        metrics: metrics.clone(),
+        clock: ground.clock.clone(),
+        rng: ground.rng.clone(),
         settings: Settings {
             mfa: config.mfa.clone(),
             sessions: config.sessions,
@@ -434,9 +443,16 @@ fn desk(
     }
 }
 
-async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Vec<Instance>), AppError> {
-    let (upstreams, judges) = lmses(config, ground)?;
-    let instances = chain::instances(config, &judges, ground)?;
+async fn houses(
+    config: &Config,
+    ground: &Ground,
+    before: Option<&Before<'_>>,
+) -> Result<(Vec<Arc<House>>, Vec<Instance>), AppError> {
+    let (upstreams, judges) = lmses(config, ground, before)?;
+    let mut instances = chain::instances(config, &judges, ground)?;
+    if let Some(before) = before {
+        instances.iter_mut().for_each(|(_, instance)| before.hand_over(instance));
+    }
     let mut houses = Vec::new();
     for (site, upstream, lms) in upstreams {
         let hall = Hall {
@@ -445,7 +461,8 @@ async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Ve
             instances: instances.iter().filter(|(of, _)| of.serves(&site.name)).map(|(_, i)| i.clone()).collect(),
             sources: config.chain.instances.iter().filter(|i| i.serves(&site.name)).map(|i| i.name.clone()).collect(),
         };
-        houses.push(Arc::new(house(site, upstream, hall).await?));
+        let known = before.and_then(|before| before.address_of(site));
+        houses.push(Arc::new(house(site, upstream, hall, known).await?));
     }
     Ok((houses, instances.into_iter().map(|(_, instance)| instance).collect()))
 }
@@ -453,20 +470,27 @@ async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Ve
 type Lmses<'a> = Vec<(&'a Site, Upstream, Arc<dyn Lms>)>;
 
 /// Every site's LMS. Nobody is connected to yet.
-fn lmses<'a>(config: &'a Config, ground: &Ground) -> Result<(Lmses<'a>, Judges), AppError> {
+fn lmses<'a>(
+    config: &'a Config,
+    ground: &Ground,
+    before: Option<&Before<'_>>,
+) -> Result<(Lmses<'a>, Judges), AppError> {
     let (mut upstreams, mut judges) = (Lmses::new(), Judges::new());
     for site in &config.sites {
-        let upstream = upstream(config, site)?;
-        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(
-            upstream.clone(),
-            &site.public_url.to_string(),
-            ground.ring.clone(),
-            site.name.clone(),
-        ));
+        let (upstream, lms) = match before.and_then(|before| before.unchanged_house(site)) {
+            Some(house) => (house.upstream.clone(), house.hall.lms.clone()),
+            None => lms(config, site, ground)?,
+        };
         judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
         upstreams.push((site, upstream, lms));
     }
     Ok((upstreams, judges))
+}
+
+fn lms(config: &Config, site: &Site, ground: &Ground) -> Result<(Upstream, Arc<dyn Lms>), AppError> {
+    let upstream = upstream(config, site)?;
+    let moodle = Moodle::new(upstream.clone(), &site.public_url.to_string(), ground.ring.clone(), site.name.clone());
+    Ok((upstream, Arc::new(moodle)))
 }
 
 fn upstream(config: &Config, site: &Site) -> Result<Upstream, AppError> {
@@ -479,13 +503,17 @@ fn upstream(config: &Config, site: &Site) -> Result<Upstream, AppError> {
     .map_err(|cause| AppError::Upstream { site: site.name.to_string(), cause })
 }
 
-async fn house(site: &Site, upstream: Upstream, hall: Hall) -> Result<House, AppError> {
+/// `known`: where its LMS is, as far as that was found out before.
+async fn house(site: &Site, upstream: Upstream, hall: Hall, known: Option<SocketAddr>) -> Result<House, AppError> {
     let url = &site.upstream.url;
-    let address = resolve(url).await.map_err(|cause| AppError::Resolve {
-        site: site.name.to_string(),
-        host: url.host().to_owned(),
-        cause: cause.to_string(),
-    })?;
+    let address = match known {
+        Some(address) => address,
+        None => resolve(url).await.map_err(|cause| AppError::Resolve {
+            site: site.name.to_string(),
+            host: url.host().to_owned(),
+            cause: cause.to_string(),
+        })?,
+    };
     Ok(House {
         upstream,
         peer: ArcSwap::from_pointee(address),
@@ -506,47 +534,6 @@ async fn resolve(url: &Origin) -> io::Result<SocketAddr> {
 
 fn host_of(site: &Site) -> String {
     site.public_url.host().to_owned()
-}
-
-/// Flows that ended by time: their LMS sessions are logged out.
-async fn reap(desk: Arc<Desk>, houses: Vec<Arc<House>>) {
-    let halls: HashMap<String, Arc<Hall>> =
-        houses.iter().map(|house| (house.name().to_string(), house.hall.clone())).collect();
-    let mut ticks = tokio::time::interval(Duration::from_secs(5));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = flow::reap(&desk, &halls).await {
-            tracing::debug!(%error, "ended flows could not be looked for");
-        }
-    }
-}
-
-/// An LMS that moved is followed within half a minute (fault X19).
-async fn resolve_again(houses: Vec<Arc<House>>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(20));
-    loop {
-        ticks.tick().await;
-        for house in &houses {
-            match resolve(&house.hall.site.upstream.url).await {
-                Ok(address) => house.peer.store(Arc::new(address)),
-                Err(error) => {
-                    tracing::warn!(site = %house.name(), %error, "the LMS's name does not resolve; its last address stays in use")
-                }
-            }
-        }
-    }
-}
-
-/// Says in one line what is wrong with an LMS's own settings, once at start.
-async fn self_check(houses: Vec<Arc<House>>) {
-    for house in houses {
-        match house.hall.lms.self_check().await {
-            Ok(None) => tracing::info!(site = %house.name(), "the LMS answers and knows its public address"),
-            Ok(Some(problem)) => tracing::error!(site = %house.name(), "{problem}"),
-            Err(error) => tracing::warn!(site = %house.name(), %error, "the LMS does not answer yet"),
-        }
-    }
 }
 
 struct StoreProbe(Part, Stores, Arc<Metrics>);

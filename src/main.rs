@@ -34,6 +34,11 @@ fn main() -> ExitCode {
         Task::Manage(command @ Command::Keys(KeysCommand::RotateHeader(_))) => {
             without_machine(&config, |loaded| manage(loaded, command, json))
         }
+        // What is wrong with the file is the running gateway's to say.
+        Task::Manage(Command::Reload) => match config::admin_socket(&config, SystemClock.now()) {
+            Ok(socket) => block_on(cli::reload(json, &socket)),
+            Err(invalid) => cli::complain(&invalid, cli::FAILED),
+        },
         Task::Manage(command) => with_config(&config, |loaded| manage(loaded, command, json)),
     }
 }

@@ -7,6 +7,7 @@ use super::{
     },
     keyfile::{self, KeyfileError},
     methods::MethodError,
+    reload::{NotReloaded, Reloads},
     reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow, devices, short},
 };
 use crate::{
@@ -49,6 +50,8 @@ pub struct Admin {
     pub mailer: Mailer,
     /// `mfa.help_desk_code_hours`.
     pub enrolment_code_life: Duration,
+    /// `None` where no gateway runs.
+    pub reloads: Option<Reloads>,
 }
 
 /// A site, for acts on bindings and for letters.
@@ -67,6 +70,12 @@ pub struct Place {
 #[derive(Clone, Copy, Debug)]
 pub struct Operator {
     pub uid: u32,
+}
+
+impl Operator {
+    fn name(self) -> String {
+        format!("uid {}", self.uid)
+    }
 }
 
 /// Why it was not done. All of these are told to the operator as they stand.
@@ -114,6 +123,10 @@ pub enum AdminError {
     Keyring(#[from] KeyfileError),
     #[error(transparent)]
     Mail(#[from] mail::TestError),
+    #[error(transparent)]
+    Reload(#[from] NotReloaded),
+    #[error("no gateway runs here: there is nothing to reload, the next start reads the file")]
+    NotRunning,
 }
 
 /// How many sessions or tokens are searched for one by its key.
@@ -132,7 +145,14 @@ impl Admin {
             Command::Keys(KeysCommand::Rotate) => self.rotate_keys(by).await,
             Command::Keys(KeysCommand::RotateHeader(named)) => self.rotate_header(by, &named.site).await,
             Command::Mail(MailCommand::Test(to)) => Ok(Reply::Steps { steps: self.mailer.test(&to.to).await? }),
+            Command::Reload => self.reload(by).await,
         }
+    }
+
+    /// The gateway itself audits it, because a signal may ask for it too.
+    async fn reload(&self, by: Operator) -> Result<Reply, AdminError> {
+        let reloads = self.reloads.as_ref().ok_or(AdminError::NotRunning)?;
+        Ok(Reply::Reloaded(reloads.ask(by.name()).await?))
     }
 
     async fn account(&self, by: Operator, command: AccountCommand) -> Result<Reply, AdminError> {
@@ -355,7 +375,7 @@ impl Admin {
     }
 
     pub(super) fn note(&self, by: Operator, event: Event) {
-        self.audit.record(Context { by: Some(format!("uid {}", by.uid)), ..Context::default() }, event);
+        self.audit.record(Context { by: Some(by.name()), ..Context::default() }, event);
     }
 }
 

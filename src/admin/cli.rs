@@ -1,7 +1,7 @@
 //! The command line: its words, its help, and how an act of administration is carried out from it.
 
 use super::{
-    Admin, Command, Operator, Reply,
+    Admin, AdminError, Command, Operator, Reply,
     complete::{Console, complete},
     socket,
 };
@@ -100,6 +100,10 @@ Somebody has left, or something looks wrong:
 Mail has been set up in gateway.yaml:
   vestibule mail test --to you@example.org
 
+gateway.yaml was edited, or a certificate replaced:
+  vestibule check
+  vestibule reload                   sessions and connections stay; on any error the old one stays in force
+
 Acts of administration go to the running gateway by its Unix socket (admin.socket), as its own user or root. Where
 none runs they work on the stores directly.
 
@@ -117,7 +121,23 @@ pub async fn manage<E: Display>(
         Ok(command) => command,
         Err(why) => return fail(&why),
     };
-    match carry_out(command, socket, direct).await {
+    tell(carry_out(command, socket, direct).await, json)
+}
+
+/// The one act that nobody but a running gateway can carry out.
+pub async fn reload(json: bool, socket: &Path) -> ExitCode {
+    let asked = socket::ask(socket, &Command::Reload).await;
+    let told = match asked {
+        Ok(socket::Asked::Reply(reply)) => Ok(reply),
+        Ok(socket::Asked::Refused(why)) => Err(why),
+        Ok(socket::Asked::Nobody) => Err(format!("nobody answers on {}: {}", socket.display(), AdminError::NotRunning)),
+        Err(error) => Err(format!("the gateway could not be asked by {}: {error}", socket.display())),
+    };
+    tell(told, json)
+}
+
+fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
+    match told {
         Ok(reply) if json => say(&format!("{}\n", serde_json::to_string_pretty(&reply).unwrap_or_default())),
         Ok(reply) => say(&reply.to_string()),
         Err(error) => fail(&error),
@@ -189,7 +209,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 9);
+        assert_eq!(tried, 11);
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub enum Command {
     /// Mail to people
     #[command(subcommand)]
     Mail(MailCommand),
+    /// Have the running gateway read gateway.yaml, certificates and secrets again. Where anything is wrong with them
+    /// nothing changes
+    Reload,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]

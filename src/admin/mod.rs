@@ -18,6 +18,7 @@ pub mod listener;
 mod local;
 mod methods;
 pub mod probe;
+mod reload;
 mod reply;
 mod sheet;
 pub mod socket;
@@ -31,9 +32,10 @@ pub use command::{
 pub use config::Config;
 pub use imports::{BindingAt, BindingRow, BindingsOf, ImportBindings, ImportLinks, LinkRow, NewBinding};
 pub use init::{InitError, Plan, development_certificate, init};
-pub use keyfile::{KeyfileError, create as create_keyring, read as read_keyring};
+pub use keyfile::{KeyfileError, add_headers as add_header_names, create as create_keyring, read as read_keyring};
 pub use listener::Monitor;
 pub use methods::{LinkMethod, Merge, MethodError, MethodOf, MethodRow};
+pub use reload::{Ask, NotReloaded, Reloaded, Reloads};
 pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
 

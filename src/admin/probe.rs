@@ -267,7 +267,7 @@ async fn real(plan: &Plan<'_>) -> Finding {
             bad(format!("header sign-in was refused for {name}"), "see deploy/moodle/README.md")
         }
         Err(error @ LmsError::Outbound(_)) => unknown(format!("header sign-in could not be tried: {error}"), None),
-        Err(error @ (LmsError::Unsuitable(_) | LmsError::Name)) => {
+        Err(error @ (LmsError::Unsuitable(_) | LmsError::HeaderRefused(_) | LmsError::Name)) => {
             bad(format!("header sign-in does not work for {name}"), &error.to_string())
         }
     }

@@ -1,6 +1,7 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
+    Reloaded,
     imports::{self, BindingRow},
     methods::{self, MethodRow},
 };
@@ -50,6 +51,7 @@ pub enum Reply {
     },
     /// Told once, because the LMS has to be told it; kept in the keyring alone.
     Header(HeaderSheet),
+    Reloaded(Reloaded),
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,6 +214,7 @@ impl fmt::Display for Reply {
                 )?;
                 writeln!(f, "raises the alarm. Afterwards: vestibule account passwd --source {source} --user {user}")
             }
+            Reply::Reloaded(reloaded) => reloaded.fmt(f),
             Reply::Header(sheet) => {
                 write!(f, "{sheet}")?;
                 let file = plain(&sheet.keys_file);

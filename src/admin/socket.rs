@@ -5,6 +5,7 @@
 
 use super::{Admin, AdminError, Command, Operator, Reply};
 use crate::types::{Rng, RngExt};
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, service::service_fn};
@@ -62,8 +63,8 @@ impl AdminSocket {
         Ok(Self { listener: bound?, path: path.to_owned(), own_uid })
     }
 
-    /// Answers until `stop` says true, then ends what is being answered.
-    pub async fn serve(self, admin: Arc<Admin>, mut stop: watch::Receiver<bool>) {
+    /// Answers until `stop` says true, each time with the configuration in force; then ends what is being answered.
+    pub async fn serve(self, admin: Arc<ArcSwap<Admin>>, mut stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let mut running = JoinSet::new();
         loop {
@@ -75,7 +76,7 @@ impl AdminSocket {
             };
             match accepted {
                 Ok((stream, place)) => {
-                    let (admin, own_uid) = (admin.clone(), self.own_uid);
+                    let (admin, own_uid) = (admin.load_full(), self.own_uid);
                     running.spawn(async move {
                         connection(stream, admin, own_uid).await;
                         drop(place);
@@ -176,6 +177,8 @@ fn status(error: &AdminError) -> StatusCode {
     match error {
         AdminError::Store(_) | AdminError::Half { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Keyring(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        AdminError::Reload(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AdminError::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
         AdminError::Method(error) => error.status(),
         AdminError::NoAccount(_)

@@ -290,6 +290,7 @@ impl Desk {
             rng: Arc::new(SystemRng),
             mailer: Mailer::new(None),
             enrolment_code_life: Duration::from_secs(24 * 3600),
+            reloads: None,
         };
         Self { folder, stores, locals, admin: Arc::new(admin) }
     }
@@ -510,7 +511,7 @@ async fn i5_the_socket_is_its_owners_alone_and_only_post_acts() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(AdminSocket::bind(&path, &SystemRng).await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
     let (stop, stopped) = watch::channel(false);
-    let server = tokio::spawn(socket.serve(desk.admin.clone(), stopped));
+    let server = tokio::spawn(socket.serve(Arc::new(ArcSwap::new(desk.admin.clone())), stopped));
 
     let socket::Asked::Reply(Reply::Accounts(rows)) = socket::ask(&path, &command("account list")).await.unwrap()
     else {
@@ -635,6 +636,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         rng: admin.rng.clone(),
         mailer: admin.mailer.clone(),
         enrolment_code_life: admin.enrolment_code_life,
+        reloads: None,
     };
     let reply = cli::carry_out(command("account disable alice"), &nobody, async || Ok::<_, &str>(copy)).await;
     assert!(reply.unwrap().to_string().starts_with("alice is switched off"));

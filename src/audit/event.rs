@@ -42,6 +42,10 @@ pub enum Event {
         name: String,
         limit: &'static str,
     },
+    /// One wrong password was tried at many names: the next tries of it are slowed down.
+    SprayingNoticed {
+        door: Door,
+    },
     /// The password was right and the account may not sign in all the same.
     SignInDenied {
         door: Door,
@@ -196,6 +200,15 @@ pub enum Event {
     HeaderRotated {
         site: SiteName,
     },
+    /// gateway.yaml was read again and is in force: which keys and entries are another.
+    ConfigurationReloaded {
+        changes: Vec<String>,
+    },
+    /// It was read again and is not: the one before stays.
+    ConfigurationRefused {
+        reason: &'static str,
+        keys: Vec<String>,
+    },
 }
 
 impl Event {
@@ -226,6 +239,7 @@ impl Event {
             Event::SignedOut { account } | Event::SessionRevoked { account, .. } => account.as_ref(),
             Event::PasswordJudged { .. }
             | Event::SignInThrottled { .. }
+            | Event::SprayingNoticed { .. }
             | Event::SignInDenied { .. }
             | Event::GuestSignedIn
             | Event::IdentityWithheld { .. }
@@ -236,7 +250,9 @@ impl Event {
             | Event::LocalPasswordSet { .. }
             | Event::BreakGlassIssued { .. }
             | Event::BreakGlassUsed { .. }
-            | Event::HeaderRotated { .. } => None,
+            | Event::HeaderRotated { .. }
+            | Event::ConfigurationReloaded { .. }
+            | Event::ConfigurationRefused { .. } => None,
         }
     }
 }

@@ -209,21 +209,21 @@ pub async fn run(
             Verdict::Ok(proven) => {
                 let proof = Authenticated::new(instance, *proven, clock.now(), errors);
                 let end = End::Authenticated(Box::new(proof));
-                return Outcome { end, verdicts, unavailable: failing(instances) };
+                return Outcome { end, verdicts, unavailable: errors || failing(instances) };
             }
             Verdict::Denied(_, answer) => {
                 let end = End::Refused { why: Why::Denied, answer: answer.or(refusal) };
-                return Outcome { end, verdicts, unavailable: failing(instances) };
+                return Outcome { end, verdicts, unavailable: errors || failing(instances) };
             }
             Verdict::Declined(answer) => {
                 looked = true;
                 refusal = answer.or(refusal);
             }
-            Verdict::Error(_) => errors = true,
+            Verdict::Error(_) | Verdict::Unclear(_) => errors = true,
         }
     }
     let why = if looked || !errors { Why::Declined } else { Why::NobodyLooked };
-    Outcome { end: End::Refused { why, answer: refusal }, verdicts, unavailable: failing(instances) }
+    Outcome { end: End::Refused { why, answer: refusal }, verdicts, unavailable: errors || failing(instances) }
 }
 
 async fn ask(instance: &Instance, source: &dyn PasswordSource, asked: &Asked<'_>) -> Verdict {
@@ -233,6 +233,10 @@ async fn ask(instance: &Instance, source: &dyn PasswordSource, asked: &Asked<'_>
         Verdict::Error(reason) => {
             tracing::warn!(source = %instance.name, %reason, "a sign-in source cannot answer; the chain goes on without it");
             instance.health.failed();
+        }
+        // One person's trouble must not open the breaker for everybody.
+        Verdict::Unclear(reason) => {
+            tracing::warn!(source = %instance.name, %reason, "a sign-in source cannot say of one attempt");
         }
         Verdict::Ok(_) | Verdict::Declined(_) | Verdict::Denied(..) => instance.health.answered(),
     }
@@ -266,7 +270,7 @@ pub async fn complete(
         }
         Verdict::Denied(..) => (End::Refused { why: Why::Denied, answer: None }, false),
         Verdict::Declined(_) => (End::Refused { why: Why::Declined, answer: None }, false),
-        Verdict::Error(_) => (End::Refused { why: Why::NobodyLooked, answer: None }, true),
+        Verdict::Error(_) | Verdict::Unclear(_) => (End::Refused { why: Why::NobodyLooked, answer: None }, true),
     };
     Outcome { end, verdicts, unavailable }
 }

@@ -126,6 +126,9 @@ pub enum Verdict {
     Denied(&'static str, Option<Box<Answer>>),
     /// Cannot say. The reason is for the operator.
     Error(String),
+    /// ERROR of this attempt alone, which tells nothing of whether the source answers: no room to hash just now, an
+    /// LMS that will not say who this one user is.
+    Unclear(String),
 }
 
 impl Verdict {
@@ -135,7 +138,7 @@ impl Verdict {
             Verdict::Ok(_) => "ok",
             Verdict::Declined(_) => "declined",
             Verdict::Denied(..) => "denied",
-            Verdict::Error(_) => "error",
+            Verdict::Error(_) | Verdict::Unclear(_) => "error",
         }
     }
     /// Why, where there is more to say; nothing of the person.
@@ -143,7 +146,7 @@ impl Verdict {
         match self {
             Verdict::Ok(_) | Verdict::Declined(_) => None,
             Verdict::Denied(reason, _) => Some(reason),
-            Verdict::Error(reason) => Some(reason),
+            Verdict::Error(reason) | Verdict::Unclear(reason) => Some(reason),
         }
     }
 }

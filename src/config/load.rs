@@ -3,12 +3,14 @@
 use super::{
     Config, check,
     locate::line,
+    original::Original,
     outside::{self, Outside},
     problem::{Invalid, KeyPath, Problem},
     typed,
 };
 use crate::types::Timestamp;
-use std::path::Path;
+use serde_yaml::Value;
+use std::path::{Path, PathBuf};
 
 /// A configuration the gateway starts with, and what its operator takes on by it.
 #[derive(Debug)]
@@ -20,12 +22,22 @@ pub struct Loaded {
 
 /// Reads, types and checks the file, and looks for the files it names.
 pub fn load(path: &Path, now: Timestamp, machine: &dyn Outside) -> Result<Loaded, Invalid> {
-    verdict(path, read(path).map(|text| parse(&text, now, Some(machine))))
+    verdict(path, now, Some(machine))
 }
 
 /// The same without looking for the files it names: `vestibule init` is about to make them.
 pub fn load_before_init(path: &Path, now: Timestamp) -> Result<Loaded, Invalid> {
-    verdict(path, read(path).map(|text| parse(&text, now, None)))
+    verdict(path, now, None)
+}
+
+/// Where the running gateway is asked, also by a file that it would refuse: the refusal is its own to say and to audit.
+pub fn admin_socket(path: &Path, now: Timestamp) -> Result<PathBuf, Invalid> {
+    let invalid = |problems| Invalid { file: path.to_owned(), problems };
+    let text = read(path).map_err(|problem| invalid(vec![problem]))?;
+    // A file that is no YAML names no socket.
+    let tree: Value = serde_yaml::from_str(&text).map_err(|_| invalid(parse(&text, now, None).1))?;
+    let socket = tree.get("admin").and_then(|admin| admin.get("socket")).and_then(Value::as_str);
+    Ok(socket.map_or_else(|| Config::default().admin.socket, PathBuf::from))
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
@@ -38,13 +50,15 @@ fn read(path: &Path) -> Result<String, Problem> {
     })
 }
 
-fn verdict(path: &Path, parsed: Result<(Config, Vec<Problem>), Problem>) -> Result<Loaded, Invalid> {
-    let (config, problems) = parsed.unwrap_or_else(|problem| (Config::default(), vec![problem]));
+fn verdict(path: &Path, now: Timestamp, machine: Option<&dyn Outside>) -> Result<Loaded, Invalid> {
+    let invalid = |problems| Invalid { file: path.to_owned(), problems };
+    let text = read(path).map_err(|problem| invalid(vec![problem]))?;
+    let (config, problems) = parse(&text, now, machine);
     if problems.iter().any(Problem::is_error) {
-        Err(Invalid { file: path.to_owned(), problems })
-    } else {
-        Ok(Loaded { config, warnings: problems })
+        return Err(invalid(problems));
     }
+    let original = Some(Original::new(path.to_owned(), &text));
+    Ok(Loaded { config: Config { original, ..config }, warnings: problems })
 }
 
 /// The configuration in `text`, and every problem with its line, in the order of the file.

@@ -5,17 +5,23 @@
 //! the machine has (`outside`). Secrets stand in it by reference only (`reference`).
 
 mod check;
+mod difference;
 mod explain;
+mod fixed;
 mod load;
 mod locate;
+mod original;
 mod outside;
 mod problem;
 mod reference;
 mod typed;
 
 pub use check::check;
+pub use difference::difference;
 pub use explain::explain;
-pub use load::{Loaded, load, load_before_init, parse};
+pub use fixed::needs_restart;
+pub use load::{Loaded, admin_socket, load, load_before_init, parse};
+pub use original::Original;
 pub use outside::{Machine, Outside};
 pub use problem::{Invalid, KeyPath, Problem, Segment, Severity};
 pub use reference::{ReferenceError, resolve, store_with_secrets};
@@ -40,6 +46,9 @@ pub struct Config {
     pub audit: audit::Config,
     pub keys: keys::Config,
     pub telemetry: telemetry::Config,
+    /// Where it was read, so that it can be read again; `None` where no file holds it.
+    #[serde(skip)]
+    pub original: Option<Original>,
 }
 
 impl Config {

@@ -54,6 +54,7 @@ impl House {
     }
 }
 
+/// What one configuration makes of the edge. A reload builds another, and requests that are under way keep theirs.
 pub struct Gate {
     pub desk: Arc<Desk>,
     /// By host name.
@@ -277,7 +278,13 @@ impl Gate {
         Ok(session)
     }
 
-    /// The same without noting use: an open websocket on which nobody says anything keeps no session alive.
+    /// Whether this request's session goes on; what cannot be said is no.
+    pub async fn is_signed_in(&self, incoming: &Incoming) -> bool {
+        let Ok(house) = self.house(incoming) else { return false };
+        matches!(self.session(&house, incoming).await, Ok(Some(_)))
+    }
+
+    /// [`Gate::session`] without noting use: an open websocket on which nobody says anything keeps no session alive.
     pub async fn live(&self, house: &House, key: &SessionKey) -> Result<Option<Arc<Session>>, Unavailable> {
         let Some(session) = self.desk.sessions.get(key).await? else { return Ok(None) };
         let now = self.desk.clock.now();

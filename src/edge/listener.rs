@@ -3,8 +3,10 @@
 use super::{
     Config,
     conn::{Conn, HeadLimits},
-    proxy::Gateway,
+    gate::Gate,
+    proxy::Gateways,
 };
+use arc_swap::ArcSwap;
 use http::{Response, StatusCode, header};
 use http_body_util::Empty;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,11 +31,11 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 pub async fn serve_https(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
-    gateway: Gateway,
+    gateways: Gateways,
     config: Config,
     stop: watch::Receiver<bool>,
 ) {
-    let proxy = Arc::new(http_proxy(gateway, &config));
+    let proxy = Arc::new(http_proxy(gateways, &config));
     let acceptor = TlsAcceptor::from(tls);
     let places = Arc::new(Semaphore::new(config.max_connections));
     let limits = HeadLimits {
@@ -70,10 +72,10 @@ pub async fn serve_https(
     }
 }
 
-fn http_proxy(gateway: Gateway, config: &Config) -> HttpProxy<Gateway> {
+fn http_proxy(gateways: Gateways, config: &Config) -> HttpProxy<Gateways> {
     // One retry, and only of what pingora knows to be safe: a request that met a connection just closing.
     let conf = ServerConf { threads: 1, upstream_keepalive_pool_size: 256, max_retries: 1, ..ServerConf::default() };
-    let mut proxy = HttpProxy::new(gateway, Arc::new(conf));
+    let mut proxy = HttpProxy::new(gateways, Arc::new(conf));
     proxy.handle_init_modules();
     let mut h2 = default_h2_options();
     h2.max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
@@ -102,7 +104,7 @@ async fn accepted_or_pause(accepted: std::io::Result<(TcpStream, SocketAddr)>) -
 }
 
 /// Plain HTTP: a redirect to the same place over https on a host that is ours, and 400 for anything else.
-pub async fn serve_http(listener: TcpListener, hosts: Arc<Vec<String>>, mut stop: watch::Receiver<bool>) {
+pub async fn serve_http(listener: TcpListener, gates: Arc<ArcSwap<Gate>>, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -111,10 +113,10 @@ pub async fn serve_http(listener: TcpListener, hosts: Arc<Vec<String>>, mut stop
                 if connections.len() >= 1000 {
                     continue;
                 }
-                let hosts = hosts.clone();
+                let gates = gates.clone();
                 connections.spawn(async move {
                     let service = hyper::service::service_fn(move |request| {
-                        let response = redirect(&request, &hosts);
+                        let response = redirect(&request, &gates.load());
                         async move { Ok::<_, std::convert::Infallible>(response) }
                     });
                     let serve = hyper::server::conn::http1::Builder::new()
@@ -131,14 +133,13 @@ pub async fn serve_http(listener: TcpListener, hosts: Arc<Vec<String>>, mut stop
     }
 }
 
-fn redirect<B>(request: &http::Request<B>, authorities: &[String]) -> Response<Empty<bytes::Bytes>> {
+fn redirect<B>(request: &http::Request<B>, gate: &Gate) -> Response<Empty<bytes::Bytes>> {
     let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok());
     let name = host.and_then(|h| super::hygiene::canonical_host(h).ok()).map(|h| h.name);
-    let ours = name
-        .and_then(|name| authorities.iter().find(|a| super::hygiene::canonical_host(a).is_ok_and(|h| h.name == name)));
+    let ours = name.and_then(|name| gate.houses.get(&name));
     let target = request.uri().path_and_query().map_or("/", |t| t.as_str());
     let mut response = Response::new(Empty::new());
-    let location = ours.filter(|_| target.starts_with('/')).map(|authority| format!("https://{authority}{target}"));
+    let location = ours.filter(|_| target.starts_with('/')).map(|house| format!("https://{}{target}", house.authority));
     match location.and_then(|l| http::HeaderValue::from_str(&l).ok()) {
         Some(location) => {
             *response.status_mut() = StatusCode::PERMANENT_REDIRECT;

@@ -17,6 +17,7 @@ use crate::{
     sessions::cookie,
     types::{RequestId, RngExt},
 };
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -33,11 +34,17 @@ const INTERIM_LIMIT: u32 = 16;
 /// How often an open websocket's session is looked at; a local lookup.
 const GUARD_EVERY: Duration = Duration::from_millis(500);
 
+/// Pingora's application. A reload puts another gate in the place of this one.
+#[derive(Clone)]
+pub struct Gateways(pub Arc<ArcSwap<Gate>>);
+
+/// The gate that one request found when it came: from its head to its end there is one configuration.
 #[derive(Clone)]
 pub struct Gateway(pub Arc<Gate>);
 
 /// One request's state between hooks.
 pub struct Ctx {
+    gateway: Gateway,
     id: RequestId,
     since: std::time::Instant,
     site: Option<Arc<House>>,
@@ -53,12 +60,15 @@ pub struct Ctx {
 }
 
 #[async_trait]
-impl ProxyHttp for Gateway {
+impl ProxyHttp for Gateways {
     type CTX = Ctx;
 
+    /// Called once a request's head has been read.
     fn new_ctx(&self) -> Ctx {
+        let gate = self.0.load_full();
         Ctx {
-            id: RequestId::new(self.0.desk.rng.hex(8)),
+            id: RequestId::new(gate.desk.rng.hex(8)),
+            gateway: Gateway(gate),
             since: std::time::Instant::now(),
             site: None,
             intent: "refused",
@@ -83,16 +93,17 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         // A panic ends this request, not the connection's task and never the gateway (fault X26).
-        let decided = AssertUnwindSafe(self.decide(session, ctx)).catch_unwind().await;
+        let gateway = ctx.gateway.clone();
+        let decided = AssertUnwindSafe(gateway.decide(session, ctx)).catch_unwind().await;
         let decided = decided.unwrap_or_else(|_| {
             tracing::error!(request_id = %ctx.id, "a request ended in a panic; this is a defect, please report it");
-            self.0.metrics.panicked();
+            gateway.0.metrics.panicked();
             Ok(Some(rescue::json(500, &ctx.id)))
         });
         match decided? {
             Some(answer) => {
                 ctx.status = answer.status().as_u16();
-                self.write(session, answer).await?;
+                gateway.write(session, answer).await?;
                 Ok(true)
             }
             None => Ok(false),
@@ -101,7 +112,7 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
         let Some(forward) = &ctx.forward else { return Err(Error::new(ErrorType::InternalError)) };
-        let (house, config) = (&forward.house, &self.0.config);
+        let (house, config) = (&forward.house, &ctx.gateway.0.config);
         let address = **house.peer.load();
         let sni = house.upstream_tls.clone().unwrap_or_default();
         let mut peer = HttpPeer::new(address, house.upstream_tls.is_some(), sni);
@@ -157,7 +168,7 @@ impl ProxyHttp for Gateway {
             return interim(response, ctx);
         }
         let watched = match (&ctx.forward, &ctx.incoming) {
-            (Some(forward), Some(incoming)) => self.watch(forward, incoming, response).await,
+            (Some(forward), Some(incoming)) => ctx.gateway.watch(forward, incoming, response).await,
             (None, _) | (_, None) => return Ok(()),
         };
         let set_cookies = match watched {
@@ -168,8 +179,8 @@ impl ProxyHttp for Gateway {
             }
         };
         let upgraded = session.was_upgraded() || response.status == StatusCode::SWITCHING_PROTOCOLS;
-        if upgraded && let (Some(forward), Some(incoming)) = (&ctx.forward, &ctx.incoming) {
-            self.guard(session, &forward.house, incoming);
+        if upgraded && let Some(incoming) = &ctx.incoming {
+            self.guard(session, incoming);
         }
         let keep = |name: &HeaderName| upgraded && matches!(*name, header::CONNECTION | header::UPGRADE);
         let dropped: Vec<HeaderName> = response
@@ -192,7 +203,7 @@ impl ProxyHttp for Gateway {
                 response.insert_header(header::LOCATION, location)?;
             }
         }
-        self.add_hsts(|name, value| response.insert_header(name, value).map(|_| ()))?;
+        ctx.gateway.add_hsts(|name, value| response.insert_header(name, value).map(|_| ()))?;
         ctx.status = response.status.as_u16();
         Ok(())
     }
@@ -217,8 +228,8 @@ impl ProxyHttp for Gateway {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if session.was_upgraded()
-            && let (Some(forward), Some(incoming)) = (&ctx.forward, &ctx.incoming)
-            && !matches!(self.0.session(&forward.house, incoming).await, Ok(Some(_)))
+            && let Some(incoming) = &ctx.incoming
+            && !self.0.load_full().is_signed_in(incoming).await
         {
             return Err(Error::explain(ErrorType::ConnectionClosed, "the session of this websocket has ended"));
         }
@@ -228,15 +239,15 @@ impl ProxyHttp for Gateway {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
         let code = status_of(error);
         if code > 0 && session.response_written().is_none() {
-            let answer = ctx.instead.take().unwrap_or_else(|| self.error_answer(ctx, code));
+            let answer = ctx.instead.take().unwrap_or_else(|| ctx.gateway.error_answer(ctx, code));
             ctx.status = answer.status().as_u16();
             session.set_keepalive(None);
-            let _ = self.write(session, answer).await;
+            let _ = ctx.gateway.write(session, answer).await;
         }
         if *error.esource() == ErrorSource::Upstream
             && let Some(house) = &ctx.site
         {
-            self.0.metrics.upstream_error(house.name().as_str(), "stream");
+            ctx.gateway.0.metrics.upstream_error(house.name().as_str(), "stream");
             tracing::warn!(request_id = %ctx.id, site = %house.name(), %error, "the LMS could not be reached");
         }
         FailToProxy { error_code: code, can_reuse_downstream: false }
@@ -256,7 +267,7 @@ impl ProxyHttp for Gateway {
             info.request_is_over();
         }
         let site = ctx.site.as_ref().map_or("-", |house| house.name().as_str());
-        self.0.metrics.request(site, ctx.intent, ctx.status);
+        ctx.gateway.0.metrics.request(site, ctx.intent, ctx.status);
         // The path alone: queries carry tokens and passwords (attack H2).
         let path = ctx.incoming.as_ref().map_or("-", |incoming| loggable(incoming));
         tracing::info!(
@@ -270,6 +281,33 @@ impl ProxyHttp for Gateway {
             error = error.map(|e| e.etype().as_str()),
             "request"
         );
+    }
+}
+
+impl Gateways {
+    /// A websocket ends within half a second of its session, also where the LMS does all the talking. It may stay open
+    /// for days, so it is judged by the configuration in force and not by the one it came under: a rule that was
+    /// tightened counts for it as for any page. The task ends with the connection, of which it holds nothing.
+    fn guard(&self, session: &Session, incoming: &Incoming) {
+        let Some(key) = incoming.cookie(cookie::SESSION).map(keys::session_key) else { return };
+        let Some(conn) = Conn::info(session.digest()).as_ref().map(Arc::downgrade) else { return };
+        let (gates, host) = (self.0.clone(), incoming.host.name.clone());
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(GUARD_EVERY);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(conn) = conn.upgrade() else { return };
+                let gate = gates.load_full();
+                let lives = match gate.houses.get(&host) {
+                    Some(house) => matches!(gate.live(house, &key).await, Ok(Some(_))),
+                    None => false,
+                };
+                if !lives {
+                    return conn.cut();
+                }
+            }
+        });
     }
 }
 
@@ -354,25 +392,6 @@ impl Gateway {
             None => rescue::json(code, &ctx.id),
         };
         rescue::with_retry(answer, code)
-    }
-
-    /// A websocket ends within half a second of its session, also where the LMS does all the talking. The task ends
-    /// with the connection, of which it holds nothing.
-    fn guard(&self, session: &Session, house: &Arc<House>, incoming: &Incoming) {
-        let Some(key) = incoming.cookie(cookie::SESSION).map(keys::session_key) else { return };
-        let Some(conn) = Conn::info(session.digest()).as_ref().map(Arc::downgrade) else { return };
-        let (gate, house) = (self.0.clone(), house.clone());
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(GUARD_EVERY);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                let Some(conn) = conn.upgrade() else { return };
-                if !matches!(gate.live(&house, &key).await, Ok(Some(_))) {
-                    return conn.cut();
-                }
-            }
-        });
     }
 
     fn add_hsts(&self, mut set: impl FnMut(HeaderName, String) -> Result<()>) -> Result<()> {

@@ -24,7 +24,7 @@ pub fn status(error: &FlowError) -> u16 {
     match error {
         FlowError::Store(_) | FlowError::SourceDown | FlowError::Unrecorded => 503,
         FlowError::Lms(LmsError::Outbound(error)) => outbound_status(error),
-        FlowError::Lms(LmsError::Unsuitable(_) | LmsError::Name) => 502,
+        FlowError::Lms(LmsError::Unsuitable(_) | LmsError::HeaderRefused(_) | LmsError::Name) => 502,
         FlowError::Seal(_) => 500,
     }
 }

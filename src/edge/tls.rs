@@ -34,10 +34,14 @@ impl Certificates {
         Ok(Arc::new(Self(ArcSwap::from_pointee(read(list)?))))
     }
 
-    /// Takes the files as they are now; on any error the old ones stay.
-    pub fn reload(&self, list: &[Certificate]) -> Result<(), TlsError> {
-        self.0.store(Arc::new(read(list)?));
-        Ok(())
+    pub fn is_same(&self, other: &Self) -> bool {
+        let chains = |keys: &Arc<Vec<Arc<CertifiedKey>>>| keys.iter().map(|key| key.cert.clone()).collect::<Vec<_>>();
+        chains(&self.0.load()) == chains(&other.0.load())
+    }
+
+    /// The next handshakes get what `fresh` holds.
+    pub fn replace(&self, fresh: &Self) {
+        self.0.store(fresh.0.load_full());
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     accounts::{Account, Question, Resolution, Resolved, resolve},
     audit::Event,
     chain::{self, Attempt, Authenticated, End, Selection, Why},
-    limits::{Leave, PasswordSlot},
+    limits::{Leave, PasswordSlot, Spray},
     lms::LmsUser,
     outbound::Answer,
     types::{Door, FlowId, Rng, RngExt, SourceId, Unavailable, Username},
@@ -40,6 +40,9 @@ pub(super) fn given(
     }
 }
 
+/// What a try of a password waits that is being tried at many names: a sprayer's thousands take hours.
+const SPRAYED: Duration = Duration::from_secs(3);
+
 pub(super) enum Judged {
     Authenticated(Box<Authenticated>),
     /// With the LMS's own words, where it alone is asked here.
@@ -57,6 +60,9 @@ pub(super) async fn judge(
 ) -> Result<Judged, FlowError> {
     let name = Username::canonical(attempt.credentials.username());
     let selection = selection(desk, hall, name.as_ref(), canonical).await?;
+    if desk.sprays.is_known(attempt.credentials.password().expose(), desk.now()) {
+        tokio::time::sleep(SPRAYED).await;
+    }
     let outcome = chain::run(&hall.instances, &selection, name.as_ref(), attempt, desk.clock.as_ref()).await;
     desk.record(
         hall,
@@ -77,13 +83,26 @@ pub(super) async fn judge(
             match why {
                 Why::Denied | Why::NobodyLooked => desk.throttle.password_not_wrong(slot).await?,
                 // Also while another instance is down: its turn comes again, a guess at this one does not.
-                Why::Declined => desk.throttle.password_wrong(slot).await?,
+                Why::Declined => {
+                    desk.throttle.password_wrong(slot).await?;
+                    note_spray(desk, hall, caller, attempt, canonical);
+                }
             }
             match outcome.unavailable {
                 true => Err(FlowError::SourceDown),
                 false => Ok(Judged::Refused(answer.filter(|_| hall.asks_its_lms_alone()))),
             }
         }
+    }
+}
+
+/// One wrong password at many names (attack E5) is told, and its next tries take longer. A right one among them only
+/// waits.
+fn note_spray(desk: &Desk, hall: &Hall, caller: &Caller, attempt: &Attempt, canonical: &str) {
+    let password = attempt.credentials.password().expose();
+    if desk.sprays.wrong(password, canonical, desk.now()) == Spray::Noticed {
+        tracing::error!(site = %hall.site.name, "one password is being tried at many names; its tries are slowed down");
+        desk.record(hall, caller, Event::SprayingNoticed { door: attempt.credentials.door() });
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{Caller, Desk, FlowError, Hall, begin::denied};
 use crate::{
-    accounts::{self, Bound, How, Resolved, bind, name_for_lms},
+    accounts::{self, Account, Bound, How, Resolved, bind, name_for_lms},
     audit::Event,
     chain::{Attempt, Authenticated, Credentials, LmsPassword},
     lms::{HeaderIdentity, Held, Judgement, LmsError, LmsUser, LoginForm},
@@ -144,15 +144,19 @@ async fn by_header(
     // Before the LMS is told: whoever it makes now has a higher id.
     let highest = desk.accounts.highest_bound(site).await?;
     let before = highest.max(LmsUserId(hall.site.lms.users_before.unwrap_or(u64::MAX)));
-    let who = HeaderIdentity {
-        username: sent.clone(),
-        first_name: account.given_name.clone(),
-        last_name: account.family_name.clone(),
-        email: account.email.clone(),
-    };
+    let (first_name, last_name) = names(account);
+    let who = HeaderIdentity { username: sent.clone(), first_name, last_name, email: account.email.clone() };
     let judged = match &service {
-        None => hall.lms.sign_in_by_header(&who, caller.client).await?,
-        Some(service) => hall.lms.mint_by_header(&who, service, caller.client).await?,
+        None => hall.lms.sign_in_by_header(&who, caller.client).await,
+        Some(service) => hall.lms.mint_by_header(&who, service, caller.client).await,
+    };
+    let judged = match judged {
+        // A user of that name whom the LMS knows by a password of its own: whoever has that opens it.
+        Err(LmsError::HeaderRefused(reason)) => {
+            tracing::error!(account = %account.id, %reason, "the LMS opens nothing by its header for this account");
+            return Ok(Opened::Prove);
+        }
+        judged => judged?,
     };
     match judged {
         Judgement::Accepted { user, held } => {
@@ -161,6 +165,19 @@ async fn by_header(
         Judgement::Refused(_) | Judgement::Barred(_) => Err(FlowError::Lms(LmsError::Unsuitable(
             "the LMS refuses a sign-in by its trusted header: see deploy/moodle".into(),
         ))),
+    }
+}
+
+/// An LMS asks for both names before it lets anybody in: where the source states the whole name alone, it is parted.
+fn names(account: &Account) -> (Option<String>, Option<String>) {
+    let (first, last) = (account.given_name.clone(), account.family_name.clone());
+    let whole = account.display_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    match (first, last, whole) {
+        (None, None, Some(whole)) => {
+            let (first, last) = whole.rsplit_once(' ').unwrap_or((whole, whole));
+            (Some(first.trim().to_owned()), Some(last.to_owned()))
+        }
+        (first, last, _) => (first, last),
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod config;
 mod counters;
+mod spray;
 mod throttle;
 
 pub use config::Config;
 pub use counters::{Count, Counters};
+pub use spray::{Spray, Sprays};
 pub use throttle::{FactorSlot, Leave, Limit, PasswordSlot, Throttle};

@@ -15,6 +15,10 @@ pub enum LmsError {
     /// The LMS is reachable but not set up as this sign-in needs it; the text names the setting.
     #[error("{0}")]
     Unsuitable(String),
+    /// The LMS opens nothing by its header for this name: it has such a user under another kind of authentication, or
+    /// does not trust the header at all. The text says what to do.
+    #[error("{0}")]
+    HeaderRefused(String),
     /// Only what no database folds into another name is told to an LMS (attack J1). The operator's to mend.
     #[error(
         "a user name for the LMS is 1 to 100 of a-z, 0-9, '.', '_', '@' and '-'; this one is not, and was not sent"

@@ -40,7 +40,16 @@ pub fn init(config: &Config) {
 /// Below `info` the libraries print whole heads, cookies and tokens among them (attack I6). Whatever an operator asks
 /// for, their details stay out; ours are written to be read by others.
 fn may_be_written(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::INFO || metadata.target().split("::").next() == Some("vestibule")
+    may_say(metadata.target(), *metadata.level())
+}
+
+fn may_say(target: &str, level: Level) -> bool {
+    match target.split("::").next() {
+        Some("vestibule") => true,
+        // Its warnings print the whole entry that nobody waited for any more; what went wrong, chain/sources/ldap says.
+        Some("ldap3") => false,
+        Some(_) | None => level <= Level::INFO,
+    }
 }
 
 #[cfg(test)]
@@ -55,5 +64,12 @@ mod tests {
         for bad in ["inof", "vestibule=loud"] {
             assert!(parse_filter(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn libraries_keep_their_details_to_themselves() {
+        assert!(may_say("vestibule::edge", Level::TRACE));
+        assert!(may_say("hyper::proto", Level::INFO) && !may_say("hyper::proto", Level::DEBUG));
+        assert!(!may_say("ldap3::conn", Level::WARN) && may_say("ldap3x", Level::WARN));
     }
 }

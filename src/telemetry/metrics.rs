@@ -70,6 +70,8 @@ pub struct Metrics {
     audit_lost: Family<Reason, Counter>,
     mails: Family<Outcome, Counter>,
     mails_waiting: Gauge,
+    configured_at: Gauge,
+    configured: Gauge,
 }
 
 impl Default for Metrics {
@@ -94,6 +96,8 @@ impl Metrics {
             audit_lost: Family::default(),
             mails: Family::default(),
             mails_waiting: Gauge::default(),
+            configured_at: Gauge::default(),
+            configured: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -114,6 +118,16 @@ impl Metrics {
         registry.register("audit_lost", "Audit lines that reached no sink", self.audit_lost.clone());
         registry.register("mails", "What became of letters", self.mails.clone());
         registry.register("mails_waiting", "Letters in the queue, on all nodes", self.mails_waiting.clone());
+        registry.register(
+            "config_last_success_timestamp_seconds",
+            "When the configuration in force was taken",
+            self.configured_at.clone(),
+        );
+        registry.register(
+            "config_last_reload_successful",
+            "0 while the file was refused when it was last read",
+            self.configured.clone(),
+        );
     }
 
     /// `site` is a configured site's name, or empty for a host that is none of ours; `intent` is the adapter's word.
@@ -171,6 +185,17 @@ impl Metrics {
 
     pub fn mail_waiting(&self, letters: u32) {
         self.mails_waiting.set(letters.into());
+    }
+
+    /// A configuration came into force, at the start or by a reload.
+    pub fn configured(&self, now: crate::types::Timestamp) {
+        self.configured_at.set(now.secs());
+        self.configured.set(1);
+    }
+
+    /// A reload was refused.
+    pub fn not_configured(&self) {
+        self.configured.set(0);
     }
 
     /// All figures, for `/metrics`.

@@ -6,6 +6,7 @@ mod browser;
 mod browser_door;
 mod chain;
 mod child;
+mod directories;
 mod doors;
 mod edge;
 mod mail;

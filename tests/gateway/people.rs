@@ -267,9 +267,14 @@ impl Browser {
         }
     }
 
-    /// Posts the LMS's form as its page has it.
+    /// Posts the form of the page that asks here: the LMS's as it has it, or the gateway's own.
     pub async fn sign_in(&mut self, username: &str, password: &str) -> Answer {
-        let page = self.get("/login/index.php").await.text();
+        let page = self.get("/login/index.php").await;
+        if page.location() == "/vestibule/sign-in" {
+            assert_eq!(self.get("/vestibule/sign-in").await.status, StatusCode::OK);
+            return self.post("/vestibule/sign-in", &[("username", username), ("password", password)]).await;
+        }
+        let page = page.text();
         let logintoken = between(&page, "name=\"logintoken\" value=\"", "\"");
         let fields = [("anchor", ""), ("logintoken", &logintoken), ("username", username), ("password", password)];
         self.post("/login/index.php", &fields).await
@@ -282,6 +287,23 @@ impl Browser {
 
     /// Signs in with a first enrolment; returns the authenticator and the recovery codes.
     pub async fn enrol(&mut self, world: &World, username: &str, password: &str) -> (Authenticator, Vec<String>) {
+        let (authenticator, codes, answer) = self.first_device(world, username, password).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+        assert!(self.cookies.contains_key("__Host-vestibule"));
+        (authenticator, codes)
+    }
+
+    /// The same, to whatever answer it ends with.
+    pub async fn finish_enrolment(&mut self, world: &World, username: &str, password: &str) -> Answer {
+        self.first_device(world, username, password).await.2
+    }
+
+    async fn first_device(
+        &mut self,
+        world: &World,
+        username: &str,
+        password: &str,
+    ) -> (Authenticator, Vec<String>, Answer) {
         let answer = self.sign_in(username, password).await;
         assert_eq!(answer.location(), "/vestibule/enrol", "{}", answer.text());
         let page = self.get("/vestibule/enrol").await.text();
@@ -296,9 +318,7 @@ impl Browser {
         assert_eq!(codes.len(), 10, "{text}");
         let csrf = self.csrf("/vestibule/recovery-codes").await;
         let answer = self.post("/vestibule/recovery-codes", &[("csrf", &csrf)]).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
-        assert!(self.cookies.contains_key("__Host-vestibule"));
-        (authenticator, codes)
+        (authenticator, codes, answer)
     }
 
     /// Signs in with a code. The clock has moved since the last one was used.

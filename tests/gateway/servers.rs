@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const READY_WITHIN: Duration = Duration::from_secs(30);
+pub const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
@@ -53,13 +53,20 @@ pub fn until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
 }
 
 /// A running child process.
-struct Process(Option<Child>);
+pub struct Process(Option<Child>);
 
 impl Process {
-    fn spawn(command: &mut Command) -> Self {
-        Self(Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()))
+    pub fn none() -> Self {
+        Self(None)
     }
-    fn signal(&self, name: &str) {
+    pub fn spawn(command: &mut Command) -> Self {
+        Self::logged(command.stdin(Stdio::null()), Stdio::null())
+    }
+    /// With what it says on standard error, and what its standard input is left to the caller.
+    pub fn logged(command: &mut Command, log: Stdio) -> Self {
+        Self(Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap()))
+    }
+    pub fn signal(&self, name: &str) {
         if let Some(child) = &self.0 {
             assert!(send(name, child.id()), "kill -{name}");
         }
@@ -73,7 +80,7 @@ impl Process {
             send(name, id.parse().unwrap()); // it may have ended meanwhile
         }
     }
-    fn stop(&mut self, signal: &str) {
+    pub fn stop(&mut self, signal: &str) {
         if self.0.is_some() {
             self.signal(signal);
             self.signal_family("CONT"); // a stopped process would not hear the other one
@@ -379,7 +386,7 @@ fn tool(name: &str) -> Command {
     command
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     id.stdout.starts_with(b"0\n")
 }

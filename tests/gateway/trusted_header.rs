@@ -172,15 +172,15 @@ async fn a_manual_account_and_a_plugin_that_is_off_are_the_operators_to_mend() {
     let bench = Bench::new().await;
     for (what, who) in [("a manual account", "student1"), ("a site administrator", "admin"), ("the guest", "guest")] {
         for outcome in [bench.sign_in(&named(who)).await, bench.mint(&named(who)).await] {
-            let Err(LmsError::Unsuitable(why)) = outcome else { panic!("{what}: {outcome:?}") };
+            let Err(LmsError::HeaderRefused(why)) = outcome else { panic!("{what}: {outcome:?}") };
             assert!(why.contains("`auth`") && why.contains("user_attribute"), "{what}: {why}");
             assert!(!why.to_lowercase().contains(&bench.header()[4..]), "{why}");
         }
     }
     assert_eq!((3..=9).map(|user| bench.campus.live_sessions(user)).sum::<usize>(), 0);
     bench.campus.trust_header(None);
-    assert!(matches!(bench.sign_in(&named("shibuser1")).await, Err(LmsError::Unsuitable(_))));
-    assert!(matches!(bench.mint(&named("shibuser1")).await, Err(LmsError::Unsuitable(_))));
+    assert!(matches!(bench.sign_in(&named("shibuser1")).await, Err(LmsError::HeaderRefused(_))));
+    assert!(matches!(bench.mint(&named("shibuser1")).await, Err(LmsError::HeaderRefused(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,7 +233,10 @@ async fn a_rotation_counts_at_once_and_the_old_name_no_more() {
     bench.sign_in(&named("shibuser1")).await.expect("signed in");
     bench.rotate();
     assert_ne!(old, bench.header());
-    assert!(matches!(bench.sign_in(&named("shibuser1")).await, Err(LmsError::Unsuitable(_))), "the LMS knows the old");
+    assert!(
+        matches!(bench.sign_in(&named("shibuser1")).await, Err(LmsError::HeaderRefused(_))),
+        "the LMS knows the old"
+    );
     bench.campus.trust_header(Some(&bench.header()));
     bench.sign_in(&named("shibuser1")).await.expect("signed in by the new name");
     let mark = bench.campus.mark();

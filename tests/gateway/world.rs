@@ -92,6 +92,12 @@ impl World {
         panic!("no {event} in the audit log");
     }
 
+    /// Whether the audit log has such a line now.
+    pub fn has_audited(&self, event: &str) -> bool {
+        let text = std::fs::read_to_string(self.folder.0.join("audit.jsonl")).unwrap_or_default();
+        text.contains(&format!("\"event\":\"{event}\""))
+    }
+
     /// Polls until `condition` holds, for things that happen in the background.
     pub async fn eventually(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         for _ in 0..250 {
@@ -137,6 +143,8 @@ pub fn prepare(config: &Config) {
     }
     if !config.keys.file.exists() {
         admin::create_keyring(&config.keys.file, &SystemRng, SystemClock.now()).expect("a keyring");
+        let sites: Vec<_> = config.sites.iter().map(|site| site.name.clone()).collect();
+        admin::add_header_names(&config.keys.file, &sites, &SystemRng).expect("header names");
     }
 }
 

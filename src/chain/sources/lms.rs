@@ -4,7 +4,7 @@
 use super::{BuildError, Kind, Needs, Settings, Source};
 use crate::{
     chain::{Asked, Credentials, LmsProof, PasswordSource, Person, Proven, Verdict},
-    lms::{Judgement, Lms, LmsUser},
+    lms::{Judgement, Lms, LmsError, LmsUser},
     types::{SiteName, Subject},
 };
 use async_trait::async_trait;
@@ -93,7 +93,8 @@ impl PasswordSource for LmsSource {
                 Credentials::Form(_) => Verdict::Denied("barred by the LMS", None),
                 Credentials::Token { .. } => Verdict::Denied("barred by the LMS", Some(answer)),
             },
-            Err(error) => Verdict::Error(error.to_string()),
+            Err(error @ LmsError::Outbound(_)) => Verdict::Error(error.to_string()),
+            Err(error) => Verdict::Unclear(error.to_string()),
         }
     }
 

@@ -74,7 +74,7 @@ impl PasswordSource for Local {
         };
         let (right, renewed) = match self.hashing.run(work).await {
             Ok(done) => done,
-            Err(busy) => return Verdict::Error(busy.to_string()),
+            Err(busy) => return Verdict::Unclear(busy.to_string()),
         };
         asked.trace().note("password", || if right { "right" } else { "wrong" }.to_owned());
         match found {

@@ -136,7 +136,7 @@ async fn e13_a_full_pool_is_an_error_and_no_refusal() {
         }
     }
     for name in ["alice", "nobody"] {
-        let Verdict::Error(reason) = hall.judge(name, PASSWORD).await else { panic!("{name}") };
+        let Verdict::Unclear(reason) = hall.judge(name, PASSWORD).await else { panic!("{name}") };
         assert_eq!(reason, "the hashing pool is full");
     }
     open.send(()).unwrap();

@@ -3,6 +3,7 @@
 //! A kind reads its own keys of an instance ([`Settings`]), says what is wrong with them, and builds the [`Source`].
 //! The keys that every instance has (`names`, `deadline_seconds` …) are the chain's ([`super::config`]).
 
+pub mod ldap;
 pub mod lms;
 pub mod local;
 pub mod sql;
@@ -43,7 +44,7 @@ impl PartialEq for Kind {
     }
 }
 
-pub const SOURCES: &[Kind] = &[lms::KIND, local::KIND, sql::KIND];
+pub const SOURCES: &[Kind] = &[lms::KIND, local::KIND, ldap::KIND, sql::KIND];
 
 /// An instance's settings of its own kind.
 pub trait Settings: Debug + Send + Sync {

@@ -220,7 +220,7 @@ fn address_value(text: &str) -> Option<String> {
 }
 
 fn not_believed() -> LmsError {
-    LmsError::Unsuitable(
+    LmsError::HeaderRefused(
         "the LMS did not believe the trusted header: either its setting auth_shibboleth/user_attribute is not this \
          site's header name or the plugin is not enabled (deploy/moodle/header-on.sh), or this user's `auth` is not \
          `shibboleth`, or the user is suspended there"

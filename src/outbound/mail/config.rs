@@ -5,7 +5,7 @@ use lettre::message::Mailbox;
 use serde::Deserialize;
 use std::{fmt, net::IpAddr, path::PathBuf};
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The relay that takes our mail.

@@ -1,4 +1,8 @@
 //! The chain's sources against real servers.
 
+mod directories;
 mod ground;
+mod ldap;
+mod school;
 mod sql;
+mod stories;

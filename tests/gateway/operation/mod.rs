@@ -6,4 +6,5 @@ mod command_line;
 mod linked;
 pub mod nodes;
 pub mod program;
+mod reload;
 mod told;

@@ -124,6 +124,10 @@ telemetry: {{ log: "{log}" }}
         assert_eq!(child.wait().expect("its end").code(), Some(0), "{}", self.log());
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running gateway").id()
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.file("log")).unwrap_or_default()
     }

@@ -131,7 +131,7 @@ impl Sql {
             Only::One(Err(_)) | Only::None | Only::Many => None,
         };
         match (self.verify(self.work(stored), asked.password(), trace).await, only) {
-            (Err(busy), _) => Verdict::Error(busy.to_string()),
+            (Err(busy), _) => Verdict::Unclear(busy.to_string()),
             (Ok(_), Only::None) => Verdict::Declined(None),
             (Ok(_), Only::Many) => Verdict::Denied("more than one row", None),
             (Ok(_), Only::One(Err(error))) => {
