@@ -134,6 +134,9 @@ pub struct BindingRow {
     pub bound_by: String,
 }
 
+/// Before what a dry run found.
+const DRY: &str = "nothing was written; it would be: ";
+
 const LINKS: Shape = Shape {
     of: "lines",
     columns: &["account", "source", "subject", "username"],
@@ -229,9 +232,9 @@ impl Admin {
             }
         }
         refuse_if_any(problems)?;
-        let said = format!("{} to sign in {{}} linked; {already} were already", count(linked.len(), "way"));
+        let said = format!("linked: {}; linked already: {already}", linked.len());
         if import.dry_run {
-            return Ok(done(said.replace("{}", "would be")));
+            return Ok(done(format!("{DRY}{said}")));
         }
         let entries: Vec<Entry> = linked.iter().cloned().map(Entry::Method).collect();
         self.write(&entries).await?;
@@ -240,7 +243,7 @@ impl Admin {
             self.note(by, Event::MethodLinked { account: method.account, source: method.source, by: by_import });
             self.keep_pace(n).await;
         }
-        Ok(done(said.replace("{}", "were")))
+        Ok(done(said))
     }
 
     pub(super) async fn bindings(&self, by: Operator, command: super::BindingCommand) -> Result<Reply, AdminError> {
@@ -304,14 +307,10 @@ impl Admin {
             }
         }
         refuse_if_any(problems)?;
-        let said = format!(
-            "{} {{}} bound, {} made for them; {} were bound already",
-            count(plan.bound, "LMS user"),
-            count(plan.made.len(), "account"),
-            plan.already
-        );
+        let (bound, made, already) = (plan.bound, plan.made.len(), plan.already);
+        let said = format!("bound: {bound}; accounts made for them: {made}; bound already: {already}");
         if import.dry_run {
-            return Ok(done(said.replace("{}", "would be")));
+            return Ok(done(format!("{DRY}{said}")));
         }
         self.write(&plan.entries).await?;
         for (n, entry) in plan.entries.into_iter().enumerate() {
@@ -332,7 +331,7 @@ impl Admin {
             }
             self.keep_pace(n).await;
         }
-        Ok(done(said.replace("{}", "were")))
+        Ok(done(said))
     }
 
     /// Adds one line to the plan. The inner error is what is wrong with it.

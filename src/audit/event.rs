@@ -66,6 +66,8 @@ pub enum Event {
     LmsUserKnown {
         account: AccountId,
         user: LmsUserId,
+        /// `by` in a line is the operator.
+        #[serde(rename = "how")]
         by: &'static str,
     },
     /// An account is no LMS user of that site any more.
@@ -76,6 +78,8 @@ pub enum Event {
     MethodLinked {
         account: AccountId,
         source: SourceId,
+        /// `by` in a line is the operator.
+        #[serde(rename = "how")]
         by: &'static str,
     },
     MethodUnlinked {
