@@ -68,6 +68,21 @@ impl AccountStore for Memory {
         account.state = state;
         Ok(Some(account.epoch))
     }
+    async fn bar(&self, id: &AccountId, _: &SourceId, state: State) -> Result<bool, Unavailable> {
+        self.set_state(id, state).await.map(|epoch| epoch.is_some())
+    }
+    async fn readmit(&self, _: &AccountId) -> Result<bool, Unavailable> {
+        unreachable!("these tests ask no source")
+    }
+    async fn barred_by(&self, _: &AccountId) -> Result<Option<SourceId>, Unavailable> {
+        unreachable!("these tests ask no source")
+    }
+    async fn kinds(&self) -> Result<Vec<(SourceId, String)>, Unavailable> {
+        unreachable!("these tests ask no source")
+    }
+    async fn note_kind(&self, _: &SourceId, _: &str) -> Result<(), Unavailable> {
+        unreachable!("these tests ask no source")
+    }
     async fn raise_epoch(&self, id: &AccountId) -> Result<Option<u32>, Unavailable> {
         let mut accounts = self.accounts.lock().unwrap();
         let Some(account) = accounts.iter_mut().find(|a| a.id == *id) else { return Ok(None) };
@@ -217,6 +232,9 @@ impl LedgerStore for Memory {
     }
     async fn list(&self, limit: u32) -> Result<Vec<TokenRecord>, Unavailable> {
         Ok(self.tokens.lock().unwrap().iter().take(limit as usize).cloned().collect())
+    }
+    async fn in_use(&self, _: Timestamp, _: Timestamp, _: u32) -> Result<Vec<AccountId>, Unavailable> {
+        unreachable!("these tests ask no source")
     }
     async fn by_digest(&self, _: &str) -> Result<Option<Arc<TokenRecord>>, Unavailable> {
         unreachable!("administration uses no token")

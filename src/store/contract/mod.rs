@@ -7,6 +7,7 @@
 mod database;
 mod local;
 mod samples;
+mod standing;
 mod state;
 
 pub use database::database;

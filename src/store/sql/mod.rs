@@ -17,6 +17,7 @@ mod methods;
 mod mail;
 mod migrate;
 mod row;
+mod standing;
 
 pub(super) use ledger::SqlLedger;
 
