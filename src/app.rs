@@ -1,6 +1,7 @@
 //! The composition root: configuration in, a running gateway out. The only place that knows every concrete type.
 
 mod chain;
+mod leavers;
 
 use self::chain::{Ground, Judges};
 use crate::{
@@ -231,6 +232,7 @@ impl App {
             config: config.edge.clone(),
         });
         let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
+        let leavers = leavers_of(&stores, &audit, &clock);
         let chance = (clock.clone(), rng.clone());
         let admin = Arc::new(administrator(&config, &stores, ring, audit.clone(), mailer.clone(), chance));
         let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;
@@ -269,7 +271,8 @@ impl App {
             tokio::spawn(reap(desk, houses.clone())),
             tokio::spawn(resolve_again(houses.clone())),
             tokio::spawn(self_check(houses)),
-            tokio::spawn(chain::probe(instances)),
+            tokio::spawn(chain::probe(instances.clone())),
+            tokio::spawn(leavers::watch(leavers, instances)),
         ];
         Ok(Self {
             https,
@@ -308,6 +311,16 @@ impl App {
         self.audit.flush().await;
         self.stores.close().await;
         drop(self.lock);
+    }
+}
+
+fn leavers_of(stores: &Stores, audit: &Audit, clock: &Arc<dyn Clock>) -> flow::Leavers {
+    flow::Leavers {
+        accounts: stores.accounts.clone(),
+        sessions: stores.sessions.clone(),
+        ledger: stores.ledger.clone(),
+        audit: audit.clone(),
+        clock: clock.clone(),
     }
 }
 
