@@ -2,10 +2,12 @@
 
 mod chain;
 mod leavers;
+mod removed;
+mod view;
 
 use self::chain::{Ground, Judges};
 use crate::{
-    admin::{self, Admin, AdminSocket, Monitor, probe},
+    admin::{self, Admin, AdminSocket, Monitor, SharedChain, probe},
     audit::Audit,
     chain::Instance,
     config::{self, Config},
@@ -68,10 +70,21 @@ pub enum AppError {
     Upstream { site: String, cause: crate::outbound::OutboundError },
     #[error("chain.instances: {instance}: {key}: {cause}")]
     Source { instance: String, key: String, cause: String },
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Accounts(Vec<config::Problem>),
+    #[error(
+        "chain.removed: {from} cannot become {to}: {collision} has accounts of both already; move them one by one with \
+         `vestibule source move`, or say `rediscover`"
+    )]
+    Reassign { from: String, to: String, collision: String },
+    #[error(transparent)]
+    Unavailable(#[from] crate::types::Unavailable),
     #[error(transparent)]
     Pages(#[from] crate::pages::PagesError),
     #[error("a running gateway holds {}: ask it through admin.socket, or stop it first", .0.display())]
     Running(PathBuf),
+    #[error("there is no database of this version's format yet")]
+    NotYet,
     #[error("{}: {cause}; run `vestibule init` first", path.display())]
     Folder { path: PathBuf, cause: io::Error },
     #[error("the operating system: {0}")]
@@ -177,6 +190,16 @@ pub async fn probe(config: &Config, user: Option<&str>) -> Result<Vec<probe::Rep
     Ok(reports)
 }
 
+/// The same for a look that changes nothing: a database that this version would first have to bring to its own format
+/// is left as it is.
+pub async fn administration_as_it_is(config: &Config) -> Result<Admin, AppError> {
+    if store::is_current(&config::store_with_secrets(&config.store)?).await? {
+        administration(config).await
+    } else {
+        Err(AppError::NotYet)
+    }
+}
+
 /// The acts of administration without a running gateway: only where no gateway holds the stores.
 pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
@@ -188,7 +211,16 @@ pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     // Held until this short-lived process ends.
     std::mem::forget(lock);
     let mailer = mailer(config, &stores, &ring, Arc::new(Metrics::new()), (clock.clone(), rng.clone()))?;
-    Ok(administrator(config, &stores, ring, audit, mailer, (clock, rng)))
+    let ground = Ground {
+        ring: ring.clone(),
+        hashing: Arc::default(),
+        locals: stores.locals.clone(),
+        audit: audit.clone(),
+        clock: clock.clone(),
+        rng: rng.clone(),
+    };
+    let shown: SharedChain = Arc::new(ArcSwap::from_pointee(view::direct(config, &ground, &stores)));
+    Ok(administrator(config, &stores, ring, audit, (mailer, shown), (clock, rng)))
 }
 
 impl App {
@@ -205,6 +237,7 @@ impl App {
         let settings = config::store_with_secrets(&config.store)?;
         let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
         let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
+        removed::settle(&config, &stores, &audit).await?;
         let desk = Arc::new(desk(
             &config,
             &stores,
@@ -222,6 +255,9 @@ impl App {
             rng: rng.clone(),
         };
         let (houses, instances) = houses(&config, &ground).await?;
+        let lmses = houses.iter().map(|house| (&house.hall.site, house.hall.lms.clone()));
+        let shown: SharedChain =
+            Arc::new(ArcSwap::from_pointee(view::view(&config, instances.clone(), lmses, &stores)));
         let instances = Arc::new(ArcSwap::from_pointee(instances));
         let gate = Arc::new(Gate {
             desk: desk.clone(),
@@ -234,7 +270,7 @@ impl App {
         let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
         let leavers = leavers_of(&stores, &audit, &clock);
         let chance = (clock.clone(), rng.clone());
-        let admin = Arc::new(administrator(&config, &stores, ring, audit.clone(), mailer.clone(), chance));
+        let admin = Arc::new(administrator(&config, &stores, ring, audit.clone(), (mailer.clone(), shown), chance));
         let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;
         let readiness = Arc::new(Readiness::new(vec![probe(Part::State), probe(Part::Database)]));
         let (stop, stopping) = watch::channel(false);
@@ -361,7 +397,7 @@ fn administrator(
     stores: &Stores,
     keyring: SharedKeyring,
     audit: Audit,
-    mailer: Mailer,
+    (mailer, chain): (Mailer, SharedChain),
     (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
 ) -> Admin {
     Admin {
@@ -381,6 +417,7 @@ fn administrator(
         clock,
         rng,
         mailer,
+        chain,
         enrolment_code_life: Duration::from_secs(config.mfa.help_desk_code_hours.saturating_mul(3600)),
     }
 }
@@ -424,13 +461,7 @@ async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Ve
     let mut upstreams = Vec::new();
     let mut judges = Judges::new();
     for site in &config.sites {
-        let upstream = upstream(config, site)?;
-        let lms: Arc<dyn Lms> = Arc::new(Moodle::new(
-            upstream.clone(),
-            &site.public_url.to_string(),
-            ground.ring.clone(),
-            site.name.clone(),
-        ));
+        let (upstream, lms) = lms_of(config, site, ground)?;
         judges.insert(site.name.clone(), (lms.clone(), chain::judge(site)));
         upstreams.push((site, upstream, lms));
     }
@@ -446,6 +477,13 @@ async fn houses(config: &Config, ground: &Ground) -> Result<(Vec<Arc<House>>, Ve
         houses.push(Arc::new(house(site, upstream, hall).await?));
     }
     Ok((houses, instances.into_iter().map(|(_, instance)| instance).collect()))
+}
+
+fn lms_of(config: &Config, site: &Site, ground: &Ground) -> Result<(Upstream, Arc<dyn Lms>), AppError> {
+    let upstream = upstream(config, site)?;
+    let (url, ring) = (site.public_url.to_string(), ground.ring.clone());
+    let lms = Arc::new(Moodle::new(upstream.clone(), &url, ring, site.name.clone()));
+    Ok((upstream, lms))
 }
 
 fn upstream(config: &Config, site: &Site) -> Result<Upstream, AppError> {

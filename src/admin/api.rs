@@ -7,6 +7,7 @@ use super::{
     },
     keyfile::{self, KeyfileError},
     reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow, devices, short},
+    source::SharedChain,
 };
 use crate::{
     accounts::{Account, AccountStore, State},
@@ -41,6 +42,7 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub mailer: Mailer,
+    pub chain: SharedChain,
     /// `mfa.help_desk_code_hours`.
     pub enrolment_code_life: Duration,
 }
@@ -68,6 +70,10 @@ pub enum AdminError {
     NoToken(String),
     #[error("there is no site \"{name}\" here; known: {known}. For one that was just added run `vestibule init`")]
     NoSite { name: String, known: String },
+    #[error("chain.instances has no \"{name}\"{}", has(known))]
+    NoSource { name: String, known: Vec<SourceId> },
+    #[error("{0}")]
+    Refused(String),
     #[error("name a session or an account")]
     NoTarget,
     #[error("{done}, but then: {cause}; do it again when the store answers")]
@@ -110,6 +116,8 @@ impl Admin {
             Command::Token(TokenCommand::Revoke(target)) => self.revoke_token(by, &target.id).await,
             Command::Keys(KeysCommand::Rotate) => self.rotate_keys(by).await,
             Command::Keys(KeysCommand::RotateHeader(named)) => self.rotate_header(by, &named.site).await,
+            Command::Source(command) => self.source(by, command).await,
+            Command::Explain(command) => self.explain(command).await,
             Command::Mail(MailCommand::Test(to)) => Ok(Reply::Steps { steps: self.mailer.test(&to.to).await? }),
         }
     }

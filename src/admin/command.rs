@@ -1,5 +1,6 @@
 //! What an operator can ask for. The same words on the command line and, as JSON, on the Unix socket.
 
+use super::source::{ExplainCommand, SourceCommand};
 use crate::{keys, types::Secret};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -27,6 +28,12 @@ pub enum Command {
     /// Mail to people
     #[command(subcommand)]
     Mail(MailCommand),
+    /// Where people sign in: look, try, ask again, move
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// What would happen, without doing it
+    #[command(subcommand)]
+    Explain(ExplainCommand),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]

@@ -4,6 +4,7 @@
 //! no socket, and reaches neither log nor audit.
 
 use super::command::{AccountCommand, Command, HashText, ImportLocals, LineProblem, LocalRow};
+use super::source::{PasswordText, SourceCommand};
 use crate::{
     chain::password::{new_hash, policy, prepared},
     types::{Password, Rng, Username},
@@ -45,7 +46,19 @@ const COLUMNS: [&str; 5] = ["username", "name", "email", "password_hash", "passw
 
 /// The command, with what only this side can know.
 pub(super) fn complete(command: Command, terminal: &mut dyn Terminal, rng: &dyn Rng) -> Result<Command, String> {
-    let Command::Account(act) = command else { return Ok(command) };
+    let act = match command {
+        Command::Account(act) => act,
+        Command::Source(SourceCommand::Test(mut test)) => {
+            let password = match test.password_stdin {
+                true => from_stdin(terminal),
+                false => terminal.ask("Password: ").map(Password::new),
+            };
+            let password = password.map_err(|error| format!("no password could be read: {error}"))?;
+            test.password = Some(PasswordText::new(password));
+            return Ok(Command::Source(SourceCommand::Test(test)));
+        }
+        other => return Ok(other),
+    };
     let act = match act {
         AccountCommand::Add(mut new) => {
             new.hash = Some(hash(&asked(terminal, new.password_stdin)?, &new.who.user, rng)?);
@@ -64,8 +77,7 @@ pub(super) fn complete(command: Command, terminal: &mut dyn Terminal, rng: &dyn 
 fn asked(terminal: &mut dyn Terminal, stdin: bool) -> Result<Password, String> {
     let fault = |error: io::Error| format!("no password could be read: {error}");
     if stdin {
-        let line = Password::new(terminal.line().map_err(fault)?);
-        return Ok(Password::new(line.expose().trim_end_matches(['\r', '\n']).to_owned()));
+        return from_stdin(terminal).map_err(fault);
     }
     let first = Password::new(terminal.ask("New password: ").map_err(fault)?);
     let again = Password::new(terminal.ask("The same again: ").map_err(fault)?);
@@ -74,6 +86,11 @@ fn asked(terminal: &mut dyn Terminal, stdin: bool) -> Result<Password, String> {
     } else {
         Err("the two differ; nothing was changed".to_owned())
     }
+}
+
+fn from_stdin(terminal: &mut dyn Terminal) -> io::Result<Password> {
+    let line = Password::new(terminal.line()?);
+    Ok(Password::new(line.expose().trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn hash(password: &Password, user: &str, rng: &dyn Rng) -> Result<HashText, String> {

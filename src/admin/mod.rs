@@ -11,6 +11,7 @@ pub mod cli;
 mod command;
 mod complete;
 mod config;
+mod facts;
 mod init;
 mod keyfile;
 pub mod listener;
@@ -18,6 +19,7 @@ mod local;
 pub mod probe;
 mod reply;
 pub mod socket;
+pub mod source;
 
 pub use api::{Admin, AdminError, Operator};
 pub use command::{
@@ -26,11 +28,13 @@ pub use command::{
     TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
+pub use facts::{About, Administrator, Facts, Pinned, facts};
 pub use init::{InitError, Plan, development_certificate, init};
 pub use keyfile::{KeyfileError, create as create_keyring, read as read_keyring};
 pub use listener::Monitor;
 pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
+pub use source::{Chain, Configured, ExplainCommand, SharedChain, SiteOf, SourceCommand, first_collision};
 
 #[cfg(test)]
 mod local_tests;

@@ -6,9 +6,11 @@ use crate::{
     audit::{Audit, Target},
     chain::local::memory::LocalMemory,
     keys::{Keyring, Sealed},
+    limits::{Count, Counters, Throttle},
     mfa::{
         enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
+        policy::Policy,
     },
     outbound::mail::Mailer,
     sessions::{Identity, Session, SessionStore, Who},
@@ -264,6 +266,32 @@ impl Memory {
     }
 }
 
+/// These tests ask no source.
+fn no_chain() -> Chain {
+    struct NoCounters;
+    #[async_trait]
+    impl Counters for NoCounters {
+        async fn add(&self, _: &str, _: i64, _: Duration) -> Result<Count, Unavailable> {
+            unreachable!("administration counts nothing")
+        }
+        async fn value(&self, _: &str) -> Result<i64, Unavailable> {
+            unreachable!("administration counts nothing")
+        }
+        async fn clear(&self, _: &str) -> Result<(), Unavailable> {
+            unreachable!("administration counts nothing")
+        }
+    }
+    Chain {
+        configured: Vec::new(),
+        instances: Vec::new(),
+        sites: Vec::new(),
+        sync_limit_percent: 10,
+        throttle: Throttle::new(Arc::new(NoCounters), crate::limits::Config::default()),
+        policy: Policy::new(&crate::mfa::Config::default()),
+        fault: None,
+    }
+}
+
 /// A gateway's administration in a folder of its own.
 pub(super) struct Desk {
     pub(super) folder: PathBuf,
@@ -296,6 +324,7 @@ impl Desk {
             clock: Arc::new(FixedClock),
             rng: Arc::new(SystemRng),
             mailer: Mailer::new(None),
+            chain: Arc::new(ArcSwap::from_pointee(no_chain())),
             enrolment_code_life: Duration::from_secs(24 * 3600),
         };
         Self { folder, stores, locals, admin: Arc::new(admin) }
@@ -639,6 +668,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         clock: admin.clock.clone(),
         rng: admin.rng.clone(),
         mailer: admin.mailer.clone(),
+        chain: admin.chain.clone(),
         enrolment_code_life: admin.enrolment_code_life,
     };
     let reply = cli::carry_out(command("account disable alice"), &nobody, async || Ok::<_, &str>(copy)).await;

@@ -13,7 +13,7 @@ mod problem;
 mod reference;
 mod typed;
 
-pub use check::check;
+pub use check::{about, check, check_accounts};
 pub use explain::explain;
 pub use load::{Loaded, load, load_before_init, parse};
 pub use outside::{Machine, Outside};

@@ -7,4 +7,4 @@ mod throttle;
 
 pub use config::Config;
 pub use counters::{Count, Counters};
-pub use throttle::{FactorSlot, Leave, Limit, PasswordSlot, Throttle};
+pub use throttle::{FactorSlot, Leave, Level, Limit, PasswordSlot, Throttle};
