@@ -307,7 +307,7 @@ impl App {
             tokio::spawn(reap(desk, houses.clone())),
             tokio::spawn(resolve_again(houses.clone())),
             tokio::spawn(self_check(houses)),
-            tokio::spawn(chain::probe(instances.clone())),
+            tokio::spawn(chain::probe(instances.clone(), metrics.clone())),
             tokio::spawn(leavers::watch(leavers, instances)),
         ];
         Ok(Self {

@@ -165,7 +165,7 @@ pub async fn facts<E: Display>(
     socket: &Path,
     direct: impl AsyncFnOnce() -> Result<Admin, E>,
 ) -> Result<(Facts, &'static str), String> {
-    let running = matches!(tokio::net::UnixStream::connect(socket).await, Ok(_));
+    let running = tokio::net::UnixStream::connect(socket).await.is_ok();
     let asked = if running { "the running gateway's" } else { "the database's" };
     match carry_out(Command::Source(SourceCommand::Facts(about)), socket, direct).await? {
         Reply::Facts(facts) => Ok((facts, asked)),

@@ -60,6 +60,9 @@ pub(super) async fn judge(
     let name = Username::canonical(attempt.credentials.username());
     let selection = selection(desk.accounts.as_ref(), &hall.sources, name.as_ref(), canonical).await?;
     let outcome = chain::run(&hall.instances, &selection, name.as_ref(), attempt, desk.clock.as_ref()).await;
+    for judged in &outcome.verdicts {
+        desk.metrics.source_verdict(judged.instance.as_str(), judged.verdict);
+    }
     desk.record(
         hall,
         caller,

@@ -5,4 +5,5 @@ mod canary;
 mod command_line;
 pub mod nodes;
 pub mod program;
+mod sources;
 mod told;
