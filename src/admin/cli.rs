@@ -216,7 +216,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 13);
+        assert_eq!(tried, 14);
     }
 
     #[test]

@@ -243,6 +243,37 @@ mod tests {
     }
 
     #[test]
+    fn who_looks_ahead_sees_what_would_be_decided() {
+        let site = SiteName::new("campus");
+        let place = Place { site: &site, door: Door::Browser, now: Timestamp(0) };
+        let totp = TotpEnrolment {
+            id: "a".into(),
+            account: crate::types::AccountId::new("a"),
+            label: "phone".into(),
+            secret: crate::keys::Sealed::from_text("sealed"),
+            last_step: 0,
+            created: Timestamp(0),
+            site: site.clone(),
+            rule: Rule::strictest().name,
+            proof: EnrolmentProof::ByHelpDesk,
+        };
+        let with_codes = Enrolments { totp: vec![totp], recovery_left: 3 };
+        let of = |stage, enrolments: &Enrolments| {
+            let outlook = policy(100, 100, stage).outlook(false, enrolments, place);
+            (outlook.factors, outlook.first_enrolment)
+        };
+        let none = Enrolments::default();
+        for stage in [Stage::Off, Stage::Report] {
+            assert_eq!(of(stage, &with_codes), (Vec::new(), None));
+        }
+        assert_eq!(of(Stage::Optional, &none), (Vec::new(), None));
+        assert_eq!(of(Stage::Required, &none), (Vec::new(), Some(EnrolmentProof::ByHelpDesk)));
+        for stage in [Stage::Optional, Stage::Required] {
+            assert_eq!(of(stage, &with_codes), (with_codes.kinds(), None));
+        }
+    }
+
+    #[test]
     fn without_a_matching_rule_the_strictest_holds() {
         let policy = Policy::new(&Config::default());
         let rule = policy.rule(&SiteName::new("anything"), Door::App);

@@ -1,6 +1,6 @@
 //! The chain's sources from day to day: people who leave, instances that go, and the commands about both.
 
-use super::{command_line::with_input, program::Program};
+use super::{command_line::with_input, nodes::Nodes, program::Program};
 use crate::{
     browser::websockets::{open, say},
     people::{Browser, MoodleApp},
@@ -146,6 +146,36 @@ async fn d10_who_is_switched_off_at_the_source_is_out_within_a_second_of_its_wor
     assert_ne!(Browser::at(&world).sign_in("student1", PASSWORD).await.location(), "/vestibule/challenge");
     let sheet = done(&world, r#"{"account":{"show":{"user":"student1"}}}"#).await;
     assert_eq!(sheet["account"]["account"]["state"], "suspended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d10_two_nodes_ask_and_one_word_ends_what_is_on_both() {
+    let table = Table::new().await;
+    let nodes = Nodes::with(|config| table.chain(config)).await;
+    let (first, second) = (&nodes.first, &nodes.second);
+    let mut browser = Browser::at(first);
+    let (device, _) = browser.enrol(first, "student1", PASSWORD).await;
+    next_code(first);
+    let token = MoodleApp::at(first).sign_in(first, "student1", PASSWORD, &device).await;
+    let mut there = Browser::at(second);
+    there.cookies = browser.cookies.clone();
+    assert_eq!(there.get("/my/").await.status, 200);
+    assert!(works(second, &token).await);
+    table.sql("UPDATE people SET off = 1 WHERE id = 11").await;
+    first.advance(SOONER);
+    until("the sign-out on both", Duration::from_secs(6), async || {
+        let out = [browser.get("/my/").await, there.get("/my/").await];
+        out.iter().all(|answer| answer.location() == "/login/index.php")
+            && !works(first, &token).await
+            && !works(second, &token).await
+    })
+    .await;
+    let lines = |world: &World| {
+        let audit = fs::read_to_string(world.folder.0.join("audit.jsonl")).unwrap_or_default();
+        audit.matches("\"standing_changed\"").count()
+    };
+    until("its line", Duration::from_secs(5), async || lines(first) + lines(second) > 0).await;
+    assert_eq!(lines(first) + lines(second), 1, "one of the two tells it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
