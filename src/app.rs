@@ -1,15 +1,18 @@
 //! The composition root: configuration in, a running gateway out. The only place that knows every concrete type.
 
 mod chain;
+mod leavers;
 mod reload;
+mod removed;
+mod view;
 mod workers;
 
 use self::{
-    chain::{Ground, Instances, Judges},
+    chain::{Ground, Judges},
     reload::{Before, InForce, Lasting, Parts, Reloader},
 };
 use crate::{
-    admin::{self, Admin, AdminSocket, Monitor, NotReloaded, Place, Reloaded, Reloads, probe},
+    admin::{self, Admin, AdminSocket, Monitor, NotReloaded, Place, Reloaded, Reloads, SharedChain, probe},
     audit::Audit,
     chain::Instance,
     config::{self, Config},
@@ -20,7 +23,7 @@ use crate::{
         proxy::Gateways,
         tls::{Certificates, server_config},
     },
-    flow::{Desk, Hall, Settings, step::Caps},
+    flow::{self, Desk, Hall, Settings, step::Caps},
     identity::Assertions,
     keys::SharedKeyring,
     limits::{Sprays, Throttle},
@@ -75,10 +78,21 @@ pub enum AppError {
     Upstream { site: String, cause: crate::outbound::OutboundError },
     #[error("chain.instances: {instance}: {key}: {cause}")]
     Source { instance: String, key: String, cause: String },
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Accounts(Vec<config::Problem>),
+    #[error(
+        "chain.removed: {from} cannot become {to}: {collision} has accounts of both already; move them one by one with \
+         `vestibule source move`, or say `rediscover`"
+    )]
+    Reassign { from: String, to: String, collision: String },
+    #[error(transparent)]
+    Unavailable(#[from] crate::types::Unavailable),
     #[error(transparent)]
     Pages(#[from] crate::pages::PagesError),
     #[error("a running gateway holds {}: ask it through admin.socket, or stop it first", .0.display())]
     Running(PathBuf),
+    #[error("there is no database of this version's format yet")]
+    NotYet,
     #[error("{}: {cause}; run `vestibule init` first", path.display())]
     Folder { path: PathBuf, cause: io::Error },
     #[error("the operating system: {0}")]
@@ -183,6 +197,16 @@ pub async fn probe(config: &Config, user: Option<&str>) -> Result<Vec<probe::Rep
     Ok(reports)
 }
 
+/// The same for a look that changes nothing: a database that this version would first have to bring to its own format
+/// is left as it is.
+pub async fn administration_as_it_is(config: &Config) -> Result<Admin, AppError> {
+    if store::is_current(&config::store_with_secrets(&config.store)?).await? {
+        administration(config).await
+    } else {
+        Err(AppError::NotYet)
+    }
+}
+
 /// The acts of administration without a running gateway: only where no gateway holds the stores.
 pub async fn administration(config: &Config) -> Result<Admin, AppError> {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
@@ -202,10 +226,8 @@ pub async fn administration(config: &Config) -> Result<Admin, AppError> {
         clock: clock.clone(),
         rng: rng.clone(),
     };
-    let (_, judges) = lmses(config, &ground, None)?;
-    let instances = chain::instances(config, &judges, &ground)?.into_iter().map(|(_, instance)| instance).collect();
-    let instances = Arc::new(ArcSwap::from_pointee(instances));
-    Ok(administrator(config, &stores, (ring, instances), audit, mailer, (clock, rng), None))
+    let shown: SharedChain = Arc::new(ArcSwap::from_pointee(view::direct(config, &ground, &stores)));
+    Ok(administrator(config, &stores, ring, audit, (mailer, shown), (clock, rng), None))
 }
 
 impl App {
@@ -279,7 +301,8 @@ impl App {
             tokio::spawn(workers::reap(in_force.gate.clone())),
             tokio::spawn(workers::resolve_again(in_force.gate.clone())),
             tokio::spawn(workers::self_check(in_force.gate.clone())),
-            tokio::spawn(chain::probe(in_force.instances.clone())),
+            tokio::spawn(chain::probe(in_force.instances.clone(), metrics.clone())),
+            tokio::spawn(leavers::watch(leavers_of(&stores, &audit, &clock), in_force.instances.clone())),
             tokio::spawn(Reloader::new(config, lasting, in_force).serve(asked)),
         ];
         Ok(Self {
@@ -319,6 +342,16 @@ impl App {
     }
 }
 
+fn leavers_of(stores: &Stores, audit: &Audit, clock: &Arc<dyn Clock>) -> flow::Leavers {
+    flow::Leavers {
+        accounts: stores.accounts.clone(),
+        sessions: stores.sessions.clone(),
+        ledger: stores.ledger.clone(),
+        audit: audit.clone(),
+        clock: clock.clone(),
+    }
+}
+
 fn keyring(config: &Config) -> Result<SharedKeyring, AppError> {
     Ok(Arc::new(ArcSwap::from_pointee(admin::read_keyring(&config.keys.file)?)))
 }
@@ -354,9 +387,9 @@ fn mailer(
 fn administrator(
     config: &Config,
     stores: &Stores,
-    (keyring, instances): (SharedKeyring, Instances),
+    keyring: SharedKeyring,
     audit: Audit,
-    mailer: Mailer,
+    (mailer, chain): (Mailer, SharedChain),
     (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
     reloads: Option<Reloads>,
 ) -> Admin {
@@ -370,7 +403,6 @@ fn administrator(
             let names = chain::locals(config);
             Arc::new(move || names.clone())
         },
-        instances,
         places: config.sites.iter().map(|site| place(config, site)).collect(),
         keyring,
         keys_file: config.keys.file.clone(),
@@ -379,6 +411,7 @@ fn administrator(
         clock,
         rng,
         mailer,
+        chain,
         enrolment_code_life: Duration::from_secs(config.mfa.help_desk_code_hours.saturating_mul(3600)),
         reloads,
     }
@@ -389,6 +422,8 @@ fn administrator(
 async fn assemble(config: &Config, lasting: &Lasting, before: Option<&Before<'_>>) -> Result<Parts, AppError> {
     let Lasting { stores, ground, audit, metrics, mailer, reloads, .. } = lasting;
     let (houses, instances) = houses(config, ground, before).await?;
+    let lmses = houses.iter().map(|house| (&house.hall.site, house.hall.lms.clone()));
+    let shown = view::view(config, instances.clone(), lmses, stores);
     let gate = Gate {
         desk: Arc::new(desk(config, lasting)),
         houses: houses.into_iter().map(|house| (host_of(&house.hall.site), house)).collect(),
@@ -399,8 +434,10 @@ async fn assemble(config: &Config, lasting: &Lasting, before: Option<&Before<'_>
     };
     let chance = (ground.clock.clone(), ground.rng.clone());
     let (audit, mailer, reloads) = (audit.clone(), mailer.clone(), Some(reloads.clone()));
-    let known = (ground.ring.clone(), Arc::new(ArcSwap::from_pointee(instances.clone())));
-    let admin = administrator(config, stores, known, audit, mailer, chance, reloads);
+    let shown: SharedChain = Arc::new(ArcSwap::from_pointee(shown));
+    let admin = administrator(config, stores, ground.ring.clone(), audit.clone(), (mailer, shown), chance, reloads);
+    // Last: whatever else is wrong is found before an account is touched.
+    removed::settle(config, stores, &audit).await?;
     Ok(Parts { gate: Arc::new(gate), instances, admin: Arc::new(admin) })
 }
 

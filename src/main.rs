@@ -80,8 +80,29 @@ fn serve(Loaded { config, warnings }: Loaded) -> ExitCode {
 fn check(Loaded { config, warnings }: Loaded, what: &Check) -> ExitCode {
     let warnings: String = warnings.iter().map(|warning| format!("{warning}\n")).collect();
     let gap = if warnings.is_empty() { "" } else { "\n" };
-    let said = cli::say(&format!("{warnings}{gap}{}", config::explain(&config, SystemClock.now())));
-    if what.probe { block_on(probe(&config, what.as_user.as_deref())) } else { said }
+    cli::say(&format!("{warnings}{gap}{}", config::explain(&config, SystemClock.now())));
+    let accounts = block_on(accounts(&config));
+    if accounts == ExitCode::from(cli::OK) && what.probe {
+        block_on(probe(&config, what.as_user.as_deref()))
+    } else {
+        accounts
+    }
+}
+
+/// Whether the accounts there are can live with this configuration.
+async fn accounts(config: &Config) -> ExitCode {
+    let direct = async || app::administration_as_it_is(config).await;
+    match cli::facts(config::about(config), &config.admin.socket, direct).await {
+        Err(why) => cli::say(&format!("  accounts  not looked at: {why}\n")),
+        Ok((facts, whose)) => {
+            let problems = config::check_accounts(config, &facts);
+            if problems.is_empty() {
+                return cli::say(&format!("  accounts  {whose} can all live with this\n"));
+            }
+            let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            cli::complain(&format!("held against {whose} accounts:\n{}", told.join("\n")), cli::MISCONFIGURED)
+        }
+    }
 }
 
 /// Warnings are the operator's to weigh; what is certainly wrong is a failure.

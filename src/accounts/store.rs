@@ -117,9 +117,19 @@ pub trait AccountStore: Send + Sync {
     async fn learn(&self, id: &AccountId, learned: &Learned<'_>) -> Result<(), Unavailable>;
     /// Records what one source says of its own method, and the union of groups in the account.
     async fn vouch(&self, source: &SourceId, subject: &Subject, vouched: &Vouched<'_>) -> Result<(), Unavailable>;
-    /// Sets the state; any change to something other than active raises the epoch. Returns the epoch in force,
+    /// Sets the state in an operator's name; any change to something other than active raises the epoch. Returns the epoch in force,
     /// `None` if there is no such account.
     async fn set_state(&self, id: &AccountId, state: State) -> Result<Option<u32>, Unavailable>;
+    /// A source says that it may not sign in (any more): the epoch rises, as by [`Self::set_state`]. Never touches what
+    /// an operator switched off. True for one caller of many, and where that is news.
+    async fn bar(&self, id: &AccountId, source: &SourceId, state: State) -> Result<bool, Unavailable>;
+    /// Active again, where it was a source that barred it. True for one caller of many, and where that is news.
+    async fn readmit(&self, id: &AccountId) -> Result<bool, Unavailable>;
+    /// Which source barred it; `None` where an operator did, or nobody.
+    async fn barred_by(&self, id: &AccountId) -> Result<Option<SourceId>, Unavailable>;
+    /// Every instance that was ever in force, with its kind's name.
+    async fn kinds(&self) -> Result<Vec<(SourceId, String)>, Unavailable>;
+    async fn note_kind(&self, name: &SourceId, kind: &str) -> Result<(), Unavailable>;
     /// Raises the epoch by one and returns it.
     async fn raise_epoch(&self, id: &AccountId) -> Result<Option<u32>, Unavailable>;
 }

@@ -9,11 +9,12 @@ use super::{
     methods::MethodError,
     reload::{NotReloaded, Reloads},
     reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow, devices, short},
+    source::SharedChain,
 };
 use crate::{
     accounts::{Account, AccountStore, State},
     audit::{Audit, Context, Event},
-    chain::{Instance, local::LocalStore},
+    chain::local::LocalStore,
     keys::SharedKeyring,
     mfa::{
         enrolment::EnrolmentStore,
@@ -24,7 +25,6 @@ use crate::{
     tokens::LedgerStore,
     types::{AccountId, Clock, LmsUserId, Rng, SiteName, SourceId, TokenId, Unavailable},
 };
-use arc_swap::ArcSwap;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Everything administration touches.
@@ -36,8 +36,6 @@ pub struct Admin {
     pub locals: Arc<dyn LocalStore>,
     /// The instances of kind `local`, as configured now.
     pub local_sources: Arc<dyn Fn() -> Vec<SourceId> + Send + Sync>,
-    /// Those that are enabled; a reload puts others in their place.
-    pub instances: Arc<ArcSwap<Vec<Instance>>>,
     /// What is to be known of each site.
     pub places: Vec<Place>,
     pub keyring: SharedKeyring,
@@ -48,6 +46,7 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub mailer: Mailer,
+    pub chain: SharedChain,
     /// `mfa.help_desk_code_hours`.
     pub enrolment_code_life: Duration,
     /// `None` where no gateway runs.
@@ -95,6 +94,10 @@ pub enum AdminError {
     NoToken(String),
     #[error("there is no site \"{name}\" here; known: {known}. For one that was just added run `vestibule init`")]
     NoSite { name: String, known: String },
+    #[error("chain.instances has no \"{name}\"{}", has(known))]
+    NoSource { name: String, known: Vec<SourceId> },
+    #[error("{0}")]
+    Refused(String),
     #[error("name a session or an account")]
     NoTarget,
     #[error("{done}, but then: {cause}; do it again when the store answers")]
@@ -144,6 +147,8 @@ impl Admin {
             Command::Token(TokenCommand::Revoke(target)) => self.revoke_token(by, &target.id).await,
             Command::Keys(KeysCommand::Rotate) => self.rotate_keys(by).await,
             Command::Keys(KeysCommand::RotateHeader(named)) => self.rotate_header(by, &named.site).await,
+            Command::Source(command) => self.source(by, command).await,
+            Command::Explain(command) => self.explain(command).await,
             Command::Mail(MailCommand::Test(to)) => Ok(Reply::Steps { steps: self.mailer.test(&to.to).await? }),
             Command::Reload => self.reload(by).await,
         }

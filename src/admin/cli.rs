@@ -1,7 +1,7 @@
 //! The command line: its words, its help, and how an act of administration is carried out from it.
 
 use super::{
-    Admin, AdminError, Command, Operator, Reply,
+    About, Admin, AdminError, Command, Facts, Operator, Reply, SourceCommand,
     complete::{Console, complete},
     socket,
 };
@@ -97,6 +97,12 @@ Somebody has left, or something looks wrong:
   vestibule session list --account alice
   vestibule token revoke 3f9a6c0d12e4b587
 
+Somebody cannot sign in, or a source looks wrong:
+  vestibule explain sign-in alice    who would be asked, and why
+  vestibule source list
+  vestibule source test staff-ldap --user alice
+  vestibule source sync staff-ldap --dry-run
+
 Mail has been set up in gateway.yaml:
   vestibule mail test --to you@example.org
 
@@ -138,8 +144,14 @@ pub async fn reload(json: bool, socket: &Path) -> ExitCode {
 
 fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
     match told {
-        Ok(reply) if json => say(&format!("{}\n", serde_json::to_string_pretty(&reply).unwrap_or_default())),
-        Ok(reply) => say(&reply.to_string()),
+        Ok(reply) => {
+            let text = match json {
+                true => format!("{}\n", serde_json::to_string_pretty(&reply).unwrap_or_default()),
+                false => reply.to_string(),
+            };
+            let said = say(&text);
+            if reply.is_success() { said } else { ExitCode::from(FAILED) }
+        }
         Err(error) => fail(&error),
     }
 }
@@ -159,10 +171,25 @@ pub(super) async fn carry_out<E: Display>(
             let uid = tokio::net::UnixStream::pair().and_then(|pair| pair.0.peer_cred()).map_or(u32::MAX, |c| c.uid());
             let result = admin.execute(Operator { uid }, command).await.map_err(|error| error.to_string());
             // The process ends after this: what was recorded must be on disk.
+            crate::lms::farewell::drain().await;
             admin.audit.flush().await;
             result
         }
         Err(error) => Err(format!("the gateway could not be asked by {}: {error}", socket.display())),
+    }
+}
+
+/// What a running gateway, or else the stores, know of these names; with whom was asked. `Err`: nobody could be.
+pub async fn facts<E: Display>(
+    about: About,
+    socket: &Path,
+    direct: impl AsyncFnOnce() -> Result<Admin, E>,
+) -> Result<(Facts, &'static str), String> {
+    let running = tokio::net::UnixStream::connect(socket).await.is_ok();
+    let asked = if running { "the running gateway's" } else { "the database's" };
+    match carry_out(Command::Source(SourceCommand::Facts(about)), socket, direct).await? {
+        Reply::Facts(facts) => Ok((facts, asked)),
+        _ => Err("the gateway that runs is of another version".to_owned()),
     }
 }
 
@@ -209,7 +236,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 12);
+        assert_eq!(tried, 15);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
     methods::{LinkMethod, Merge, MethodOf},
+    source::{ExplainCommand, SourceCommand},
 };
 use crate::{keys, types::Secret};
 use clap::{Args, Subcommand};
@@ -37,6 +38,12 @@ pub enum Command {
     /// Have the running gateway read gateway.yaml, certificates and secrets again. Where anything is wrong with them
     /// nothing changes
     Reload,
+    /// Where people sign in: look, try, ask again, move
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// What would happen, without doing it
+    #[command(subcommand)]
+    Explain(ExplainCommand),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]

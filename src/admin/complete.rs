@@ -6,6 +6,7 @@
 use super::{
     command::{AccountCommand, BindingCommand, Command, HashText, ImportLocals, LocalRow},
     sheet::{self, Fields, Shape},
+    source::{PasswordText, SourceCommand},
 };
 use crate::{
     chain::password::{new_hash, policy, prepared},
@@ -54,6 +55,15 @@ pub(super) fn complete(command: Command, terminal: &mut dyn Terminal, rng: &dyn 
         Command::Binding(BindingCommand::Import(import)) => {
             return Ok(Command::Binding(BindingCommand::Import(import.read()?)));
         }
+        Command::Source(SourceCommand::Test(mut test)) => {
+            let password = match test.password_stdin {
+                true => from_stdin(terminal),
+                false => terminal.ask("Password: ").map(Password::new),
+            };
+            let password = password.map_err(|error| format!("no password could be read: {error}"))?;
+            test.password = Some(PasswordText::new(password));
+            return Ok(Command::Source(SourceCommand::Test(test)));
+        }
         other => return Ok(other),
     };
     let act = match act {
@@ -75,8 +85,7 @@ pub(super) fn complete(command: Command, terminal: &mut dyn Terminal, rng: &dyn 
 fn asked(terminal: &mut dyn Terminal, stdin: bool) -> Result<Password, String> {
     let fault = |error: io::Error| format!("no password could be read: {error}");
     if stdin {
-        let line = Password::new(terminal.line().map_err(fault)?);
-        return Ok(Password::new(line.expose().trim_end_matches(['\r', '\n']).to_owned()));
+        return from_stdin(terminal).map_err(fault);
     }
     let first = Password::new(terminal.ask("New password: ").map_err(fault)?);
     let again = Password::new(terminal.ask("The same again: ").map_err(fault)?);
@@ -85,6 +94,11 @@ fn asked(terminal: &mut dyn Terminal, stdin: bool) -> Result<Password, String> {
     } else {
         Err("the two differ; nothing was changed".to_owned())
     }
+}
+
+fn from_stdin(terminal: &mut dyn Terminal) -> io::Result<Password> {
+    let line = Password::new(terminal.line()?);
+    Ok(Password::new(line.expose().trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn hash(password: &Password, user: &str, rng: &dyn Rng) -> Result<HashText, String> {

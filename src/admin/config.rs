@@ -13,7 +13,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Where `vestibule account …` reaches a running gateway: a Unix socket, mode 0600, for this user and root.
     pub socket: PathBuf,
-    /// Accounts that may administer in the browser. Comes with the web console; empty until then.
+    /// Accounts that administer, by their names. Where any is named, one of them must be an active account of an
+    /// enabled `local` instance, or a break-glass account must exist.
     pub administrators: Vec<String>,
 }
 

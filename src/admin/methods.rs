@@ -167,7 +167,7 @@ impl Admin {
             linked: short(method.linked),
             linked_by: method.linked_by.as_str().to_owned(),
             vouched: (method.vouched > NEVER).then(|| short(method.vouched)),
-            asked: self.instances.load().iter().any(|instance| instance.name == method.source),
+            asked: self.chain.load().instances.iter().any(|instance| instance.name == method.source),
         }
     }
 
@@ -324,7 +324,8 @@ impl Admin {
     }
 
     pub(super) fn instance(&self, name: &str) -> Result<Instance, MethodError> {
-        let instances = self.instances.load();
+        let chain = self.chain.load();
+        let instances = &chain.instances;
         let known = || instances.iter().map(|instance| instance.name.clone()).collect();
         let found = instances.iter().find(|instance| instance.name.as_str() == name).cloned();
         found.ok_or_else(|| MethodError::NoSource { name: name.to_owned(), known: known() })

@@ -11,6 +11,7 @@ pub mod cli;
 mod command;
 mod complete;
 mod config;
+mod facts;
 mod imports;
 mod init;
 mod keyfile;
@@ -22,6 +23,7 @@ mod reload;
 mod reply;
 mod sheet;
 pub mod socket;
+pub mod source;
 
 pub use api::{Admin, AdminError, Operator, Place};
 pub use command::{
@@ -30,6 +32,7 @@ pub use command::{
     SiteNamed, TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
+pub use facts::{About, Administrator, Facts, Pinned, facts};
 pub use imports::{BindingAt, BindingRow, BindingsOf, ImportBindings, ImportLinks, LinkRow, NewBinding};
 pub use init::{InitError, Plan, development_certificate, init};
 pub use keyfile::{KeyfileError, add_headers as add_header_names, create as create_keyring, read as read_keyring};
@@ -38,6 +41,7 @@ pub use methods::{LinkMethod, Merge, MethodError, MethodOf, MethodRow};
 pub use reload::{Ask, NotReloaded, Reloaded, Reloads};
 pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
+pub use source::{Chain, Configured, ExplainCommand, SharedChain, SiteOf, SourceCommand, first_collision};
 
 #[cfg(test)]
 mod local_tests;

@@ -1,9 +1,10 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
-    Reloaded,
+    Facts, Reloaded,
     imports::{self, BindingRow},
     methods::{self, MethodRow},
+    source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
 };
 use crate::{
     accounts::Account,
@@ -49,6 +50,12 @@ pub enum Reply {
         user: String,
         password: String,
     },
+    Sources(SourcesSheet),
+    SourceTest(TestSheet),
+    Sync(SyncSheet),
+    Moves(MoveSheet),
+    Explained(Box<ExplainSheet>),
+    Facts(Facts),
     /// Told once, because the LMS has to be told it; kept in the keyring alone.
     Header(HeaderSheet),
     Reloaded(Reloaded),
@@ -191,6 +198,32 @@ pub fn short(at: Timestamp) -> String {
     Timestamp::from_secs(at.secs()).to_string()
 }
 
+impl Reply {
+    /// Whether what was asked for came about: a source that was tried and said no is an answer, and a failure.
+    pub fn is_success(&self) -> bool {
+        match self {
+            Reply::SourceTest(sheet) => sheet.is_ok(),
+            Reply::Moves(sheet) => sheet.collisions == 0,
+            Reply::Accounts(_)
+            | Reply::Account(_)
+            | Reply::Sessions(_)
+            | Reply::Tokens(_)
+            | Reply::Done { .. }
+            | Reply::Steps { .. }
+            | Reply::EnrolmentCode { .. }
+            | Reply::OneTimePassword { .. }
+            | Reply::Sources(_)
+            | Reply::Sync(_)
+            | Reply::Explained(_)
+            | Reply::Facts(_)
+            | Reply::Methods(_)
+            | Reply::Bindings(_)
+            | Reply::Reloaded(_)
+            | Reply::Header(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -215,6 +248,12 @@ impl fmt::Display for Reply {
                 writeln!(f, "raises the alarm. Afterwards: vestibule account passwd --source {source} --user {user}")
             }
             Reply::Reloaded(reloaded) => reloaded.fmt(f),
+            Reply::Sources(sheet) => sheet.fmt(f),
+            Reply::SourceTest(sheet) => sheet.fmt(f),
+            Reply::Sync(sheet) => sheet.fmt(f),
+            Reply::Moves(sheet) => sheet.fmt(f),
+            Reply::Explained(sheet) => sheet.fmt(f),
+            Reply::Facts(facts) => facts.pinned.iter().try_for_each(|p| writeln!(f, "{} {}", p.source, p.accounts)),
             Reply::Header(sheet) => {
                 write!(f, "{sheet}")?;
                 let file = plain(&sheet.keys_file);
@@ -354,7 +393,7 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> 
 }
 
 /// Names and User-Agents are strangers' words; escape sequences in them would steer the operator's terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect()
 }
 

@@ -31,8 +31,8 @@ pub const EXECUTE: &str = "/v1/execute";
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// Operators at one time; more than these wait.
 const MOST_CONNECTIONS: usize = 16;
-/// For one connection as a whole: the longest list takes less.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For one connection as a whole: a pass over a large directory takes minutes.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Why an act was not done, on the wire.
 #[derive(Debug, Serialize, Deserialize)]
@@ -185,10 +185,12 @@ fn status(error: &AdminError) -> StatusCode {
         | AdminError::NoSession(_)
         | AdminError::NoToken(_)
         | AdminError::NoSite { .. }
+        | AdminError::NoSource { .. }
         | AdminError::NotLocal { .. }
         | AdminError::NoLocal { .. } => StatusCode::NOT_FOUND,
         AdminError::Ambiguous { .. }
         | AdminError::AmbiguousSession(_)
+        | AdminError::Refused(_)
         | AdminError::LocalExists { .. }
         | AdminError::ImportRace => StatusCode::CONFLICT,
         AdminError::ShortKey

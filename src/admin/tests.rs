@@ -4,11 +4,13 @@ use super::*;
 use crate::{
     accounts::{Account, AccountStore, Binding, Created, Entry, Learned, Method, State, Vouched},
     audit::{Audit, Target},
-    chain::local::memory::LocalMemory,
+    chain::{Instance, Rules, local::memory::LocalMemory},
     keys::{Keyring, Sealed},
+    limits::{Count, Counters, Throttle},
     mfa::{
         enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
+        policy::Policy,
     },
     outbound::mail::Mailer,
     sessions::{Identity, Session, SessionStore, Who},
@@ -68,6 +70,21 @@ impl AccountStore for Memory {
         account.state = state;
         Ok(Some(account.epoch))
     }
+    async fn bar(&self, id: &AccountId, _: &SourceId, state: State) -> Result<bool, Unavailable> {
+        self.set_state(id, state).await.map(|epoch| epoch.is_some())
+    }
+    async fn readmit(&self, _: &AccountId) -> Result<bool, Unavailable> {
+        unreachable!("these tests ask no source")
+    }
+    async fn barred_by(&self, _: &AccountId) -> Result<Option<SourceId>, Unavailable> {
+        unreachable!("these tests ask no source")
+    }
+    async fn kinds(&self) -> Result<Vec<(SourceId, String)>, Unavailable> {
+        unreachable!("these tests ask no source")
+    }
+    async fn note_kind(&self, _: &SourceId, _: &str) -> Result<(), Unavailable> {
+        unreachable!("these tests ask no source")
+    }
     async fn raise_epoch(&self, id: &AccountId) -> Result<Option<u32>, Unavailable> {
         let mut accounts = self.accounts.lock().unwrap();
         let Some(account) = accounts.iter_mut().find(|a| a.id == *id) else { return Ok(None) };
@@ -82,8 +99,10 @@ impl AccountStore for Memory {
         let Some((_, _, id)) = methods.iter().find(|(s, t, _)| s == source && t == subject) else { return Ok(None) };
         Ok(self.accounts.lock().unwrap().iter().find(|account| account.id == *id).cloned())
     }
-    async fn create(&self, _: &Account, _: &Method, _: Option<&Binding>) -> Result<Created, Unavailable> {
-        unreachable!("administration creates no accounts")
+    async fn create(&self, account: &Account, method: &Method, _: Option<&Binding>) -> Result<Created, Unavailable> {
+        self.accounts.lock().unwrap().push(account.clone());
+        self.method(&account.id, method.source.as_str(), method.subject.clone());
+        Ok(Created::Yes)
     }
     async fn binding(&self, _: &SiteName, _: &AccountId) -> Result<Option<Binding>, Unavailable> {
         unreachable!("administration does not ask for bindings")
@@ -227,6 +246,9 @@ impl LedgerStore for Memory {
     async fn list(&self, limit: u32) -> Result<Vec<TokenRecord>, Unavailable> {
         Ok(self.tokens.lock().unwrap().iter().take(limit as usize).cloned().collect())
     }
+    async fn in_use(&self, _: Timestamp, _: Timestamp, _: u32) -> Result<Vec<AccountId>, Unavailable> {
+        unreachable!("these tests ask no source")
+    }
     async fn by_digest(&self, _: &str) -> Result<Option<Arc<TokenRecord>>, Unavailable> {
         unreachable!("administration uses no token")
     }
@@ -255,6 +277,46 @@ impl Memory {
     }
 }
 
+/// An instance of the gateway's own accounts.
+fn staff() -> Instance {
+    Instance {
+        name: SourceId::new("staff"),
+        kind: &crate::chain::sources::local::KIND,
+        password: None,
+        redirect: None,
+        directory: None,
+        deadline: Duration::from_secs(1),
+        rules: Rules::default(),
+        health: Arc::default(),
+    }
+}
+
+/// These tests ask no source.
+fn no_chain() -> Chain {
+    struct NoCounters;
+    #[async_trait]
+    impl Counters for NoCounters {
+        async fn add(&self, _: &str, _: i64, _: Duration) -> Result<Count, Unavailable> {
+            unreachable!("administration counts nothing")
+        }
+        async fn value(&self, _: &str) -> Result<i64, Unavailable> {
+            unreachable!("administration counts nothing")
+        }
+        async fn clear(&self, _: &str) -> Result<(), Unavailable> {
+            unreachable!("administration counts nothing")
+        }
+    }
+    Chain {
+        configured: Vec::new(),
+        instances: vec![staff()],
+        sites: Vec::new(),
+        sync_limit_percent: 10,
+        throttle: Throttle::new(Arc::new(NoCounters), crate::limits::Config::default()),
+        policy: Policy::new(&crate::mfa::Config::default()),
+        fault: None,
+    }
+}
+
 /// A gateway's administration in a folder of its own.
 pub(super) struct Desk {
     pub(super) folder: PathBuf,
@@ -280,7 +342,6 @@ impl Desk {
             ledger: stores.clone(),
             locals: locals.clone(),
             local_sources: Arc::new(|| vec![SourceId::new("staff")]),
-            instances: Arc::default(),
             places: Vec::new(),
             keyring: Arc::new(ArcSwap::from_pointee(read_keyring(&keys_file).unwrap())),
             keys_file,
@@ -289,6 +350,7 @@ impl Desk {
             clock: Arc::new(FixedClock),
             rng: Arc::new(SystemRng),
             mailer: Mailer::new(None),
+            chain: Arc::new(ArcSwap::from_pointee(no_chain())),
             enrolment_code_life: Duration::from_secs(24 * 3600),
             reloads: None,
         };
@@ -626,7 +688,6 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         ledger: admin.ledger.clone(),
         locals: desk.admin.locals.clone(),
         local_sources: desk.admin.local_sources.clone(),
-        instances: admin.instances.clone(),
         places: admin.places.clone(),
         keyring: admin.keyring.clone(),
         keys_file: admin.keys_file.clone(),
@@ -635,6 +696,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         clock: admin.clock.clone(),
         rng: admin.rng.clone(),
         mailer: admin.mailer.clone(),
+        chain: admin.chain.clone(),
         enrolment_code_life: admin.enrolment_code_life,
         reloads: None,
     };

@@ -12,6 +12,7 @@ use crate::{
     config::{self, Config},
     keys::SharedKeyring,
     lms::{Lms, Site, moodle::APP_SERVICE, site::Judge as JudgeSetting},
+    telemetry::Metrics,
     types::{Clock, Rng, SiteName, SourceId},
 };
 use arc_swap::ArcSwap;
@@ -95,13 +96,15 @@ pub(super) fn instances<'a>(
 pub(super) type Instances = Arc<ArcSwap<Vec<Instance>>>;
 
 /// Asks again and again those that could not answer, so that no user's attempt is the probe.
-pub(super) async fn probe(instances: Instances) {
+pub(super) async fn probe(instances: Instances, metrics: Arc<Metrics>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        let known = instances.load();
+        metrics.sources_up(known.iter().map(|instance| (instance.name.as_str(), !instance.health.is_open())));
         let mut asked = JoinSet::new();
-        for instance in instances.load().iter().filter(|instance| instance.health.is_failing()) {
+        for instance in known.iter().filter(|instance| instance.health.is_failing()) {
             let (Some(source), health) = (instance.password.clone(), instance.health.clone()) else { continue };
             let (name, deadline) = (instance.name.clone(), instance.deadline);
             asked.spawn(async move {

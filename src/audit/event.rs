@@ -161,6 +161,43 @@ pub enum Event {
         account: AccountId,
         reason: &'static str,
     },
+    /// An account's primary source said, without a password, that it may not sign in any more, or may again.
+    StandingChanged {
+        account: AccountId,
+        source: SourceId,
+        state: &'static str,
+        reason: &'static str,
+    },
+    /// Its source has not answered for a day: sessions and apps have ended, the account stays.
+    SignInDue {
+        account: AccountId,
+        source: SourceId,
+    },
+    /// One full pass over an instance's accounts.
+    SourceSynced {
+        source: SourceId,
+        asked: usize,
+        changed: usize,
+    },
+    /// An operator tried a source with somebody's name.
+    SourceTested {
+        source: SourceId,
+        verdict: &'static str,
+    },
+    /// An account is pinned to another instance.
+    MethodMoved {
+        account: AccountId,
+        source: SourceId,
+        from: SourceId,
+    },
+    /// An instance is not in gateway.yaml any more: what became of its accounts.
+    SourceRemoved {
+        source: SourceId,
+        becomes: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<SourceId>,
+        methods: u64,
+    },
     /// R9: the LMS's answer changed or named another identity and was withheld.
     IdentityWithheld {
         expected: Option<LmsUserId>,
@@ -235,7 +272,10 @@ impl Event {
             | Event::TokenMinted { account, .. }
             | Event::TokenRevoked { account, .. }
             | Event::AccountState { account, .. }
-            | Event::EpochRaised { account, .. } => Some(account),
+            | Event::EpochRaised { account, .. }
+            | Event::StandingChanged { account, .. }
+            | Event::SignInDue { account, .. }
+            | Event::MethodMoved { account, .. } => Some(account),
             Event::SignedOut { account } | Event::SessionRevoked { account, .. } => account.as_ref(),
             Event::PasswordJudged { .. }
             | Event::SignInThrottled { .. }
@@ -250,6 +290,9 @@ impl Event {
             | Event::LocalPasswordSet { .. }
             | Event::BreakGlassIssued { .. }
             | Event::BreakGlassUsed { .. }
+            | Event::SourceSynced { .. }
+            | Event::SourceTested { .. }
+            | Event::SourceRemoved { .. }
             | Event::HeaderRotated { .. }
             | Event::ConfigurationReloaded { .. }
             | Event::ConfigurationRefused { .. } => None,

@@ -22,6 +22,8 @@ pub struct Config {
     pub refusal_milliseconds: u64,
     /// How often the standing of accounts in use is asked again, unless an instance says otherwise.
     pub recheck_minutes: u64,
+    /// `vestibule source sync` stops where it would bar more than this share of an instance's accounts.
+    pub sync_limit_percent: u32,
 }
 
 impl Default for Config {
@@ -32,6 +34,7 @@ impl Default for Config {
             removed: BTreeMap::new(),
             refusal_milliseconds: 500,
             recheck_minutes: 15,
+            sync_limit_percent: 10,
         }
     }
 }
@@ -125,13 +128,27 @@ pub enum Newcomers {
 }
 
 /// What becomes of the accounts of an instance that is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
     /// The instance has another name now: the same subjects, vouched for by that one.
     Reassign(SourceId),
     /// The accounts stay and are pinned again by the first OK for their name.
     Rediscover,
+}
+
+/// `rediscover`, or `{ reassign: NAME }`: an enum of serde's would ask for a YAML tag.
+impl<'de> Deserialize<'de> for Removed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "expected `rediscover` or `{ reassign: NAME }`";
+        match Value::deserialize(deserializer)? {
+            Value::String(word) if word == "rediscover" => Ok(Removed::Rediscover),
+            Value::Mapping(map) if map.len() == 1 => match map.get("reassign") {
+                Some(Value::String(name)) => Ok(Removed::Reassign(SourceId::new(name.as_str()))),
+                Some(_) | None => Err(D::Error::custom(expected)),
+            },
+            _ => Err(D::Error::custom(expected)),
+        }
+    }
 }
 
 impl Instance {
@@ -201,4 +218,21 @@ pub enum Strangers {
     Refuse,
     /// An OK is an OK.
     Allow,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_of_a_removed_instance_reads_as_it_is_said() {
+        let removed = |text: &str| serde_yaml::from_str::<Config>(&format!("removed: {{ staff: {text} }}"));
+        let of = |text: &str| removed(text).unwrap().removed.remove(&SourceId::new("staff")).unwrap();
+        assert_eq!(of("rediscover"), Removed::Rediscover);
+        assert_eq!(of("{ reassign: people }"), Removed::Reassign(SourceId::new("people")));
+        for wrong in ["forget", "{ reassign: 7 }", "{ rename: people }", "{ reassign: a, x: b }", "[]", "null"] {
+            let said = removed(wrong).unwrap_err().to_string();
+            assert!(said.contains("expected `rediscover` or `{ reassign: NAME }`"), "{wrong}: {said}");
+        }
+    }
 }

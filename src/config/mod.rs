@@ -16,7 +16,7 @@ mod problem;
 mod reference;
 mod typed;
 
-pub use check::check;
+pub use check::{about, check, check_accounts};
 pub use difference::difference;
 pub use explain::explain;
 pub use fixed::needs_restart;

@@ -4,17 +4,19 @@
 use super::{
     Caller, Desk, FlowError, Hall,
     desk::Settings,
+    leavers::{ask as ask_standing, vouching},
     lms_half::Half,
+    pins::selection,
     step::{Flow, Stage},
 };
 use crate::{
-    accounts::{Account, Question, Resolution, Resolved, resolve},
+    accounts::{Question, Resolution, Resolved, State, resolve},
     audit::Event,
-    chain::{self, Attempt, Authenticated, End, Selection, Why},
+    chain::{self, Attempt, Authenticated, End, Standing, Why},
     limits::{Leave, PasswordSlot, Spray},
     lms::LmsUser,
     outbound::Answer,
-    types::{Door, FlowId, Rng, RngExt, SourceId, Unavailable, Username},
+    types::{Door, FlowId, Rng, RngExt, Username},
 };
 use std::time::{Duration, Instant};
 
@@ -59,11 +61,14 @@ pub(super) async fn judge(
     slot: PasswordSlot,
 ) -> Result<Judged, FlowError> {
     let name = Username::canonical(attempt.credentials.username());
-    let selection = selection(desk, hall, name.as_ref(), canonical).await?;
+    let selection = selection(desk.accounts.as_ref(), &hall.sources, name.as_ref(), canonical).await?;
     if desk.sprays.is_known(attempt.credentials.password().expose(), desk.now()) {
         tokio::time::sleep(SPRAYED).await;
     }
     let outcome = chain::run(&hall.instances, &selection, name.as_ref(), attempt, desk.clock.as_ref()).await;
+    for judged in &outcome.verdicts {
+        desk.metrics.source_verdict(judged.instance.as_str(), judged.verdict);
+    }
     desk.record(
         hall,
         caller,
@@ -106,32 +111,6 @@ fn note_spray(desk: &Desk, hall: &Hall, caller: &Caller, attempt: &Attempt, cano
     }
 }
 
-/// The first of the two checks of a pin, before anybody is asked: a name that belongs to an account is asked of that
-/// account's own methods, primary first.
-pub(super) async fn selection(
-    desk: &Desk,
-    hall: &Hall,
-    name: Option<&Username>,
-    canonical: &str,
-) -> Result<Selection, Unavailable> {
-    let mut owners: Vec<Account> = Vec::new();
-    // The LMS folds more than we do: what is one name there is asked for under both readings.
-    for spelling in [name.map_or("", Username::as_str), canonical] {
-        if !spelling.is_empty() && !owners.iter().any(|owner| owner.username.as_deref() == Some(spelling)) {
-            owners.extend(desk.accounts.by_username(spelling).await?);
-        }
-    }
-    let mut methods: Vec<SourceId> = Vec::new();
-    for owner in owners {
-        let own = desk.accounts.methods(&owner.id).await?.into_iter().map(|method| method.source);
-        methods.extend(own.filter(|source| hall.sources.contains(source)));
-    }
-    // Keeps the order, and asks nobody twice.
-    let mut seen = std::collections::HashSet::new();
-    methods.retain(|source| seen.insert(source.clone()));
-    Ok(if methods.is_empty() { Selection::All } else { Selection::Only(methods) })
-}
-
 /// WHICH ACCOUNT. What is new of it is recorded, and why there is none.
 pub(super) async fn account(
     desk: &Desk,
@@ -152,6 +131,7 @@ pub(super) async fn account(
         now: desk.now(),
         rng: desk.rng.as_ref(),
     };
+    welcome_back(desk, hall, caller, proof).await?;
     match resolve(desk.accounts.as_ref(), &question).await? {
         Resolution::Known(resolved) => Ok(Some(resolved)),
         Resolution::Created(resolved) => {
@@ -170,6 +150,31 @@ pub(super) async fn account(
         Resolution::Denied(reason) => Ok(denied(desk, hall, caller, door, canonical, reason)),
         Resolution::Later => Err(FlowError::SourceDown),
     }
+}
+
+/// Somebody whose source had barred them, and now says OK: they begin anew with this sign-in.
+async fn welcome_back(desk: &Desk, hall: &Hall, caller: &Caller, proof: &Authenticated) -> Result<(), FlowError> {
+    let (source, subject) = (proof.source(), &proof.person().subject);
+    let Some(account) = desk.accounts.by_method(source, subject).await? else { return Ok(()) };
+    if account.state == State::Active || desk.accounts.barred_by(&account.id).await?.is_none() {
+        return Ok(());
+    }
+    let methods = desk.accounts.methods(&account.id).await?;
+    let primary = methods.iter().find(|method| method.primary);
+    let back = match (primary, vouching(&hall.instances, &methods)) {
+        (Some(primary), _) if primary.source == *source && primary.subject == *subject => true,
+        // By another method: the word is the primary source's all the same.
+        (Some(primary), Some(instance)) => {
+            matches!(ask_standing(instance, &primary.subject).await, Ok(Standing::Active(_)))
+        }
+        (Some(_) | None, _) => false,
+    };
+    if back && desk.accounts.readmit(&account.id).await? {
+        let (account, source) = (account.id, source.clone());
+        let (state, reason) = (State::Active.as_str(), "active_at_its_source");
+        desk.record(hall, caller, Event::StandingChanged { account, source, state, reason });
+    }
+    Ok(())
 }
 
 pub(super) fn denied<T>(

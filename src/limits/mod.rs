@@ -9,4 +9,4 @@ mod throttle;
 pub use config::Config;
 pub use counters::{Count, Counters};
 pub use spray::{Spray, Sprays};
-pub use throttle::{FactorSlot, Leave, Limit, PasswordSlot, Throttle};
+pub use throttle::{FactorSlot, Leave, Level, Limit, PasswordSlot, Throttle};

@@ -63,6 +63,16 @@ pub enum Leave<T> {
     },
 }
 
+/// How near a name or an address is to being refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    pub limit: Limit,
+    /// Found wrong in this window.
+    pub wrong: i64,
+    pub most: i64,
+    pub full: bool,
+}
+
 impl Throttle {
     pub fn new(counters: Arc<dyn Counters>, config: Config) -> Self {
         Self { counters, config }
@@ -129,6 +139,26 @@ impl Throttle {
             true => Leave::Refused { rest: count.resets_in, limit: Limit::MailsPerAddress },
             false => Leave::Given(()),
         })
+    }
+
+    /// What [`Self::password`] goes by, without counting anything.
+    pub async fn look(
+        &self,
+        site: &SiteName,
+        canonical: &str,
+        client: Option<ClientAddr>,
+    ) -> Result<Vec<Level>, Unavailable> {
+        let account = format!("password/account/{site}/{canonical}");
+        let found = self.counters.value(&wrong(&account)).await?;
+        let most = i64::from(self.config.wrong_passwords_per_account);
+        let full = self.counters.value(&lock(&account)).await? > 0;
+        let mut levels = vec![Level { limit: Limit::PasswordsPerAccount, wrong: found, most, full }];
+        if let Some(client) = client {
+            let found = self.counters.value(&format!("password/address/{}", client.bucket())).await?;
+            let most = i64::from(self.config.wrong_passwords_per_address);
+            levels.push(Level { limit: Limit::PasswordsPerAddress, wrong: found, most, full: found >= most });
+        }
+        Ok(levels)
     }
 
     /// A right password, or one nobody could judge: never counts.

@@ -69,6 +69,17 @@ pub enum Decision {
     Enrol(Resolved, EnrolmentProof, String),
 }
 
+/// What somebody would meet after a first proof, for those who look ahead. It proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    pub rule: String,
+    pub stage: Stage,
+    /// Which would be asked; empty where none is due.
+    pub factors: Vec<FactorKind>,
+    /// There is nothing to ask yet: which proof would open a first enrolment.
+    pub first_enrolment: Option<EnrolmentProof>,
+}
+
 /// The rules of one configuration.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -113,10 +124,26 @@ impl Policy {
             Stage::Optional if kinds.is_empty() => through(resolved),
             Stage::Optional | Stage::Required if !kinds.is_empty() => Decision::Challenge(resolved, kinds),
             Stage::Optional | Stage::Required => {
-                let proof = first_enrolment(&rule, &resolved, enrolments, place.now);
+                let by_help_desk_only = resolved.account().enrol_by_help_desk_only;
+                let proof = first_enrolment(&rule, by_help_desk_only, enrolments, place.now);
                 Decision::Enrol(resolved, proof, rule.name)
             }
         }
+    }
+
+    /// What [`Self::decide`] would say of an account with these enrolments and no fact yet.
+    pub fn outlook(&self, by_help_desk_only: bool, enrolments: &Enrolments, place: Place<'_>) -> Outlook {
+        let rule = self.rule(place.site, place.door);
+        let kinds = self.askable(&rule, enrolments, &[]);
+        let (factors, first) = match rule.stage {
+            Stage::Off | Stage::Report => (Vec::new(), None),
+            Stage::Optional => (kinds, None),
+            Stage::Required if kinds.is_empty() => {
+                (kinds, Some(first_enrolment(&rule, by_help_desk_only, enrolments, place.now)))
+            }
+            Stage::Required => (kinds, None),
+        };
+        Outlook { rule: rule.name, stage: rule.stage, factors, first_enrolment: first }
     }
 
     /// `app.mfa: off` at the app's door.
@@ -155,8 +182,8 @@ pub fn scores(rule: &Rule, enrolment: &TotpEnrolment) -> bool {
 
 /// Which proof opens a first enrolment now. The help desk's code is always one; the password alone only inside the
 /// window, and never after a reset or where factors exist that merely don't score here.
-fn first_enrolment(rule: &Rule, resolved: &Resolved, enrolments: &Enrolments, now: Timestamp) -> EnrolmentProof {
-    if !enrolments.totp.is_empty() || resolved.account().enrol_by_help_desk_only {
+fn first_enrolment(rule: &Rule, by_help_desk_only: bool, enrolments: &Enrolments, now: Timestamp) -> EnrolmentProof {
+    if !enrolments.totp.is_empty() || by_help_desk_only {
         return EnrolmentProof::ByHelpDesk;
     }
     match (rule.first_enrolment, &rule.enrolment_window) {
@@ -213,6 +240,37 @@ mod tests {
         assert!(policy(100, 1, Stage::Required).still_enough(&[fact(FactorKind::Totp)], &site, Door::Browser));
         let twice = [fact(FactorKind::Totp), fact(FactorKind::Totp)];
         assert!(!policy(50, 50, Stage::Required).still_enough(&twice, &site, Door::Browser));
+    }
+
+    #[test]
+    fn who_looks_ahead_sees_what_would_be_decided() {
+        let site = SiteName::new("campus");
+        let place = Place { site: &site, door: Door::Browser, now: Timestamp(0) };
+        let totp = TotpEnrolment {
+            id: "a".into(),
+            account: crate::types::AccountId::new("a"),
+            label: "phone".into(),
+            secret: crate::keys::Sealed::from_text("sealed"),
+            last_step: 0,
+            created: Timestamp(0),
+            site: site.clone(),
+            rule: Rule::strictest().name,
+            proof: EnrolmentProof::ByHelpDesk,
+        };
+        let with_codes = Enrolments { totp: vec![totp], recovery_left: 3 };
+        let of = |stage, enrolments: &Enrolments| {
+            let outlook = policy(100, 100, stage).outlook(false, enrolments, place);
+            (outlook.factors, outlook.first_enrolment)
+        };
+        let none = Enrolments::default();
+        for stage in [Stage::Off, Stage::Report] {
+            assert_eq!(of(stage, &with_codes), (Vec::new(), None));
+        }
+        assert_eq!(of(Stage::Optional, &none), (Vec::new(), None));
+        assert_eq!(of(Stage::Required, &none), (Vec::new(), Some(EnrolmentProof::ByHelpDesk)));
+        for stage in [Stage::Optional, Stage::Required] {
+            assert_eq!(of(stage, &with_codes), (with_codes.kinds(), None));
+        }
     }
 
     #[test]

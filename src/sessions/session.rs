@@ -5,7 +5,7 @@ use crate::types::{
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Who holds a session, with what the LMS is told about them (design §5). Only stated values, never typed ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,4 +92,11 @@ pub trait SessionStore: Send + Sync {
     async fn of_account(&self, account: &AccountId) -> Result<Vec<Session>, Unavailable>;
     /// For lists: at most `limit`, in no stated order.
     async fn list(&self, limit: usize) -> Result<Vec<Session>, Unavailable>;
+    /// Accounts with a session that was used since `since`, among at most `limit` sessions.
+    async fn in_use(&self, since: Timestamp, limit: usize) -> Result<Vec<AccountId>, Unavailable> {
+        let sessions = self.list(limit).await?;
+        let used = sessions.iter().filter(|session| session.last_used >= since).filter_map(Session::account);
+        let accounts: BTreeSet<AccountId> = used.cloned().collect();
+        Ok(accounts.into_iter().collect())
+    }
 }

@@ -202,6 +202,11 @@ pub async fn open(
     Ok(assemble(state, database, Duration::from_secs(config.grace_seconds)))
 }
 
+/// Whether the database is there, in this version's format. Makes and changes nothing.
+pub async fn is_current(config: &Config) -> Result<bool, OpenStoreError> {
+    Database::is_current(&config.database).await
+}
+
 fn assemble(state: State, database: Database, grace: Duration) -> Stores {
     let hub = Arc::new(Hub::new(state.clone(), grace));
     state.kv.listen(hub.clone());

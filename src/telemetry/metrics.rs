@@ -55,12 +55,25 @@ struct Outcome {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Judged {
+    source: String,
+    verdict: &'static str,
+}
+
 /// Every figure of one process. One value, shared; counting takes `&self` and no lock that is held for long.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     upstream_errors: Family<Upstream, Counter>,
     sign_ins: Family<SignIn, Counter>,
+    source_up: Family<Source, Gauge>,
+    source_verdicts: Family<Judged, Counter>,
     factor_answers: Family<Factor, Counter>,
     sessions_issued: Family<Door, Counter>,
     tokens_minted: Counter,
@@ -87,6 +100,8 @@ impl Metrics {
             requests: Family::default(),
             upstream_errors: Family::default(),
             sign_ins: Family::default(),
+            source_up: Family::default(),
+            source_verdicts: Family::default(),
             factor_answers: Family::default(),
             sessions_issued: Family::default(),
             tokens_minted: Counter::default(),
@@ -109,6 +124,8 @@ impl Metrics {
         registry.register("requests", "Requests answered", self.requests.clone());
         registry.register("upstream_errors", "Requests the LMS did not answer", self.upstream_errors.clone());
         registry.register("sign_ins", "First proofs judged", self.sign_ins.clone());
+        registry.register("source_up", "0 while a sign-in source's breaker is open", self.source_up.clone());
+        registry.register("source_verdicts", "What sign-in sources said", self.source_verdicts.clone());
         registry.register("factor_answers", "Factors answered", self.factor_answers.clone());
         registry.register("sessions_issued", "Sessions issued", self.sessions_issued.clone());
         registry.register("tokens_minted", "App tokens handed out", self.tokens_minted.clone());
@@ -144,6 +161,19 @@ impl Metrics {
     /// `outcome`: `ok`, `challenged`, `enrolment_due`, `refused`, `unavailable`, `reset`.
     pub fn sign_in(&self, door: crate::types::Door, outcome: &'static str) {
         self.sign_ins.get_or_create(&SignIn { door: word(door), outcome }).inc();
+    }
+
+    /// Of the instances in force, by their names in gateway.yaml. What is in force no more is not told.
+    pub fn sources_up<'a>(&self, instances: impl Iterator<Item = (&'a str, bool)>) {
+        self.source_up.clear();
+        for (source, up) in instances {
+            self.source_up.get_or_create(&Source { source: source.to_owned() }).set(i64::from(up));
+        }
+    }
+
+    /// `verdict`: `ok`, `declined`, `denied`, `error`.
+    pub fn source_verdict(&self, source: &str, verdict: &'static str) {
+        self.source_verdicts.get_or_create(&Judged { source: source.to_owned(), verdict }).inc();
     }
 
     /// `outcome`: `accepted`, `wrong`, `used`, `locked`.
@@ -242,6 +272,9 @@ mod tests {
         metrics.request("campus", "page", 200);
         metrics.sign_in(D::App, "refused");
         metrics.factor_answer(FactorKind::Totp, "accepted");
+        metrics.sources_up([("old", true)].into_iter());
+        metrics.sources_up([("staff", false), ("campus-lms", true)].into_iter());
+        metrics.source_verdict("staff", "declined");
         metrics.store_health("database", false);
         metrics.audit_lost("full", 3);
         let text = metrics.encode();
@@ -249,12 +282,16 @@ mod tests {
             "vestibule_requests_total{site=\"campus\",intent=\"page\",status=\"2xx\"} 2",
             "vestibule_sign_ins_total{door=\"app\",outcome=\"refused\"} 1",
             "vestibule_factor_answers_total{factor=\"totp\",outcome=\"accepted\"} 1",
+            "vestibule_source_up{source=\"staff\"} 0",
+            "vestibule_source_up{source=\"campus-lms\"} 1",
+            "vestibule_source_verdicts_total{source=\"staff\",verdict=\"declined\"} 1",
             "vestibule_store_up{store=\"database\"} 0",
             "vestibule_audit_lost_total{reason=\"full\"} 3",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
+        assert!(!text.contains("old"), "what is in force no more");
         assert!(
             text.contains(&format!("vestibule_build_info{{version=\"{}\"}} 1", crate::telemetry::VERSION)),
             "{text}"

@@ -106,5 +106,7 @@ pub trait LedgerStore: Send + Sync {
     async fn revoke(&self, id: &TokenId, at: Timestamp) -> Result<usize, Unavailable>;
     async fn revoke_account(&self, account: &AccountId, at: Timestamp) -> Result<usize, Unavailable>;
     async fn of_account(&self, account: &AccountId) -> Result<Vec<TokenRecord>, Unavailable>;
+    /// Accounts with a token that is not revoked, ends after `now` and was used since `since`; at most `limit`.
+    async fn in_use(&self, since: Timestamp, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, Unavailable>;
     async fn list(&self, limit: u32) -> Result<Vec<TokenRecord>, Unavailable>;
 }

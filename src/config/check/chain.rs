@@ -42,6 +42,8 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
         ));
     }
     super::operation::at_least_one(found, "chain", &[("recheck_minutes", config.chain.recheck_minutes)]);
+    let percent = u64::from(config.chain.sync_limit_percent);
+    super::operation::within(found, "chain", &[("sync_limit_percent", percent, 0, 100)]);
 }
 
 fn name(config: &Config, n: usize, here: &KeyPath, found: &mut Vec<Problem>) {

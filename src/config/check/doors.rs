@@ -105,13 +105,6 @@ fn edge_figures(config: &Config, found: &mut Vec<Problem>) {
 }
 
 fn administration(config: &Config, found: &mut Vec<Problem>) {
-    if !config.admin.administrators.is_empty() {
-        found.push(Problem::error(
-            at("admin.administrators"),
-            "administrators in the browser come with a later version",
-            "leave the list empty; administration is done with `vestibule account …` on this machine",
-        ));
-    }
     // sockaddr_un holds 108 bytes with the final NUL.
     if config.admin.socket.as_os_str().len() > 100 {
         found.push(Problem::error(

@@ -3,12 +3,15 @@
 //! Pure: what the machine has (files, environment) is looked at in `config::outside`. Every finding says what is
 //! wrong, where, and what to write instead. An error stops the start; a warning says what the operator takes on.
 
+mod accounts;
 mod chain;
 mod doors;
 mod mfa;
 mod operation;
 mod outbound;
 mod sites;
+
+pub use accounts::{about, check_accounts};
 
 use super::{Config, problem::Problem};
 use crate::types::Timestamp;

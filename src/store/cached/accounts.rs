@@ -128,6 +128,23 @@ impl AccountStore for CachedAccounts {
         self.hub.invalidate(Notice::Account(id.clone())).await; // also after an error: it may have been done
         answer
     }
+    async fn bar(&self, id: &AccountId, source: &SourceId, state: State) -> Result<bool, Unavailable> {
+        let answer = self.inner.bar(id, source, state).await;
+        self.hub.invalidate(Notice::Account(id.clone())).await;
+        answer
+    }
+    async fn readmit(&self, id: &AccountId) -> Result<bool, Unavailable> {
+        self.inner.readmit(id).await
+    }
+    async fn barred_by(&self, id: &AccountId) -> Result<Option<SourceId>, Unavailable> {
+        self.inner.barred_by(id).await
+    }
+    async fn kinds(&self) -> Result<Vec<(SourceId, String)>, Unavailable> {
+        self.inner.kinds().await
+    }
+    async fn note_kind(&self, name: &SourceId, kind: &str) -> Result<(), Unavailable> {
+        self.inner.note_kind(name, kind).await
+    }
     async fn raise_epoch(&self, id: &AccountId) -> Result<Option<u32>, Unavailable> {
         let answer = self.inner.raise_epoch(id).await;
         self.hub.invalidate(Notice::Account(id.clone())).await;

@@ -82,6 +82,10 @@ impl LedgerStore for CachedLedger {
         self.inner.of_account(account).await
     }
 
+    async fn in_use(&self, since: Timestamp, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, Unavailable> {
+        self.inner.in_use(since, now, limit).await
+    }
+
     async fn list(&self, limit: u32) -> Result<Vec<TokenRecord>, Unavailable> {
         self.inner.list(limit).await
     }

@@ -1,6 +1,6 @@
 //! What accounts, enrolments, the ledger and audit must do on every database.
 
-use super::{HandClock, Samples, bindings, local, winners};
+use super::{HandClock, Samples, bindings, local, standing, winners};
 use crate::{
     accounts::{Account, Binding, Created, Learned, Mail, State, Verified},
     keys::Sealed,
@@ -17,6 +17,9 @@ pub async fn database(stores: &Stores, clock: &HandClock) {
     accounts_are_unique_by_method_and_binding(stores, clock).await;
     accounts_learn_and_change_state(stores, clock).await;
     accounts_are_listed_in_order_of_creation(stores, clock).await;
+    standing::a_source_bars_and_readmits_and_never_overrules_an_operator(stores, clock).await;
+    standing::accounts_in_use_are_found_by_their_sessions_and_tokens(stores, clock).await;
+    standing::instances_keep_their_kinds(stores).await;
     f1_f6_claims_are_won_once(stores, clock).await;
     enrolments_are_replaced_and_reset(stores, clock).await;
     tokens_are_found_while_they_live(stores, clock).await;

@@ -8,6 +8,7 @@ mod bindings;
 mod database;
 mod local;
 mod samples;
+mod standing;
 mod state;
 
 pub use database::database;

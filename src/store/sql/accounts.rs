@@ -209,7 +209,7 @@ impl AccountStore for Database {
 
     async fn set_state(&self, id: &AccountId, state: State) -> Result<Option<u32>, Unavailable> {
         let query = sqlx::query(
-            "UPDATE accounts SET state = $2,
+            "UPDATE accounts SET state = $2, barred_by = NULL,
                epoch = epoch + CASE WHEN $2 <> 'active' AND state <> $2 THEN 1 ELSE 0 END
              WHERE id = $1 RETURNING epoch",
         )
@@ -217,6 +217,22 @@ impl AccountStore for Database {
         .bind(state.as_str());
         within(async { query.fetch_optional(&self.write).await?.map(|row| Columns(&row).epoch("epoch")).transpose() })
             .await
+    }
+
+    async fn bar(&self, id: &AccountId, source: &SourceId, state: State) -> Result<bool, Unavailable> {
+        self.bar_account(id, source, state).await
+    }
+    async fn readmit(&self, id: &AccountId) -> Result<bool, Unavailable> {
+        self.readmit_account(id).await
+    }
+    async fn barred_by(&self, id: &AccountId) -> Result<Option<SourceId>, Unavailable> {
+        self.who_barred(id).await
+    }
+    async fn kinds(&self) -> Result<Vec<(SourceId, String)>, Unavailable> {
+        self.list_kinds().await
+    }
+    async fn note_kind(&self, name: &SourceId, kind: &str) -> Result<(), Unavailable> {
+        self.set_kind(name, kind).await
     }
 
     async fn raise_epoch(&self, id: &AccountId) -> Result<Option<u32>, Unavailable> {

@@ -128,6 +128,17 @@ impl SqlLedger {
         within(async { query.fetch_all(&self.0.read).await?.iter().map(record).collect() }).await
     }
 
+    pub async fn in_use(&self, since: Timestamp, now: Timestamp, limit: u32) -> Result<Vec<AccountId>, Unavailable> {
+        let query = sqlx::query_scalar(
+            "SELECT DISTINCT account FROM tokens WHERE last_used >= $1 AND expires > $2 AND revoked IS NULL LIMIT $3",
+        )
+        .bind(since.0)
+        .bind(now.0)
+        .bind(i64::from(limit));
+        let found: Vec<String> = within(query.fetch_all(&self.0.read)).await?;
+        Ok(found.into_iter().map(AccountId::new).collect())
+    }
+
     pub async fn list(&self, limit: u32) -> Result<Vec<TokenRecord>, Unavailable> {
         let query = sqlx::query("SELECT * FROM tokens ORDER BY issued DESC, id LIMIT $1").bind(i64::from(limit));
         within(async { query.fetch_all(&self.0.read).await?.iter().map(record).collect() }).await

@@ -12,8 +12,9 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("migrations/0002_chain.sql")),
     (3, include_str!("migrations/0003_local.sql")),
     (4, include_str!("migrations/0004_mail.sql")),
+    (5, include_str!("migrations/0005_standing.sql")),
 ];
-const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(super) const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 pub(super) async fn run(database: &Database) -> Result<(), OpenStoreError> {
     let found = apply(database).await.map_err(OpenStoreError::database)?;

@@ -18,6 +18,7 @@ mod methods;
 mod mail;
 mod migrate;
 mod row;
+mod standing;
 
 pub(super) use ledger::SqlLedger;
 
@@ -49,8 +50,7 @@ pub(super) struct Database {
 
 impl Database {
     pub async fn open(url: &str) -> Result<Self, OpenStoreError> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        drivers();
         let database = match url.split_once(':') {
             Some(("sqlite", path)) => Self::sqlite(path.trim_start_matches("//")).await?,
             Some(("postgres" | "postgresql", _)) => Self::postgres(url).await?,
@@ -58,6 +58,29 @@ impl Database {
         };
         migrate::run(&database).await?;
         Ok(database)
+    }
+
+    /// Looks without making or migrating anything.
+    pub async fn is_current(url: &str) -> Result<bool, OpenStoreError> {
+        drivers();
+        let options = match url.split_once(':') {
+            Some(("sqlite", path)) => {
+                let path = path.trim_start_matches("//");
+                let path = path.split_once('?').map_or(path, |(path, _)| path);
+                if !std::path::Path::new(path).exists() {
+                    return Ok(false);
+                }
+                format!("sqlite:{}?mode=rw", percent_encoding::utf8_percent_encode(path, PATH))
+            }
+            _ => url.to_owned(),
+        };
+        let options = AnyConnectOptions::from_str(&options).map_err(OpenStoreError::database)?;
+        let pool = pool(1, "SELECT 1").connect_with(options).await.map_err(OpenStoreError::database)?;
+        // An error: there is no such table, hence no database of ours.
+        let found: Result<Option<i64>, _> =
+            sqlx::query_scalar("SELECT max(version) FROM schema_version").fetch_one(&pool).await;
+        pool.close().await;
+        Ok(matches!(found, Ok(Some(version)) if version == migrate::KNOWN))
     }
 
     async fn sqlite(path: &str) -> Result<Self, OpenStoreError> {
@@ -109,6 +132,11 @@ impl Database {
         self.read.close().await;
         self.write.close().await;
     }
+}
+
+fn drivers() {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
 }
 
 /// What may not stand in the path of a `sqlite:` URL as it is.

@@ -13,7 +13,7 @@ mod sessionless;
 mod sign_in;
 mod stages;
 mod watched;
-mod websockets;
+pub mod websockets;
 
 use crate::{
     people::{Answer, Authenticator, Browser, between},

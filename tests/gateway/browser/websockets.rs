@@ -4,7 +4,7 @@ use super::*;
 use crate::people::tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-type Socket = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
+pub type Socket = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
 
 /// An LMS as far away as a real one. Pingora 0.9.1 takes an upgrade that is answered before it has noted the end of the
 /// request's empty body (on loopback, one in twenty) for a request that is over, and closes it.
@@ -15,7 +15,7 @@ async fn start() -> World {
 }
 
 /// Asks for a websocket with these cookies; returns the answer's head and the open connection.
-async fn open(world: &World, browser: &Browser, origin: Option<&str>) -> (String, Socket) {
+pub async fn open(world: &World, browser: &Browser, origin: Option<&str>) -> (String, Socket) {
     let host = world.url.trim_start_matches("https://");
     let cookies: Vec<String> = browser.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
     let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
@@ -38,7 +38,7 @@ async fn open(world: &World, browser: &Browser, origin: Option<&str>) -> (String
 }
 
 /// A masked text frame (RFC 6455 §5.2), and what came back: `None` where the connection is closed.
-async fn say(socket: &mut Socket, text: &str) -> Option<String> {
+pub async fn say(socket: &mut Socket, text: &str) -> Option<String> {
     let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).expect("short"), 0, 0, 0, 0];
     frame.extend_from_slice(text.as_bytes());
     socket.write_all(&frame).await.ok()?;

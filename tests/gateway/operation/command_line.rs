@@ -235,7 +235,7 @@ async fn a_busy_port_is_named_with_the_key_to_change() {
 }
 
 /// What the command line says when `typed` is its standard input: exit code, both outputs.
-fn with_input(program: &Program, words: &str, typed: &str) -> (i32, String) {
+pub fn with_input(program: &Program, words: &str, typed: &str) -> (i32, String) {
     let mut command = program.command("gateway.yaml", words);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");

@@ -7,4 +7,5 @@ mod linked;
 pub mod nodes;
 pub mod program;
 mod reload;
+mod sources;
 mod told;
