@@ -204,11 +204,12 @@ impl App {
         let settings = config::store_with_secrets(&config.store)?;
         let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
         let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
+        let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
         let desk = Arc::new(desk(
             &config,
             &stores,
             ring.clone(),
-            (audit.clone(), metrics.clone()),
+            (audit.clone(), metrics.clone(), mailer.clone()),
             clock.clone(),
             rng.clone(),
         ));
@@ -223,7 +224,6 @@ impl App {
             metrics: metrics.clone(),
             config: config.edge.clone(),
         });
-        let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
         let chance = (clock.clone(), rng.clone());
         let admin = Arc::new(administrator(&config, &stores, ring, audit.clone(), mailer.clone(), chance));
         let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;
@@ -366,7 +366,7 @@ fn desk(
     config: &Config,
     stores: &Stores,
     ring: SharedKeyring,
-    (audit, metrics): (Audit, Arc<Metrics>),
+    (audit, metrics, mailer): (Audit, Arc<Metrics>, Mailer),
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Desk {
@@ -383,6 +383,7 @@ fn desk(
         metrics,
         clock,
         rng,
+        mailer,
         settings: Settings {
             mfa: config.mfa.clone(),
             sessions: config.sessions,

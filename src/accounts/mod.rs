@@ -6,10 +6,12 @@
 
 mod account;
 mod bind;
+mod link;
 mod resolve;
 mod store;
 
 pub use account::{Account, Binding, BoundBy, LinkedBy, Method, State};
 pub use bind::{Bound, EXISTED, How, bind, name_for_lms};
+pub use link::{Linked, link, linkable};
 pub use resolve::{Pending, Question, Resolution, Resolved, resolve, resume};
 pub use store::{AccountStore, Created, Learned, Mail, Verified, Vouched};

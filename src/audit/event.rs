@@ -73,6 +73,23 @@ pub enum Event {
         account: AccountId,
         source: SourceId,
     },
+    /// What was to be linked is somebody else's.
+    LinkRefused {
+        account: AccountId,
+        source: SourceId,
+        reason: &'static str,
+    },
+    /// A redirect source's answer was judged.
+    ReturnJudged {
+        source: SourceId,
+        verdicts: Vec<InstanceVerdict>,
+        accepted: bool,
+    },
+    /// Somebody came back from a redirect source, and this browser had not been sent there.
+    ReturnRefused {
+        source: SourceId,
+        reason: &'static str,
+    },
     PrimaryChanged {
         account: AccountId,
         source: SourceId,
@@ -198,6 +215,7 @@ impl Event {
             | Event::LmsUserKnown { account, .. }
             | Event::MethodLinked { account, .. }
             | Event::MethodUnlinked { account, .. }
+            | Event::LinkRefused { account, .. }
             | Event::PrimaryChanged { account, .. }
             | Event::AccountsMerged { account, .. }
             | Event::FactorAccepted { account, .. }
@@ -215,6 +233,8 @@ impl Event {
             | Event::EpochRaised { account, .. } => Some(account),
             Event::SignedOut { account } | Event::SessionRevoked { account, .. } => account.as_ref(),
             Event::PasswordJudged { .. }
+            | Event::ReturnJudged { .. }
+            | Event::ReturnRefused { .. }
             | Event::SignInThrottled { .. }
             | Event::SignInDenied { .. }
             | Event::GuestSignedIn
