@@ -11,6 +11,7 @@ use crate::{
         Config,
         problem::{KeyPath, Problem, at},
     },
+    lms,
     types::{SiteName, SourceId},
 };
 
@@ -21,6 +22,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
         serves(config, n, &here, found);
         rules(instance, &here, found);
         kind(instance, &here, found);
+        redirects(config, instance, &here, found);
     }
     for (n, site) in config.sites.iter().enumerate() {
         let speaks = |instance: &Instance| instance.common.enabled && instance.serves(&site.name);
@@ -156,6 +158,28 @@ fn kind(instance: &Instance, here: &KeyPath, found: &mut Vec<Problem>) {
             Severity::Error => Problem::error(path, what, fix),
             Severity::Warning => Problem::warning(path, what, fix),
         });
+    }
+}
+
+/// Only our own sign-in page has buttons.
+fn redirects(config: &Config, instance: &Instance, here: &KeyPath, found: &mut Vec<Problem>) {
+    if !instance.settings.redirects() {
+        return;
+    }
+    if instance.common.lms_password == LmsPassword::Same {
+        found.push(Problem::error(
+            here.clone().key("lms_password"),
+            "nobody types a password here that the LMS could know",
+            "remove `lms_password`",
+        ));
+    }
+    let by_form = |site: &&lms::Site| instance.serves(&site.name) && site.sign_in == lms::SignIn::Form;
+    for site in config.sites.iter().filter(by_form) {
+        found.push(Problem::warning(
+            here.clone(),
+            format!("site \"{}\" shows the LMS's own form, which has no button for this source", site.name),
+            "set `sign_in: header` for the site, or list the other sites in `sites`",
+        ));
     }
 }
 
