@@ -49,6 +49,9 @@ impl Row {
     fn person(&self) -> Person {
         Person {
             username: Some(self.username.into()),
+            // An LMS asks those who lack one of these to complete their profile first.
+            first_name: Some(self.username.into()),
+            last_name: Some("Example".into()),
             email: self.email.map(str::to_owned),
             ..Person::of(Subject::new(self.subject))
         }
@@ -175,7 +178,7 @@ pub async fn world(partner: &Partner, change: impl FnOnce(&mut Config)) -> World
         let staff = vec![row("s-1", "anna", Some("anna@example.org")), row("s-2", "bert", Some("Bert@Example.org"))];
         let students = vec![
             row("m-1", "anna.b", Some("ANNA@example.org")),
-            row("m-2", "carl", None),
+            row("m-2", "carl", Some("carl@example.org")),
             row("m-3", "anna", Some("other@example.org")),
         ];
         let staff = directory("staff", "Staff directory", staff, |common| common.email_verified = true);
@@ -239,8 +242,9 @@ pub async fn wish(browser: &mut Browser, act: &str, method: &str) -> Answer {
 pub async fn permit(world: &World, browser: &mut Browser, device: &Authenticator) -> Answer {
     let csrf = browser.csrf("/vestibule/permit").await;
     let code = device.code(world.clock.now());
+    let answer = browser.post("/vestibule/permit", &[("csrf", &csrf), ("factor", "totp"), ("code", &code)]).await;
     world.advance(Duration::from_secs(60));
-    browser.post("/vestibule/permit", &[("csrf", &csrf), ("factor", "totp"), ("code", &code)]).await
+    answer
 }
 
 pub async fn second(browser: &mut Browser, source: &str, username: &str, password: &str) -> Answer {

@@ -5,7 +5,7 @@ use super::*;
 const AWAY: &str = "__Host-vestibule-away";
 
 fn partner() -> Partner {
-    let people = vec![row("p-1", "paula", None), row("p-2", "petra", Some("anna@example.org"))];
+    let people = vec![row("p-1", "paula", Some("paula@example.org")), row("p-2", "petra", Some("anna@example.org"))];
     Partner::at("https://partner.example/sign-in", people)
 }
 
