@@ -147,7 +147,11 @@ fn named(hall: &Hall, flow: &Flow) -> Option<Named> {
         Errand::Act { action: Action::Link, .. } => Named::Link,
         Errand::Act { action: Action::Unlink { source, .. }, .. } => Named::Unlink(label(hall, source)),
         Errand::Act { action: Action::MakePrimary { source, .. }, .. } => Named::MakePrimary(label(hall, source)),
-        Errand::Adopt { second, .. } => Named::Adopt(label(hall, second.source())),
+        // With the name there: what is being given way is that one person's sign-in.
+        Errand::Adopt { second, .. } => Named::Adopt(match sides(hall, second) {
+            (label, Some(name)) => format!("{label}: {name}"),
+            (label, None) => label,
+        }),
     })
 }
 

@@ -27,7 +27,7 @@ async fn a_newcomer_with_a_known_verified_address_proves_the_account_and_is_link
     assert_eq!(claim(&mut browser, "anna", SECRET).await.location(), "/vestibule/permit");
     assert!(!browser.cookies.contains_key(SESSION));
     let page = browser.get("/vestibule/permit").await.text();
-    assert!(page.contains("To sign in to this account with ‘Student directory’ from now on"), "{page}");
+    assert!(page.contains("To sign in to this account with ‘Student directory: anna.b’ from now on"), "{page}");
     let answer = permit(&world, &mut browser, &device).await;
     assert!(browser.cookies.contains_key(SESSION), "{} {}", answer.status, answer.text());
     assert_eq!(world.audited("method_linked").await[0]["source"], "students");
