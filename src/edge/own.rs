@@ -18,7 +18,7 @@ use crate::{
     identity::jwks,
     keys,
     lms::moodle::params::{BodyParams, Params},
-    pages::View,
+    pages::{Typed, View},
     sessions::cookie,
     types::{FactorKind, FlowId, Password, SourceId},
 };
@@ -84,7 +84,7 @@ impl Gate {
         }
         let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
         match flow::ask(&self.desk, &house.hall, &self.caller(incoming), &id).await {
-            Ok(Some((asked, account))) => self.ask(incoming, &id, asked, account, None, path),
+            Ok(Some((asked, account))) => self.ask(incoming, &id, asked, account, None, path, Typed::default()),
             Ok(None) => self.over(house, incoming, EndedWhy::Expired).await,
             Err(error) => self.story_failed(incoming, &error),
         }
@@ -99,6 +99,7 @@ impl Gate {
         account: Option<String>,
         error: Option<Problem>,
         path: &str,
+        typed: Typed,
     ) -> Reply {
         let csrf = self.csrf(id);
         let status = if error.is_some() { 422 } else { 200 };
@@ -125,11 +126,11 @@ impl Gate {
                 (stage_path(&Stage::Permit), View::Permit { factors, current, named, error, csrf, account })
             }
             Asked::SecondSource { passwords, buttons } => {
-                (SECOND_SOURCE, View::SecondSource { passwords, buttons, error, csrf, account })
+                (SECOND_SOURCE, View::SecondSource { passwords, buttons, typed, error, csrf, account })
             }
             Asked::Join { label, name } => (JOIN, View::Join { label, name, error, csrf, account }),
             Asked::Offer { label, address, may_create } => {
-                (stage_path(&Stage::Offer), View::Offer { label, address, may_create, error, csrf })
+                (stage_path(&Stage::Offer), View::Offer { label, address, may_create, typed, error, csrf })
             }
         };
         if path == own_path { self.show(incoming, status, &view) } else { reply::see_other(own_path) }
@@ -203,7 +204,15 @@ impl Gate {
             "/vestibule/cancel" => flow::cancel(desk, hall, &id).await,
             _ => return self.error(incoming, 404),
         };
-        self.answered(house, incoming, &id, answered).await
+        match answered {
+            // What they typed stands there again; a name that cannot be one does not.
+            Ok(Answered::Again(problem)) if matches!(path, SECOND_SOURCE | "/vestibule/offer") => {
+                let username = Some(field("username")).filter(|name| name.len() <= 400).unwrap_or_default();
+                let typed = Typed { source: field("source"), username };
+                self.again_typed(house, incoming, &id, problem, typed).await
+            }
+            answered => self.answered(house, incoming, &id, answered).await,
+        }
     }
 
     pub(super) async fn answered(
@@ -245,6 +254,17 @@ impl Gate {
     }
 
     async fn again(&self, house: &House, incoming: &Incoming, id: &FlowId, problem: Problem) -> Reply {
+        self.again_typed(house, incoming, id, problem, Typed::default()).await
+    }
+
+    async fn again_typed(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        id: &FlowId,
+        problem: Problem,
+        typed: Typed,
+    ) -> Reply {
         match flow::ask(&self.desk, &house.hall, &self.caller(incoming), id).await {
             Ok(Some((asked, account))) => {
                 let path = match &asked {
@@ -258,7 +278,7 @@ impl Gate {
                     Asked::Join { .. } => JOIN,
                     Asked::Offer { .. } => stage_path(&Stage::Offer),
                 };
-                self.ask(incoming, id, asked, account, Some(problem), path)
+                self.ask(incoming, id, asked, account, Some(problem), path, typed)
             }
             Ok(None) => self.over(house, incoming, EndedWhy::Expired).await,
             Err(error) => self.story_failed(incoming, &error),

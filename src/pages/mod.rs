@@ -21,7 +21,7 @@ mod view;
 
 pub use crate::language::Lang;
 pub use assets::Asset;
-pub use view::{Button, Choice, EndedWhy, Frame, Named, Problem, SignInProblem, View, WayLine};
+pub use view::{Button, Choice, EndedWhy, Frame, Named, Problem, SignInProblem, Typed, View, WayLine};
 
 use crate::language::{LocaleError, Texts};
 use minijinja::{Environment, UndefinedBehavior, context, value::Value};
@@ -181,7 +181,7 @@ fn page(view: &View) -> (&'static str, Value) {
             let signed_in = !matches!(named, Named::Adopt(_));
             ("permit.html", context! { factor, others, problem, what, source, csrf, account, signed_in })
         }
-        View::SecondSource { passwords, buttons, error, csrf, account } => {
+        View::SecondSource { passwords, buttons, typed, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::SignIn));
             let lines = |choices: &[Choice]| -> Vec<Value> {
                 let line = |of: &Choice| context! { source => of.source.as_str(), label => of.label.as_str() };
@@ -189,17 +189,19 @@ fn page(view: &View) -> (&'static str, Value) {
             };
             let (passwords, buttons) = (lines(passwords), lines(buttons));
             let (csrf, account) = (csrf.as_str(), account.as_deref());
-            ("second-source.html", context! { passwords, buttons, problem, csrf, account })
+            let (chosen, username) = (typed.source.as_str(), typed.username.as_str());
+            ("second-source.html", context! { passwords, buttons, chosen, username, problem, csrf, account })
         }
         View::Join { label, name, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::Nothing));
             let (csrf, account) = (csrf.as_str(), account.as_deref());
             ("join.html", context! { label => label.as_str(), name => name.as_deref(), problem, csrf, account })
         }
-        View::Offer { label, address, may_create, error, csrf } => {
+        View::Offer { label, address, may_create, typed, error, csrf } => {
             let problem = error.map(|problem| problem.key(Asked::SignIn));
             let (label, address, csrf) = (label.as_str(), address.as_str(), csrf.as_str());
-            ("offer.html", context! { label, address, may_create, problem, csrf })
+            let username = typed.username.as_str();
+            ("offer.html", context! { label, address, may_create, username, problem, csrf })
         }
         View::Away { url, label } => {
             // It becomes a link: nothing but another site may hide behind it.

@@ -3,7 +3,7 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Button, Choice, Frame, Lang, Named, Pages, Problem, SignInProblem, TEMPLATES, View, WayLine,
+    Button, Choice, Frame, Lang, Named, Pages, Problem, SignInProblem, TEMPLATES, Typed, View, WayLine,
     language::tests::keys,
     view::{Asked, EndedWhy, STATUSES, error_keys},
 };
@@ -42,7 +42,7 @@ fn views(text: &str) -> Vec<(String, View)> {
             [("one", one), ("many", (vec![choice("staff"), choice("guests")], vec![choice("partner")]))]
         {
             let (csrf, account) = (csrf.clone(), account.clone());
-            let view = View::SecondSource { passwords, buttons, error, csrf, account };
+            let view = View::SecondSource { passwords, buttons, typed: typed(text), error, csrf, account };
             views.push((name(&format!("second-source-{which}")), view));
         }
         let (label, csrf) = (text.to_owned(), csrf.clone());
@@ -54,7 +54,10 @@ fn views(text: &str) -> Vec<(String, View)> {
             account: account.clone(),
         };
         views.push((name("join"), join));
-        views.push((name("offer"), View::Offer { label, address: text.to_owned(), may_create: true, error, csrf }));
+        views.push((
+            name("offer"),
+            View::Offer { label, address: text.to_owned(), may_create: true, typed: typed(text), error, csrf },
+        ));
     }
     views.push(("sign-in-unavailable".into(), View::SignInUnavailable));
     for problem in std::iter::once(None).chain(SignInProblem::ALL.map(Some)) {
@@ -75,6 +78,10 @@ fn views(text: &str) -> Vec<(String, View)> {
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
     views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
     views
+}
+
+fn typed(text: &str) -> Typed {
+    Typed { source: text.into(), username: text.into() }
 }
 
 fn actions(text: &str) -> [(&'static str, Named); 4] {

@@ -51,6 +51,7 @@ pub enum View {
     SecondSource {
         passwords: Vec<Choice>,
         buttons: Vec<Choice>,
+        typed: Typed,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,
@@ -58,7 +59,7 @@ pub enum View {
     /// Both sides of a link, and whether they are one. `name` is what the second source calls this person.
     Join { label: String, name: Option<String>, error: Option<Problem>, csrf: String, account: Option<String> },
     /// A newcomer's own verified address is that of an account here.
-    Offer { label: String, address: String, may_create: bool, error: Option<Problem>, csrf: String },
+    Offer { label: String, address: String, may_create: bool, typed: Typed, error: Option<Problem>, csrf: String },
     /// The browser goes on to another source.
     Away { url: String, label: String },
     /// Nobody could say who this is: a source that might know does not answer.
@@ -76,6 +77,13 @@ pub enum View {
 pub struct Button {
     pub source: String,
     pub label: String,
+}
+
+/// What somebody had filled in before, without the password.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    pub source: String,
+    pub username: String,
 }
 
 /// One method on the account page.

@@ -205,3 +205,57 @@ fn removed(config: &Config, found: &mut Vec<Problem>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{
+        config::Common,
+        sources::{BuildError, Kind, Needs, Settings, SettingsError, Source},
+    };
+    use std::sync::Arc;
+
+    #[derive(Debug)]
+    struct Elsewhere;
+
+    impl Settings for Elsewhere {
+        fn redirects(&self) -> bool {
+            true
+        }
+        fn build(&self, _: &Needs<'_>) -> Result<Source, BuildError> {
+            Ok(Source::default())
+        }
+    }
+
+    const KIND: Kind = Kind {
+        name: "elsewhere",
+        internal: false,
+        multiple: true,
+        can_disable: true,
+        removable: true,
+        settings: |_| Err(SettingsError { path: String::new(), message: String::new() }),
+    };
+
+    #[test]
+    fn a_redirect_source_has_no_button_on_the_lmss_form_and_no_password_to_share() {
+        let site = |mode: &str| {
+            format!(
+                "sites: [ {{ name: campus, public_url: \"https://campus.example\", sign_in: {mode}, \
+                 upstream: {{ url: \"http://127.0.0.1:1\" }} }} ]"
+            )
+        };
+        let found = |mode: &str, lms_password| {
+            let mut config: Config = serde_yaml::from_str(&site(mode)).unwrap();
+            let common = Common { lms_password, ..Common::default() };
+            let (name, settings) = (SourceId::new("partner"), Arc::new(Elsewhere));
+            config.chain.instances.push(Instance { name, kind: &KIND, common, settings });
+            let mut found = Vec::new();
+            check(&config, &mut found);
+            found.iter().map(|problem| (problem.is_error(), problem.what.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(found("header", LmsPassword::No), []);
+        let warned = found("form", LmsPassword::No);
+        assert!(!warned[0].0 && warned[0].1.contains("has no button"), "{warned:?}");
+        assert!(found("header", LmsPassword::Same)[0].0);
+    }
+}

@@ -51,6 +51,10 @@ async fn a_second_source_is_linked_after_a_factor_for_that_action_and_a_mail_say
     ] {
         let answer = second(&mut browser, source, name, password).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{source} {name} {}", answer.text());
+        let again = answer.text();
+        assert!(again.contains(&format!("value=\"{name}\" required")), "the name stands there again: {again}");
+        let chosen = again.contains("value=\"students\" required checked");
+        assert_eq!(chosen, source == "students", "the source stays chosen: {again}");
     }
     assert_eq!(second(&mut browser, "students", "anna.b", SECRET).await.location(), "/vestibule/join");
     let page = browser.get("/vestibule/join").await.text();
