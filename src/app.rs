@@ -451,7 +451,7 @@ fn place(config: &Config, site: &Site) -> Place {
     }
 }
 
-fn desk(config: &Config, Lasting { stores, ground, audit, metrics, sprays, .. }: &Lasting) -> Desk {
+fn desk(config: &Config, Lasting { stores, ground, audit, metrics, mailer, sprays, .. }: &Lasting) -> Desk {
     Desk {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
@@ -466,6 +466,7 @@ fn desk(config: &Config, Lasting { stores, ground, audit, metrics, sprays, .. }:
         metrics: metrics.clone(),
         clock: ground.clock.clone(),
         rng: ground.rng.clone(),
+        mailer: mailer.clone(),
         settings: Settings {
             mfa: config.mfa.clone(),
             sessions: config.sessions,

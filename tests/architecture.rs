@@ -75,6 +75,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("Resolved", "accounts/resolve.rs"),
     ("Bound", "accounts/bind.rs"),
     ("Satisfied", "mfa/policy.rs"),
+    ("Permitted", "mfa/policy.rs"),
 ];
 
 /// A second TLS stack, or a crate that brings one.

@@ -6,12 +6,14 @@
 
 mod account;
 mod bind;
+mod link;
 mod resolve;
 mod standing;
 mod store;
 
 pub use account::{Account, Binding, BoundBy, LinkedBy, Method, State};
 pub use bind::{Bound, EXISTED, How, bind, is_plain, name_for_lms};
+pub use link::{Linked, link, linkable};
 pub use resolve::{Pending, Question, Resolution, Resolved, resolve, resume};
 pub use standing::{Change, SILENCE, change, is_due, is_silent};
 pub use store::{AccountStore, Created, Entry, Learned, Mail, Verified, Vouched};

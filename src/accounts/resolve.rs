@@ -102,7 +102,7 @@ pub async fn resolve(store: &dyn AccountStore, question: &Question<'_>) -> Resul
 }
 
 /// Whether what the source states belongs to another account than `known`.
-async fn collision(
+pub(super) async fn collision(
     store: &dyn AccountStore,
     question: &Question<'_>,
     known: Option<&Account>,
@@ -219,9 +219,6 @@ async fn stranger(store: &dyn AccountStore, question: &Question<'_>) -> Result<R
     if let Some(account) = waiting(store, question).await? {
         return vouched(store, question, account).await;
     }
-    if proof.newcomers() == Newcomers::Refuse {
-        return Ok(Resolution::Denied("no_account"));
-    }
     let mut verified = proof.verified_email();
     if let Some(address) = verified {
         let candidates = verified_owners(store, question, address).await?;
@@ -231,6 +228,9 @@ async fn stranger(store: &dyn AccountStore, question: &Question<'_>) -> Result<R
             // Its owner said that these are two people; then the address is no proof of either.
             (false, true) => verified = None,
         }
+    }
+    if proof.newcomers() == Newcomers::Refuse {
+        return Ok(Resolution::Denied("no_account"));
     }
     create(store, question, verified).await
 }
@@ -284,7 +284,7 @@ async fn create(
     }
 }
 
-fn method(question: &Question<'_>, account: &AccountId, linked_by: LinkedBy) -> Method {
+pub(super) fn method(question: &Question<'_>, account: &AccountId, linked_by: LinkedBy) -> Method {
     let person = question.proof.person();
     Method {
         source: question.proof.source().clone(),
@@ -299,7 +299,7 @@ fn method(question: &Question<'_>, account: &AccountId, linked_by: LinkedBy) -> 
     }
 }
 
-fn binding(question: &Question<'_>, user: &LmsUser, account: &AccountId) -> Binding {
+pub(super) fn binding(question: &Question<'_>, user: &LmsUser, account: &AccountId) -> Binding {
     Binding {
         site: question.site.clone(),
         lms_user: user.id,

@@ -86,6 +86,23 @@ pub enum Event {
         account: AccountId,
         source: SourceId,
     },
+    /// What was to be linked is somebody else's.
+    LinkRefused {
+        account: AccountId,
+        source: SourceId,
+        reason: &'static str,
+    },
+    /// A redirect source's answer was judged.
+    ReturnJudged {
+        source: SourceId,
+        verdicts: Vec<InstanceVerdict>,
+        accepted: bool,
+    },
+    /// Somebody came back from a redirect source, and this browser had not been sent there.
+    ReturnRefused {
+        source: SourceId,
+        reason: &'static str,
+    },
     PrimaryChanged {
         account: AccountId,
         source: SourceId,
@@ -258,6 +275,7 @@ impl Event {
             | Event::BindingRemoved { account, .. }
             | Event::MethodLinked { account, .. }
             | Event::MethodUnlinked { account, .. }
+            | Event::LinkRefused { account, .. }
             | Event::PrimaryChanged { account, .. }
             | Event::AccountsMerged { account, .. }
             | Event::FactorAccepted { account, .. }
@@ -278,6 +296,8 @@ impl Event {
             | Event::MethodMoved { account, .. } => Some(account),
             Event::SignedOut { account } | Event::SessionRevoked { account, .. } => account.as_ref(),
             Event::PasswordJudged { .. }
+            | Event::ReturnJudged { .. }
+            | Event::ReturnRefused { .. }
             | Event::SignInThrottled { .. }
             | Event::SprayingNoticed { .. }
             | Event::SignInDenied { .. }

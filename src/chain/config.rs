@@ -55,6 +55,8 @@ pub struct Instance {
 #[serde(deny_unknown_fields, default)]
 pub struct Common {
     pub enabled: bool,
+    /// What people read of it: `Staff directory`; `None`: its name.
+    pub label: Option<String>,
     /// The sites for whose visitors it is asked; empty for all. An `lms` instance has its `site` instead.
     pub sites: Vec<SiteName>,
     /// Names outside this pattern are DECLINED without asking.
@@ -70,6 +72,8 @@ pub struct Common {
     pub strangers: Newcomers,
     /// Whether its users may unlink it, where it is not their primary or last method.
     pub users_may_unlink: bool,
+    /// Whether its users may make it their primary method, which is asked first and states name and address.
+    pub users_may_make_primary: bool,
     /// How often the standing of its accounts in use is asked again.
     pub recheck_minutes: Option<u64>,
 }
@@ -78,6 +82,7 @@ impl Default for Common {
     fn default() -> Self {
         Self {
             enabled: true,
+            label: None,
             sites: Vec::new(),
             names: None,
             username_suffix: None,
@@ -86,6 +91,7 @@ impl Default for Common {
             lms_password: LmsPassword::default(),
             strangers: Newcomers::default(),
             users_may_unlink: true,
+            users_may_make_primary: false,
             recheck_minutes: None,
         }
     }
@@ -94,6 +100,7 @@ impl Default for Common {
 /// The keys of [`Common`], to tell them from the kind's own.
 const COMMON: &[&str] = &[
     "enabled",
+    "label",
     "sites",
     "names",
     "username_suffix",
@@ -102,6 +109,7 @@ const COMMON: &[&str] = &[
     "lms_password",
     "strangers",
     "users_may_unlink",
+    "users_may_make_primary",
     "recheck_minutes",
 ];
 

@@ -6,9 +6,11 @@ use super::{
 };
 use crate::{
     audit::InstanceVerdict,
+    lms::LmsUser,
     outbound::Answer,
     types::{Clock, SourceId, Timestamp, Username},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -31,16 +33,25 @@ pub struct Instance {
 /// What gateway.yaml says of an instance, whatever its kind.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
+    /// What people read; `None`: the instance's name.
+    pub label: Option<String>,
     pub names: Option<NamePattern>,
     pub username_suffix: Option<String>,
     pub email_verified: bool,
     pub lms_password: LmsPassword,
     pub newcomers: Newcomers,
     pub users_may_unlink: bool,
+    pub users_may_make_primary: bool,
     pub recheck: Duration,
 }
 
 impl Instance {
+    /// What people read of it.
+    pub fn label(&self) -> &str {
+        let own = self.rules.label.as_deref();
+        own.or_else(|| self.redirect.as_ref().map(|source| source.label())).unwrap_or(self.name.as_str())
+    }
+
     /// The name under which this instance is asked; `None`: it cannot be its own.
     pub fn own_name<'a>(&self, name: Option<&'a Username>) -> Option<&'a str> {
         let Some(name) = name else {
@@ -126,6 +137,39 @@ impl Authenticated {
     /// Takes out what the LMS gave; the proof itself is used up.
     pub fn into_lms(self) -> Option<LmsProof> {
         self.lms
+    }
+    /// The form in which it waits, without what the LMS gave. `lms` is who the LMS said this is.
+    pub fn to_kept(&self, lms: Option<LmsUser>) -> Kept {
+        let Authenticated { source, person, at, after_error, .. } = self;
+        Kept { source: source.clone(), person: person.clone(), lms, at: *at, after_error: *after_error }
+    }
+}
+
+/// An [`Authenticated`] that waits, sealed in the state store, for the rest of its story. It is no proof: it becomes
+/// one again only while the instance that gave it is still asked, and under that instance's rules as they are then.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    source: SourceId,
+    person: Person,
+    lms: Option<LmsUser>,
+    at: Timestamp,
+    after_error: bool,
+}
+
+impl Kept {
+    pub fn source(&self) -> &SourceId {
+        &self.source
+    }
+    pub fn person(&self) -> &Person {
+        &self.person
+    }
+    pub fn lms(&self) -> Option<&LmsUser> {
+        self.lms.as_ref()
+    }
+    pub fn restore(&self, instances: &[Instance]) -> Option<Authenticated> {
+        let instance = instances.iter().find(|instance| instance.name == self.source)?;
+        let proven = Proven { person: self.person.clone(), lms: None };
+        Some(Authenticated::new(instance, proven, self.at, self.after_error))
     }
 }
 

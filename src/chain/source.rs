@@ -7,6 +7,7 @@ use crate::{
     types::{ClientAddr, Door, Password, Subject},
 };
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -69,7 +70,7 @@ impl Asked<'_> {
 }
 
 /// What a source states about somebody.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Person {
     /// Lasting and unique at this source: an id, never what was typed (design R6).
     pub subject: Subject,

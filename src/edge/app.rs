@@ -141,9 +141,11 @@ impl Gate {
             Ok(AppAnswer::WrongCode { attempts_left, problem }) => {
                 let text = match problem {
                     Problem::AlreadyUsed => "This code was used before. Wait for the next one.",
-                    Problem::WrongCode | Problem::Incomplete | Problem::WrongPassword | Problem::FormExpired => {
-                        "Wrong code. Try again."
-                    }
+                    Problem::WrongCode
+                    | Problem::Incomplete
+                    | Problem::WrongPassword
+                    | Problem::Unavailable
+                    | Problem::FormExpired => "Wrong code. Try again.",
                 };
                 let mut body = five_object("mfawrongcode", text);
                 body["mfa"] = json!({ "attempts_left": attempts_left });

@@ -343,6 +343,10 @@ pub fn stage_path(stage: &Stage) -> &'static str {
         Stage::Enrol { .. } => "/vestibule/enrol",
         Stage::Codes { .. } => "/vestibule/recovery-codes",
         Stage::LmsPassword => "/vestibule/lms-password",
+        Stage::Permit => "/vestibule/permit",
+        Stage::SecondSource => "/vestibule/second-source",
+        Stage::Join { .. } => "/vestibule/join",
+        Stage::Offer => "/vestibule/offer",
     }
 }
 

@@ -371,6 +371,7 @@ impl Gate {
             client: incoming.client,
             agent: agent_label(&incoming.headers),
             request: incoming.id.clone(),
+            language: self.pages.language(incoming.header(header::ACCEPT_LANGUAGE)),
             cookies: incoming.cookies.clone(),
         }
     }

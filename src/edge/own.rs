@@ -4,7 +4,9 @@
 //! navigations, every POST must come from this origin with the flow's own token, and the API takes no cookie.
 
 use super::{
+    account_page::ACCOUNT,
     browser::stage_path,
+    elsewhere::{CALLBACK, WITH},
     gate::{Act, Gate, House, Reading, Refusal},
     reply::{self, Reply},
     request::Incoming,
@@ -12,19 +14,21 @@ use super::{
     sign_in_page::SIGN_IN,
 };
 use crate::{
-    flow::{self, Answered, Asked, EndedWhy, FlowError, Problem, step::Stage},
+    flow::{self, Answered, Asked, EndedWhy, FlowError, Problem, SecondSource, step::Stage},
     identity::jwks,
     keys,
     lms::moodle::params::{BodyParams, Params},
-    pages::View,
+    pages::{Typed, View},
     sessions::cookie,
-    types::{FactorKind, FlowId, Password},
+    types::{FactorKind, FlowId, Password, SourceId},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 
 const ASSETS: &str = "/vestibule/assets/";
 const VERIFY: &str = "/vestibule/app/verify";
+const SECOND_SOURCE: &str = "/vestibule/second-source";
+const JOIN: &str = "/vestibule/join";
 
 impl Gate {
     pub(super) async fn own(&self, house: &House, incoming: &Incoming) -> Result<Act, Refusal> {
@@ -47,6 +51,11 @@ impl Gate {
             _ if !incoming.is_top_level() => Ok(Act::Reply(rescue::json(403, &incoming.id))),
             (_, &Method::POST) => Ok(Act::ReadBody(Reading::Own, self.config.form_body_bytes)),
             (SIGN_IN, _) if get => Ok(Act::Reply(self.sign_in_page(house, incoming).await)),
+            (ACCOUNT, _) if get => Ok(Act::Reply(self.account_page(house, incoming).await)),
+            (path, &Method::GET) if path.starts_with(CALLBACK) => {
+                let name = path.strip_prefix(CALLBACK).unwrap_or_default();
+                Ok(Act::Reply(self.come_back(house, incoming, name).await))
+            }
             _ if get => Ok(Act::Reply(self.flow_page(house, incoming).await)),
             _ => Ok(Act::Reply(self.error(incoming, 405))),
         }
@@ -74,8 +83,8 @@ impl Gate {
             return self.error(incoming, 404);
         }
         let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
-        match flow::ask(&self.desk, &house.hall, &id).await {
-            Ok(Some((asked, account))) => self.ask(incoming, &id, asked, account, None, path),
+        match flow::ask(&self.desk, &house.hall, &self.caller(incoming), &id).await {
+            Ok(Some((asked, account))) => self.ask(incoming, &id, asked, account, None, path, Typed::default()),
             Ok(None) => self.over(house, incoming, EndedWhy::Expired).await,
             Err(error) => self.story_failed(incoming, &error),
         }
@@ -90,6 +99,7 @@ impl Gate {
         account: Option<String>,
         error: Option<Problem>,
         path: &str,
+        typed: Typed,
     ) -> Reply {
         let csrf = self.csrf(id);
         let status = if error.is_some() { 422 } else { 200 };
@@ -111,6 +121,17 @@ impl Gate {
                 let typed = account.unwrap_or_default();
                 (stage_path(&Stage::LmsPassword), View::LmsPassword { error, csrf, username: typed })
             }
+            Asked::Permit { factors, named } => {
+                let current = wanted_factor(incoming, &factors);
+                (stage_path(&Stage::Permit), View::Permit { factors, current, named, error, csrf, account })
+            }
+            Asked::SecondSource { passwords, buttons } => {
+                (SECOND_SOURCE, View::SecondSource { passwords, buttons, typed, error, csrf, account })
+            }
+            Asked::Join { label, name } => (JOIN, View::Join { label, name, error, csrf, account }),
+            Asked::Offer { label, address, may_create } => {
+                (stage_path(&Stage::Offer), View::Offer { label, address, may_create, typed, error, csrf })
+            }
         };
         if path == own_path { self.show(incoming, status, &view) } else { reply::see_other(own_path) }
     }
@@ -126,7 +147,7 @@ impl Gate {
 
     pub(super) async fn own_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
         let path = incoming.target.path.decoded();
-        if !is_flow_path(path) && !matches!(path, "/vestibule/cancel" | SIGN_IN) {
+        if !is_flow_path(path) && !matches!(path, "/vestibule/cancel" | SIGN_IN | WITH | ACCOUNT) {
             return self.error(incoming, 404);
         }
         // Attacks D6, D7, J5: only a form of our own page, on this origin, may answer for the flow.
@@ -139,6 +160,12 @@ impl Gate {
         };
         if path == SIGN_IN {
             return self.sign_in_here(house, incoming, &params).await;
+        }
+        if path == WITH {
+            return self.sign_in_with(house, incoming, &params).await;
+        }
+        if path == ACCOUNT {
+            return self.account_post(house, incoming, &params).await;
         }
         let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
         let field = |name: &str| params.text(name).ok().flatten().unwrap_or_default().to_owned();
@@ -159,13 +186,36 @@ impl Gate {
                 flow::prove_lms_password(desk, hall, &caller, &id, field("username"), password).await
             }
             "/vestibule/recovery-codes" => flow::keep_codes(desk, hall, &caller, &id).await,
-            "/vestibule/cancel" => flow::cancel(desk, hall, &id).await.map(|()| Answered::Ended(EndedWhy::Cancelled)),
+            "/vestibule/permit" => match FactorKind::parse(&field("factor")) {
+                Some(kind) => flow::permit(desk, hall, &caller, &id, kind, &code).await,
+                None => return self.error(incoming, 400),
+            },
+            SECOND_SOURCE => {
+                let (source, username) = (SourceId::new(field("source")), field("username"));
+                let given = SecondSource { source, username, password: Password::new(field("password")) };
+                flow::second_source(desk, hall, &caller, &id, given).await
+            }
+            JOIN => flow::join(desk, hall, &caller, &id).await,
+            "/vestibule/offer" if field("act") == "create" => flow::create_beside(desk, hall, &caller, &id).await,
+            "/vestibule/offer" => {
+                let password = Password::new(field("password"));
+                flow::adopt(desk, hall, &caller, &id, field("username"), password).await
+            }
+            "/vestibule/cancel" => flow::cancel(desk, hall, &id).await,
             _ => return self.error(incoming, 404),
         };
-        self.answered(house, incoming, &id, answered).await
+        match answered {
+            // What they typed stands there again; a name that cannot be one does not.
+            Ok(Answered::Again(problem)) if matches!(path, SECOND_SOURCE | "/vestibule/offer") => {
+                let username = Some(field("username")).filter(|name| name.len() <= 400).unwrap_or_default();
+                let typed = Typed { source: field("source"), username };
+                self.again_typed(house, incoming, &id, problem, typed).await
+            }
+            answered => self.answered(house, incoming, &id, answered).await,
+        }
     }
 
-    async fn answered(
+    pub(super) async fn answered(
         &self,
         house: &House,
         incoming: &Incoming,
@@ -187,6 +237,12 @@ impl Gate {
                 answer
             }
             Ok(Answered::SignedIn(signed_in)) => self.welcome(house, incoming, *signed_in),
+            Ok(Answered::Acted) => {
+                let mut answer = reply::see_other(ACCOUNT);
+                reply::add_cookie(&mut answer, &cookie::clear(cookie::FLOW));
+                answer
+            }
+            Ok(Answered::Away(away)) => self.send_away(incoming, away),
             // Nothing was decided, and the flow is still there: the page says to try again.
             Err(FlowError::Store(error)) => {
                 tracing::warn!(request_id = %incoming.id, %error, "an answer could not be checked");
@@ -198,7 +254,18 @@ impl Gate {
     }
 
     async fn again(&self, house: &House, incoming: &Incoming, id: &FlowId, problem: Problem) -> Reply {
-        match flow::ask(&self.desk, &house.hall, id).await {
+        self.again_typed(house, incoming, id, problem, Typed::default()).await
+    }
+
+    async fn again_typed(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        id: &FlowId,
+        problem: Problem,
+        typed: Typed,
+    ) -> Reply {
+        match flow::ask(&self.desk, &house.hall, &self.caller(incoming), id).await {
             Ok(Some((asked, account))) => {
                 let path = match &asked {
                     Asked::Challenge { .. } => stage_path(&Stage::Challenge),
@@ -206,8 +273,12 @@ impl Gate {
                     Asked::Device { .. } => "/vestibule/enrol",
                     Asked::Codes { .. } => "/vestibule/recovery-codes",
                     Asked::LmsPassword => stage_path(&Stage::LmsPassword),
+                    Asked::Permit { .. } => stage_path(&Stage::Permit),
+                    Asked::SecondSource { .. } => SECOND_SOURCE,
+                    Asked::Join { .. } => JOIN,
+                    Asked::Offer { .. } => stage_path(&Stage::Offer),
                 };
-                self.ask(incoming, id, asked, account, Some(problem), path)
+                self.ask(incoming, id, asked, account, Some(problem), path, typed)
             }
             Ok(None) => self.over(house, incoming, EndedWhy::Expired).await,
             Err(error) => self.story_failed(incoming, &error),
@@ -215,10 +286,11 @@ impl Gate {
     }
 
     /// The flow is over. Somebody who finished it in another tab, or sent the form twice, has a session: they go on.
-    async fn over(&self, house: &House, incoming: &Incoming, why: EndedWhy) -> Reply {
+    pub(super) async fn over(&self, house: &House, incoming: &Incoming, why: EndedWhy) -> Reply {
         let unfinished = matches!(why, EndedWhy::Expired | EndedWhy::AlreadyFinished);
         if unfinished && matches!(self.session(house, incoming).await, Ok(Some(_))) {
-            return reply::see_other("/");
+            let own = matches!(incoming.target.path.decoded(), "/vestibule/permit" | SECOND_SOURCE | JOIN);
+            return reply::see_other(if own { ACCOUNT } else { "/" });
         }
         let mut answer = self.show(incoming, 410, &View::Ended { why });
         reply::add_cookie(&mut answer, &cookie::clear(cookie::FLOW));
@@ -244,6 +316,10 @@ fn is_flow_path(path: &str) -> bool {
             | "/vestibule/recovery-codes"
             | "/vestibule/recovery-codes.txt"
             | "/vestibule/lms-password"
+            | "/vestibule/permit"
+            | SECOND_SOURCE
+            | JOIN
+            | "/vestibule/offer"
     )
 }
 

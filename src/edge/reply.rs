@@ -80,7 +80,7 @@ pub fn add_cookie(reply: &mut Reply, line: &str) {
 pub fn clear_cookies<'a>(reply: &mut Reply, present: impl Iterator<Item = &'a str>, keep: &[&str]) {
     for name in present {
         let sealed = Jar::Session.holds(name) || Jar::Visit.holds(name);
-        let ours = sealed || matches!(name, cookie::SESSION | cookie::FLOW | cookie::VISIT);
+        let ours = sealed || matches!(name, cookie::SESSION | cookie::FLOW | cookie::VISIT | cookie::AWAY);
         if ours && !keep.contains(&name) {
             add_cookie(reply, &cookie::clear(name));
         }

@@ -35,8 +35,9 @@ impl Gate {
             return reply::see_other(house.sign_in_path());
         }
         match self.session(house, incoming).await {
-            Ok(Some(_)) => reply::see_other("/"),
-            Ok(None) => self.show(incoming, 200, &sign_in_view(house, None, String::new())),
+            // A guest may become somebody.
+            Ok(Some(session)) if session.account().is_some() => reply::see_other("/"),
+            Ok(_) => self.show(incoming, 200, &sign_in_view(house, None, String::new())),
             Err(error) => self.story_failed(incoming, &FlowError::Store(error)),
         }
     }
@@ -56,21 +57,7 @@ impl Gate {
         let typed = form.username.clone();
         let (wanted, caller) = (self.wanted(house, incoming), self.caller(incoming));
         match flow::sign_in(&self.desk, &house.hall, &caller, form, wanted).await {
-            Ok(SignIn::Refused(Refused::Lms(answer))) => {
-                self.metrics.sign_in(Door::Browser, "refused");
-                self.lms_refusal(house, incoming, *answer)
-            }
-            Ok(SignIn::Refused(Refused::Ours)) => {
-                self.metrics.sign_in(Door::Browser, "refused");
-                self.show(incoming, 422, &sign_in_view(house, Some(SignInProblem::Refused), typed))
-            }
-            Ok(SignIn::Continue(id, stage)) => {
-                self.metrics.sign_in(Door::Browser, "challenged");
-                let mut answer = reply::see_other(stage_path(&stage));
-                reply::add_cookie(&mut answer, &cookie::set(cookie::FLOW, id.expose()));
-                answer
-            }
-            Ok(SignIn::SignedIn(signed_in)) => self.welcome(house, incoming, *signed_in),
+            Ok(signed_in) => self.signed(house, incoming, signed_in, typed),
             Err(FlowError::SourceDown) => {
                 self.metrics.sign_in(Door::Browser, "unavailable");
                 self.source_down(house, incoming, typed)
@@ -82,8 +69,35 @@ impl Gate {
         }
     }
 
+    /// How a sign-in ended, whatever it began with.
+    pub(super) fn signed(&self, house: &House, incoming: &Incoming, signed_in: SignIn, typed: String) -> Reply {
+        match signed_in {
+            SignIn::Refused(Refused::Lms(answer)) => {
+                self.metrics.sign_in(Door::Browser, "refused");
+                self.lms_refusal(house, incoming, *answer)
+            }
+            SignIn::Refused(Refused::Ours) => {
+                self.metrics.sign_in(Door::Browser, "refused");
+                self.show(incoming, 422, &sign_in_view(house, Some(SignInProblem::Refused), typed))
+            }
+            SignIn::Continue(id, stage) => {
+                self.metrics.sign_in(Door::Browser, "challenged");
+                let mut answer = reply::see_other(stage_path(&stage));
+                reply::add_cookie(&mut answer, &cookie::set(cookie::FLOW, id.expose()));
+                answer
+            }
+            SignIn::SignedIn(signed_in) => self.welcome(house, incoming, *signed_in),
+        }
+    }
+
+    /// The sign-in page again, after something that was not typed there.
+    pub(super) fn sign_in_again(&self, house: &House, incoming: &Incoming, problem: SignInProblem) -> Reply {
+        self.metrics.sign_in(Door::Browser, "refused");
+        self.show(incoming, 422, &sign_in_view(house, Some(problem), String::new()))
+    }
+
     /// The honest refusal, for every name alike: a source that might know it does not answer (attack X9).
-    fn source_down(&self, house: &House, incoming: &Incoming, typed: String) -> Reply {
+    pub(super) fn source_down(&self, house: &House, incoming: &Incoming, typed: String) -> Reply {
         let view = match house.hall.site.sign_in {
             lms::SignIn::Form => View::SignInUnavailable,
             lms::SignIn::Header => sign_in_view(house, Some(SignInProblem::Unavailable), typed),

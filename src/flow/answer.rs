@@ -4,30 +4,62 @@
 //! by the database's conditional update, the flow itself by an atomic take (design R5).
 
 use super::{
-    Caller, Desk, EndedWhy, FlowError, Hall, Problem, SignedIn,
+    Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Problem, SignedIn,
+    account::label,
+    link::{choices, sides},
     lms_half::Half,
+    offer::may_create,
+    permit::{is_held_here, permission},
     sign_in::{Finished, finish},
-    step::{Flow, Stage},
+    step::{Action, Errand, Flow, Stage},
 };
 use crate::{
-    accounts::resume,
+    accounts::{Resolved, resume},
     audit::Event,
     limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, Enrolments},
         factors::{recovery, totp},
-        policy::{Decision, Place, Satisfied, scores},
+        policy::{Decision, Permission, Place, Satisfied, scores},
     },
     types::{Door, Fact, FactorKind, FlowId},
 };
 
 /// What a page of a flow shows.
 pub enum Asked {
-    Challenge { factors: Vec<FactorKind> },
+    Challenge {
+        factors: Vec<FactorKind>,
+    },
     HelpDesk,
-    Device { secret: String, uri: String },
-    Codes { codes: Vec<String> },
+    Device {
+        secret: String,
+        uri: String,
+    },
+    Codes {
+        codes: Vec<String>,
+    },
     LmsPassword,
+    /// A factor, for the named action alone.
+    Permit {
+        factors: Vec<FactorKind>,
+        named: Named,
+    },
+    /// Another source that is to be linked.
+    SecondSource {
+        passwords: Vec<Choice>,
+        buttons: Vec<Choice>,
+    },
+    /// Whether both sides are one: the second source, and what it calls this person.
+    Join {
+        label: String,
+        name: Option<String>,
+    },
+    /// Whether the account that has this address is the reader's own.
+    Offer {
+        label: String,
+        address: String,
+        may_create: bool,
+    },
 }
 
 /// What became of an answer.
@@ -43,6 +75,10 @@ pub enum Answered {
     /// The next thing is asked in another flow, which this browser gets for it.
     Elsewhere(FlowId, Stage),
     SignedIn(Box<SignedIn>),
+    /// It was done; its owner's page shows it.
+    Acted,
+    /// The browser is sent to another source.
+    Away(Away),
 }
 
 /// The flow of this site and door, if it is still good.
@@ -52,8 +88,21 @@ pub(super) async fn load(desk: &Desk, hall: &Hall, id: &FlowId, door: Door) -> R
 }
 
 /// What the flow asks now, with the account's name for the page.
-pub async fn ask(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<Option<(Asked, Option<String>)>, FlowError> {
+pub async fn ask(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    id: &FlowId,
+) -> Result<Option<(Asked, Option<String>)>, FlowError> {
     let Some(flow) = load(desk, hall, id, Door::Browser).await? else { return Ok(None) };
+    if let (Stage::Offer, Some(Errand::Adopt { second, .. })) = (&flow.stage, &flow.errand) {
+        let (label, _) = sides(hall, second);
+        let address = second.person().email.clone().unwrap_or_default();
+        return Ok(Some((Asked::Offer { label, address, may_create: may_create(hall, second) }, None)));
+    }
+    if matches!(flow.errand, Some(Errand::Act { .. })) && !is_held_here(desk, hall, caller, &flow).await? {
+        return Ok(None);
+    }
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let name = resolved.account().username.clone();
     let asked = match flow.stage {
@@ -76,8 +125,34 @@ pub async fn ask(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<Option<(Asked,
         }
         Stage::Codes { codes } => Asked::Codes { codes },
         Stage::LmsPassword => Asked::LmsPassword,
+        Stage::Permit => match (permission(desk, &flow).await?, named(hall, &flow)) {
+            (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, named },
+            (_, _) => return Ok(None),
+        },
+        Stage::SecondSource => {
+            let (passwords, buttons) = choices(desk, hall, &flow.pending.account).await?;
+            Asked::SecondSource { passwords, buttons }
+        }
+        Stage::Join { second } => {
+            let (label, name) = sides(hall, &second);
+            Asked::Join { label, name }
+        }
+        Stage::Offer => return Ok(None),
     };
     Ok(Some((asked, name)))
+}
+
+fn named(hall: &Hall, flow: &Flow) -> Option<Named> {
+    Some(match flow.errand.as_ref()? {
+        Errand::Act { action: Action::Link, .. } => Named::Link,
+        Errand::Act { action: Action::Unlink { source, .. }, .. } => Named::Unlink(label(hall, source)),
+        Errand::Act { action: Action::MakePrimary { source, .. }, .. } => Named::MakePrimary(label(hall, source)),
+        // With the name there: what is being given way is that one person's sign-in.
+        Errand::Adopt { second, .. } => Named::Adopt(match sides(hall, second) {
+            (label, Some(name)) => format!("{label}: {name}"),
+            (label, None) => label,
+        }),
+    })
 }
 
 /// An answer to the challenge in a browser.
@@ -95,11 +170,18 @@ pub async fn answer(
     }
     match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
+        other => unanswered(desk, hall, id, other).await,
+    }
+}
+
+/// What becomes of an answer that was not right.
+pub(super) async fn unanswered(desk: &Desk, hall: &Hall, id: &FlowId, checked: Checked) -> Result<Answered, FlowError> {
+    match checked {
         Checked::Problem { problem, .. } => Ok(Answered::Again(problem)),
         Checked::Locked { minutes } => Ok(Answered::Locked { minutes }),
         Checked::FlowOver => ended(desk, hall, id, EndedWhy::TooManyAttempts).await,
         Checked::Full => Ok(Answered::Ended(EndedWhy::TooManyAttempts)),
-        Checked::Gone => ended(desk, hall, id, EndedWhy::Expired).await,
+        Checked::Right(_) | Checked::Gone => ended(desk, hall, id, EndedWhy::Expired).await,
     }
 }
 
@@ -135,11 +217,10 @@ pub(super) async fn check(
     let refused = |reason| Event::FactorRefused { account: account.clone(), factor: kind, door: flow.door, reason };
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Checked::Gone) };
     let enrolments = desk.enrolments.enrolments(account).await?;
-    let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
-    match desk.policy.decide(resolved, &enrolments, flow.facts.clone(), place) {
-        Decision::Challenge(_, factors) if factors.contains(&kind) => {}
-        Decision::Challenge(..) => return uncounted(desk, flow, Problem::Incomplete).await,
-        Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(Checked::Gone),
+    match askable(desk, flow, resolved, &enrolments) {
+        Some(factors) if factors.contains(&kind) => {}
+        Some(_) => return uncounted(desk, flow, Problem::Incomplete).await,
+        None => return Ok(Checked::Gone),
     }
     if !complete(kind, code) {
         return uncounted(desk, flow, Problem::Incomplete).await;
@@ -176,6 +257,21 @@ pub(super) async fn check(
             desk.metrics.factor_answer(kind, "wrong");
             wrong(desk, slot).await
         }
+    }
+}
+
+/// The factors that the flow asks for now; `None`: for none.
+fn askable(desk: &Desk, flow: &Flow, resolved: Resolved, enrolments: &Enrolments) -> Option<Vec<FactorKind>> {
+    let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
+    if matches!(flow.stage, Stage::Permit) {
+        return match desk.policy.permit(resolved, enrolments, flow.facts.clone(), place) {
+            Permission::Ask(factors) => Some(factors),
+            Permission::Given(_) | Permission::NoFactor => None,
+        };
+    }
+    match desk.policy.decide(resolved, enrolments, flow.facts.clone(), place) {
+        Decision::Challenge(_, factors) => Some(factors),
+        Decision::Satisfied(_) | Decision::Enrol(..) => None,
     }
 }
 
@@ -290,9 +386,14 @@ pub(super) async fn decide(desk: &Desk, flow: &Flow) -> Result<Option<Decision>,
     Ok(Some(desk.policy.decide(resolved, &enrolments, flow.facts.clone(), place)))
 }
 
-/// The user's own end of it.
-pub async fn cancel(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<(), FlowError> {
-    drop_flow(desk, hall, id).await
+/// The user's own end of it. Who is signed in stays so.
+pub async fn cancel(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<Answered, FlowError> {
+    let flow = desk.flows.get(id).await?;
+    drop_flow(desk, hall, id).await?;
+    Ok(match flow.and_then(|flow| flow.errand) {
+        Some(Errand::Act { .. }) => Answered::Acted,
+        Some(Errand::Adopt { .. }) | None => Answered::Ended(EndedWhy::Cancelled),
+    })
 }
 
 /// What was pending is over: the flow goes with it, and says why.

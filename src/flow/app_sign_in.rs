@@ -6,7 +6,7 @@
 use super::{
     Caller, Desk, FlowError, Hall, Problem,
     answer::{Checked, check, decide, drop_flow, load},
-    begin::{Judged, LONGEST_NAME, account, given, judge, open, settle, waiting},
+    begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, settle, waiting},
     lms_half::{Half, Opened, first_half, second_half},
     step::Stage,
 };
@@ -98,9 +98,10 @@ async fn judged(
     let Some(first) = first_half(desk, hall, caller, &proof, &attempt, &canonical).await? else {
         return Ok(AppAnswer::Refused(None));
     };
-    let whose = (&proof, first.user(&proof));
-    let Some(resolved) = account(desk, hall, caller, Door::App, whose, &canonical).await? else {
-        return Ok(AppAnswer::Refused(None));
+    let asking = Asking { proof: &proof, lms: first.user(&proof), canonical: &canonical, beside_candidates: false };
+    let resolved = match account(desk, hall, caller, Door::App, &asking).await? {
+        Whose::Account(resolved) => *resolved,
+        Whose::Candidates(_) | Whose::Nobody => return Ok(AppAnswer::Refused(None)),
     };
     let half = first.into_half(proof, &attempt.credentials);
     if hall.site.app.mfa == AppMfa::Off {

@@ -3,20 +3,22 @@
 
 use super::{
     Caller, Desk, FlowError, Hall,
+    account::instance,
     desk::Settings,
     leavers::{ask as ask_standing, vouching},
     lms_half::Half,
+    permit::host,
     pins::selection,
     step::{Flow, Stage},
 };
 use crate::{
     accounts::{Question, Resolution, Resolved, State, resolve},
     audit::Event,
-    chain::{self, Attempt, Authenticated, End, Standing, Why},
+    chain::{self, Attempt, Authenticated, End, Selection, Standing, Why},
     limits::{Leave, PasswordSlot, Spray},
     lms::LmsUser,
-    outbound::Answer,
-    types::{Door, FlowId, Rng, RngExt, Username},
+    outbound::{Answer, mail::Message},
+    types::{AccountId, Door, FlowId, Rng, RngExt, Username},
 };
 use std::time::{Duration, Instant};
 
@@ -62,10 +64,24 @@ pub(super) async fn judge(
 ) -> Result<Judged, FlowError> {
     let name = Username::canonical(attempt.credentials.username());
     let selection = selection(desk.accounts.as_ref(), &hall.sources, name.as_ref(), canonical).await?;
+    judge_by(desk, hall, caller, attempt, canonical, slot, &selection).await
+}
+
+/// The same of these instances alone.
+pub(super) async fn judge_by(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    attempt: &Attempt,
+    canonical: &str,
+    slot: PasswordSlot,
+    selection: &Selection,
+) -> Result<Judged, FlowError> {
+    let name = Username::canonical(attempt.credentials.username());
     if desk.sprays.is_known(attempt.credentials.password().expose(), desk.now()) {
         tokio::time::sleep(SPRAYED).await;
     }
-    let outcome = chain::run(&hall.instances, &selection, name.as_ref(), attempt, desk.clock.as_ref()).await;
+    let outcome = chain::run(&hall.instances, selection, name.as_ref(), attempt, desk.clock.as_ref()).await;
     for judged in &outcome.verdicts {
         desk.metrics.source_verdict(judged.instance.as_str(), judged.verdict);
     }
@@ -111,15 +127,32 @@ fn note_spray(desk: &Desk, hall: &Hall, caller: &Caller, attempt: &Attempt, cano
     }
 }
 
+/// Who was proven, to the question whose account that is.
+pub(super) struct Asking<'a> {
+    pub proof: &'a Authenticated,
+    /// Who the LMS says it is, where it was asked.
+    pub lms: Option<&'a LmsUser>,
+    pub canonical: &'a str,
+    /// As in [`Question`].
+    pub beside_candidates: bool,
+}
+
+pub(super) enum Whose {
+    Account(Box<Resolved>),
+    /// Nobody's yet; its verified address is that of these.
+    Candidates(Vec<AccountId>),
+    /// Recorded.
+    Nobody,
+}
+
 /// WHICH ACCOUNT. What is new of it is recorded, and why there is none.
 pub(super) async fn account(
     desk: &Desk,
     hall: &Hall,
     caller: &Caller,
     door: Door,
-    (proof, lms): (&Authenticated, Option<&LmsUser>),
-    canonical: &str,
-) -> Result<Option<Resolved>, FlowError> {
+    &Asking { proof, lms, canonical, beside_candidates }: &Asking<'_>,
+) -> Result<Whose, FlowError> {
     let question = Question {
         proof,
         lms,
@@ -127,27 +160,39 @@ pub(super) async fn account(
         typed: canonical,
         strangers: desk.settings.strangers,
         serves_here: &|source| hall.sources.contains(source),
-        beside_candidates: false,
+        beside_candidates,
         now: desk.now(),
         rng: desk.rng.as_ref(),
     };
     welcome_back(desk, hall, caller, proof).await?;
     match resolve(desk.accounts.as_ref(), &question).await? {
-        Resolution::Known(resolved) => Ok(Some(resolved)),
+        Resolution::Known(resolved) => Ok(Whose::Account(Box::new(resolved))),
         Resolution::Created(resolved) => {
             let (account, source) = (resolved.account().id.clone(), resolved.source().clone());
             desk.record(hall, caller, Event::AccountCreated { account, source });
-            Ok(Some(resolved))
+            Ok(Whose::Account(Box::new(resolved)))
         }
         Resolution::PasswordChanged(resolved) => {
             let account = resolved.account().id.clone();
             desk.record(hall, caller, Event::EpochRaised { account: account.clone(), reason: "password_changed" });
             desk.sessions.remove_account(&account).await?;
             desk.ledger.revoke_account(&account, desk.now()).await?;
-            Ok(Some(resolved))
+            // Of a password that is kept elsewhere, its owner hears there.
+            if instance(hall, resolved.source()).is_some_and(|instance| instance.kind.internal) {
+                desk.tell(caller, resolved.account(), Message::PasswordChangedHere { site: host(hall) }).await;
+            }
+            Ok(Whose::Account(Box::new(resolved)))
         }
-        Resolution::Candidates(_) => Ok(denied(desk, hall, caller, door, canonical, "link_first")),
-        Resolution::Denied(reason) => Ok(denied(desk, hall, caller, door, canonical, reason)),
+        // An app has no page to ask on.
+        Resolution::Candidates(_) if door == Door::App => {
+            denied::<()>(desk, hall, caller, door, canonical, "link_first");
+            Ok(Whose::Nobody)
+        }
+        Resolution::Candidates(accounts) => Ok(Whose::Candidates(accounts)),
+        Resolution::Denied(reason) => {
+            denied::<()>(desk, hall, caller, door, canonical, reason);
+            Ok(Whose::Nobody)
+        }
         Resolution::Later => Err(FlowError::SourceDown),
     }
 }
@@ -212,6 +257,7 @@ pub(super) fn waiting(
         pending: resolved.to_pending(),
         facts: Vec::new(),
         stage,
+        errand: None,
         held,
         lms_user,
         wanted: String::new(),

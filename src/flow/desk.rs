@@ -1,13 +1,15 @@
 //! What every story needs at hand: the stores, the rules, the clock, and one hall per site.
 
 use crate::{
-    accounts::AccountStore,
+    accounts::{Account, AccountStore},
     audit::{Audit, Context, Event},
     chain::{Instance, Strangers},
     keys::{Keyring, SharedKeyring},
+    language::Lang,
     limits::{Sprays, Throttle},
     lms::{Held, Lms, LmsError, Site, farewell},
     mfa::{self, enrolment::EnrolmentStore, policy::Policy},
+    outbound::mail::{Mailer, Message},
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
     tokens::{self, LedgerStore},
@@ -32,6 +34,7 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
+    pub mailer: Mailer,
     pub settings: Settings,
 }
 
@@ -64,6 +67,8 @@ pub struct Caller {
     /// From the User-Agent, cut short.
     pub agent: String,
     pub request: RequestId,
+    /// What its reader reads.
+    pub language: Lang,
     /// The request's cookies, as (name, value).
     pub cookies: Vec<(String, String)>,
 }
@@ -118,6 +123,13 @@ impl Desk {
     /// Nobody is signed in while the audit log cannot be written; proven sessions go on.
     pub(super) fn must_record(&self) -> Result<(), FlowError> {
         if self.audit.is_writing() { Ok(()) } else { Err(FlowError::Unrecorded) }
+    }
+
+    /// Tells the account's address what was done to it.
+    pub(super) async fn tell(&self, caller: &Caller, account: &Account, message: Message) {
+        if let Some(address) = &account.email {
+            self.mailer.send(address, caller.language, message).await;
+        }
     }
 
     pub(super) fn visit(&self, hall: &Hall, caller: &Caller) -> Visit {

@@ -4,6 +4,7 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
     answer::{Checked, complete, decide, done, ended, load, minutes, next, sealed_place, wrong},
+    permit::host,
     sign_in::enrol_stage,
     step::{Flow, Stage},
 };
@@ -18,6 +19,7 @@ use crate::{
         help_desk,
         policy::Decision,
     },
+    outbound::mail::Message,
     sessions::cookie,
     tokens::Unproven,
     types::{AccountId, Door, Fact, FactorKind, FlowId, RngExt, Secret},
@@ -108,6 +110,8 @@ pub async fn confirm_device(
     flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now() });
     let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
     desk.record(hall, caller, event);
+    let message = Message::FactorEnrolled { site: host(hall), factor: FactorKind::Totp };
+    desk.tell(caller, resolved.account(), message).await;
     next(desk, flow).await
 }
 

@@ -1,16 +1,21 @@
-//! The stories: sign-in at either door, enrolment, sign-out. A flow is a sign-in that is not finished yet.
+//! The stories: sign-in at either door, enrolment, linking, sign-out. A flow is a sign-in that is not finished yet.
 //!
 //! Both doors ask the same questions in the same order (design §2): the chain, the account, the policy. They differ
 //! in how credentials came in and how the answer goes out, and in nothing else. What is told here is told by value;
 //! pages and edge put it into HTTP.
 
+mod account;
 mod answer;
 mod app_sign_in;
 mod begin;
 mod desk;
+mod elsewhere;
 mod enrol;
 mod leavers;
+mod link;
 mod lms_half;
+mod offer;
+mod permit;
 mod pins;
 mod prove;
 mod sign_in;
@@ -18,13 +23,18 @@ mod sign_out;
 pub mod step;
 mod told;
 
+pub use account::{Sheet, Way, Wish, begin_action, sheet};
 pub use answer::{Answered, Asked, answer, ask, cancel};
 pub use app_sign_in::{AppAnswer, AppTokens, app_sign_in, verify};
 pub use desk::{Caller, Desk, FlowError, Hall, Settings};
+pub use elsewhere::{Arrived, Away, arrive, depart};
 pub use enrol::{confirm_device, confirm_help_desk, keep_codes};
 pub use leavers::{Leavers, Welcome, ask as ask_standing, vouching};
+pub use link::{Choice, SecondSource, join, second_source};
+pub use offer::{adopt, create_beside};
+pub use permit::permit;
 pub use pins::{owners, selection};
 pub use prove::prove_lms_password;
 pub use sign_in::{Refused, SignIn, SignedIn, sign_in};
 pub use sign_out::{reap, sign_out};
-pub use told::{EndedWhy, Problem};
+pub use told::{EndedWhy, Named, Problem};

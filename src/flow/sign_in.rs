@@ -2,12 +2,13 @@
 
 use super::{
     Caller, Desk, FlowError, Hall,
-    begin::{Judged, LONGEST_NAME, account, given, judge, open, settle, waiting},
+    begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, settle, waiting},
     lms_half::{Half, Opened, first_half, second_half},
+    offer::offer,
     step::{Flow, Stage},
 };
 use crate::{
-    accounts::Bound,
+    accounts::{Bound, Resolved},
     audit::Event,
     chain::{Attempt, Authenticated, Credentials, Trace},
     keys,
@@ -100,7 +101,7 @@ async fn judged(
 }
 
 /// A refusal of ours: on our own page, or in the LMS's words.
-async fn refuse(hall: &Hall, caller: &Caller, canonical: &str) -> Result<SignIn, FlowError> {
+pub(super) async fn refuse(hall: &Hall, caller: &Caller, canonical: &str) -> Result<SignIn, FlowError> {
     Ok(SignIn::Refused(match hall.site.sign_in {
         lms::SignIn::Header => Refused::Ours,
         lms::SignIn::Form => Refused::Lms(Box::new(hall.lms.render_refusal(canonical, caller.client).await?)),
@@ -134,7 +135,7 @@ async fn guest(
 }
 
 /// WHICH ACCOUNT, and IS IT ENOUGH.
-async fn proceed(
+pub(super) async fn proceed(
     desk: &Desk,
     hall: &Hall,
     caller: &Caller,
@@ -145,22 +146,43 @@ async fn proceed(
     let Some(first) = first_half(desk, hall, caller, &proof, attempt, canonical).await? else {
         return refuse(hall, caller, canonical).await;
     };
-    let resolved = account(desk, hall, caller, Door::Browser, (&proof, first.user(&proof)), canonical).await;
+    let asking = Asking { proof: &proof, lms: first.user(&proof), canonical, beside_candidates: false };
+    let whose = account(desk, hall, caller, Door::Browser, &asking).await;
+    let second = proof.to_kept(first.user(&proof).cloned());
     let half = first.into_half(proof, &attempt.credentials);
     hall.lms.can_open(&half.held)?;
-    let Some(resolved) = resolved.inspect_err(|_| hall.give_back(half.held.clone()))? else {
-        hall.give_back(half.held);
-        return refuse(hall, caller, canonical).await;
+    let resolved = match whose.inspect_err(|_| hall.give_back(half.held.clone()))? {
+        Whose::Account(resolved) => *resolved,
+        Whose::Candidates(accounts) => return offer(desk, hall, caller, second, accounts, half, wanted).await,
+        Whose::Nobody => {
+            hall.give_back(half.held);
+            return refuse(hall, caller, canonical).await;
+        }
     };
+    match go_on(desk, hall, caller, resolved, half, wanted).await? {
+        Some(signed_in) => Ok(signed_in),
+        None => refuse(hall, caller, canonical).await,
+    }
+}
+
+/// IS IT ENOUGH? `None`: the LMS's half is not this account's.
+pub(super) async fn go_on(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    resolved: Resolved,
+    half: Half,
+    wanted: Option<String>,
+) -> Result<Option<SignIn>, FlowError> {
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
     let place = Place { site: &hall.site.name, door: Door::Browser, now: desk.now() };
     let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), place) {
         Decision::Satisfied(satisfied) => {
             return Ok(match finish(desk, hall, caller, satisfied, half, wanted).await? {
-                Finished::SignedIn(signed_in) => SignIn::SignedIn(signed_in),
-                Finished::Prove(id) => SignIn::Continue(id, Stage::LmsPassword),
-                Finished::Refused => refuse(hall, caller, canonical).await?,
+                Finished::SignedIn(signed_in) => Some(SignIn::SignedIn(signed_in)),
+                Finished::Prove(id) => Some(SignIn::Continue(id, Stage::LmsPassword)),
+                Finished::Refused => None,
             });
         }
         Decision::Challenge(resolved, _) => (resolved, Stage::Challenge),
@@ -174,7 +196,7 @@ async fn proceed(
         ..waiting(desk, hall, caller, Door::Browser, &resolved, stage.clone(), half)
     };
     open(desk, hall, &flow).await?;
-    Ok(SignIn::Continue(flow.id, stage))
+    Ok(Some(SignIn::Continue(flow.id, stage)))
 }
 
 pub(super) fn enrol_stage(rng: &dyn Rng, proof: EnrolmentProof, rule: String) -> Stage {

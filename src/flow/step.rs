@@ -2,8 +2,11 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-use crate::types::{ClientAddr, Door, Fact, FlowId, LmsUserId, SiteName, Timestamp, Unavailable};
-pub use crate::{accounts::Pending, lms::Held};
+use crate::types::{
+    AccountId, ClientAddr, Door, Fact, FlowId, LmsUserId, SessionKey, SiteName, SourceId, Subject, Timestamp,
+    Unavailable,
+};
+pub use crate::{accounts::Pending, chain::Kept, lms::Held};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,41 @@ pub enum Stage {
     Codes { codes: Vec<String> },
     /// Everything was answered, and the LMS has had an account of that name before: its password is asked, once.
     LmsPassword,
+    /// A factor is being asked for the flow's errand. What was answered for signing in, or in another flow, is not
+    /// looked at.
+    Permit,
+    /// It was answered: another source is asked who this is.
+    SecondSource,
+    /// Both sides are proven; their owner says that they are one.
+    Join { second: Box<Kept> },
+    /// Somebody without an account, whose verified address is that of an account, says whether it is theirs.
+    Offer,
+}
+
+/// What somebody wants to do to an account's methods, by the name under which its page asks for a factor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Another way to sign in.
+    Link,
+    Unlink {
+        source: SourceId,
+        subject: Subject,
+    },
+    MakePrimary {
+        source: SourceId,
+        subject: Subject,
+    },
+}
+
+/// What a flow is for, where it is not for signing in alone.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errand {
+    /// Of somebody who is signed in, and only in that very session.
+    Act { session: SessionKey, action: Action },
+    /// Of a stranger: to be linked to the account that this browser proves next.
+    Adopt { second: Box<Kept>, candidates: Vec<AccountId> },
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -37,6 +75,8 @@ pub struct Flow {
     pub pending: Pending,
     pub facts: Vec<Fact>,
     pub stage: Stage,
+    #[serde(default)]
+    pub errand: Option<Errand>,
     pub held: Held,
     /// Whose the LMS said `held` is; `None` where the LMS was not asked yet.
     pub lms_user: Option<LmsUserId>,

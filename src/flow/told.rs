@@ -11,6 +11,8 @@ pub enum Problem {
     Incomplete,
     /// Not the LMS's password.
     WrongPassword,
+    /// A source that would know does not answer.
+    Unavailable,
     /// The form's token was not this flow's: an old tab, or the page was open too long.
     FormExpired,
 }
@@ -24,6 +26,20 @@ pub enum EndedWhy {
     Cancelled,
     /// What the LMS gave belongs to somebody else.
     Refused,
+    /// What was to be linked is another account's.
+    LinkTaken,
+    /// The account has no second step, without which nothing is linked.
+    NoFactor,
     /// In another tab, or the form was sent twice: there is a session already.
     AlreadyFinished,
+}
+
+/// An action by what its page calls it; what it is done to, by what people read of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    Link,
+    Unlink(String),
+    MakePrimary(String),
+    /// To sign in by this source as the account that was just proven.
+    Adopt(String),
 }

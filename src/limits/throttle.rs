@@ -161,6 +161,11 @@ impl Throttle {
         Ok(levels)
     }
 
+    /// Once means once, on all nodes (design R5): true for the first who asks about `what` within `window`.
+    pub async fn first(&self, what: &str, window: Duration) -> Result<bool, Unavailable> {
+        Ok(self.counters.add(&format!("once/{what}"), 1, window).await?.value == 1)
+    }
+
     /// A right password, or one nobody could judge: never counts.
     pub async fn password_not_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
         self.landed(&slot.address).await?;

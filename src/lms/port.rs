@@ -59,7 +59,7 @@ impl std::fmt::Debug for Held {
 }
 
 /// Who the LMS says somebody is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LmsUser {
     pub id: LmsUserId,
     /// Only where the LMS stated it (site_info, or the log header in its username mode).

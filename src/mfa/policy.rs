@@ -51,6 +51,33 @@ impl Satisfied {
     }
 }
 
+/// Proof that the account's own factor was answered for one named action, in that action's flow (design §2: linking
+/// and the like). Doing the action uses it up.
+#[derive(Debug)]
+pub struct Permitted {
+    resolved: Resolved,
+    facts: Vec<Fact>,
+}
+
+impl Permitted {
+    pub fn resolved(&self) -> &Resolved {
+        &self.resolved
+    }
+    pub fn into_parts(self) -> (Resolved, Vec<Fact>) {
+        (self.resolved, self.facts)
+    }
+}
+
+/// Whether an action may be done.
+#[derive(Debug)]
+pub enum Permission {
+    Given(Permitted),
+    /// One of these must be answered first.
+    Ask(Vec<FactorKind>),
+    /// There is nothing to ask this account for, so it may not.
+    NoFactor,
+}
+
 /// Where the question is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -144,6 +171,24 @@ impl Policy {
             Stage::Required => (kinds, None),
         };
         Outlook { rule: rule.name, stage: rule.stage, factors, first_enrolment: first }
+    }
+
+    /// Whether the facts answered in an action's own flow permit it. Whatever the stage, an asked factor is needed:
+    /// what a sign-in was let through by permits nothing here.
+    pub fn permit(
+        &self,
+        resolved: Resolved,
+        enrolments: &Enrolments,
+        facts: Vec<Fact>,
+        place: Place<'_>,
+    ) -> Permission {
+        if self.points(&facts) >= ENOUGH {
+            return Permission::Given(Permitted { resolved, facts });
+        }
+        match self.askable(&self.rule(place.site, place.door), enrolments, &facts) {
+            kinds if kinds.is_empty() => Permission::NoFactor,
+            kinds => Permission::Ask(kinds),
+        }
     }
 
     /// `app.mfa: off` at the app's door.

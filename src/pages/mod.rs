@@ -21,7 +21,7 @@ mod view;
 
 pub use crate::language::Lang;
 pub use assets::Asset;
-pub use view::{Button, EndedWhy, Frame, Problem, SignInProblem, View};
+pub use view::{Button, Choice, EndedWhy, Frame, Named, Problem, SignInProblem, Typed, View, WayLine};
 
 use crate::language::{LocaleError, Texts};
 use minijinja::{Environment, UndefinedBehavior, context, value::Value};
@@ -31,6 +31,14 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("layout.html", include_str!("templates/layout.html")),
     ("problem.html", include_str!("templates/problem.html")),
     ("cancel.html", include_str!("templates/cancel.html")),
+    ("code.html", include_str!("templates/code.html")),
+    ("credentials.html", include_str!("templates/credentials.html")),
+    ("account.html", include_str!("templates/account.html")),
+    ("permit.html", include_str!("templates/permit.html")),
+    ("second-source.html", include_str!("templates/second-source.html")),
+    ("join.html", include_str!("templates/join.html")),
+    ("offer.html", include_str!("templates/offer.html")),
+    ("away.html", include_str!("templates/away.html")),
     ("challenge.html", include_str!("templates/challenge.html")),
     ("help-desk.html", include_str!("templates/help-desk.html")),
     ("sign-in.html", include_str!("templates/sign-in.html")),
@@ -156,9 +164,61 @@ fn page(view: &View) -> (&'static str, Value) {
             let (csrf, username) = (csrf.as_str(), username.as_str());
             ("lms-password.html", context! { problem, csrf, username })
         }
+        View::Account { account, ways, more, has_factor, csrf } => {
+            let ways: Vec<Value> = ways.iter().map(way).collect();
+            ("account.html", context! { account => account.as_deref(), ways, more, has_factor, csrf => csrf.as_str() })
+        }
+        View::Permit { factors, current, named, error, csrf, account } => {
+            let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
+            let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
+            let (what, source) = match named {
+                Named::Link => ("permit-link", ""),
+                Named::Unlink(source) => ("permit-unlink", source.as_str()),
+                Named::MakePrimary(source) => ("permit-primary", source.as_str()),
+                Named::Adopt(source) => ("permit-adopt", source.as_str()),
+            };
+            let (csrf, account, factor) = (csrf.as_str(), account.as_deref(), current.as_str());
+            let signed_in = !matches!(named, Named::Adopt(_));
+            ("permit.html", context! { factor, others, problem, what, source, csrf, account, signed_in })
+        }
+        View::SecondSource { passwords, buttons, typed, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::SignIn));
+            let lines = |choices: &[Choice]| -> Vec<Value> {
+                let line = |of: &Choice| context! { source => of.source.as_str(), label => of.label.as_str() };
+                choices.iter().map(line).collect()
+            };
+            let (passwords, buttons) = (lines(passwords), lines(buttons));
+            let (csrf, account) = (csrf.as_str(), account.as_deref());
+            let (chosen, username) = (typed.source.as_str(), typed.username.as_str());
+            ("second-source.html", context! { passwords, buttons, chosen, username, problem, csrf, account })
+        }
+        View::Join { label, name, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::Nothing));
+            let (csrf, account) = (csrf.as_str(), account.as_deref());
+            ("join.html", context! { label => label.as_str(), name => name.as_deref(), problem, csrf, account })
+        }
+        View::Offer { label, address, may_create, typed, error, csrf } => {
+            let problem = error.map(|problem| problem.key(Asked::SignIn));
+            let (label, address, csrf) = (label.as_str(), address.as_str(), csrf.as_str());
+            let username = typed.username.as_str();
+            ("offer.html", context! { label, address, may_create, username, problem, csrf })
+        }
+        View::Away { url, label } => {
+            // It becomes a link: nothing but another site may hide behind it.
+            let url = Some(url.as_str()).filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+            ("away.html", context! { url, label => label.as_str() })
+        }
         View::SignInUnavailable => message("sign-in-unavailable", "sign-in-unavailable-text", After::SignIn),
         View::Ended { why } => {
-            let after = if *why == EndedWhy::AlreadyFinished { After::Continue } else { After::SignIn };
+            let after = match why {
+                EndedWhy::AlreadyFinished => After::Continue,
+                EndedWhy::LinkTaken => After::Account,
+                EndedWhy::Expired
+                | EndedWhy::TooManyAttempts
+                | EndedWhy::Cancelled
+                | EndedWhy::Refused
+                | EndedWhy::NoFactor => After::SignIn,
+            };
             message(why.keys().heading, why.keys().text, after)
         }
         View::Locked { minutes } => {
@@ -172,10 +232,24 @@ fn page(view: &View) -> (&'static str, Value) {
     }
 }
 
+fn way(line: &WayLine) -> Value {
+    context! {
+        handle => line.handle.as_str(),
+        label => line.label.as_str(),
+        name => line.name.as_deref(),
+        linked => line.linked.as_str(),
+        primary => line.primary,
+        current => line.current,
+        may_unlink => line.may_unlink,
+        may_make_primary => line.may_make_primary,
+    }
+}
+
 /// What a page without a form offers next.
 enum After {
     SignIn,
     Continue,
+    Account,
     Retry,
     Start,
 }
@@ -185,6 +259,8 @@ fn message(heading: &'static str, text: &'static str, after: After) -> (&'static
     let (href, label) = match after {
         After::SignIn => ("/", "next-sign-in"),
         After::Continue => ("/", "next-continue"),
+        // Who is not signed in comes there after signing in.
+        After::Account => ("/vestibule/account", "next-account"),
         After::Retry => ("", "next-retry"),
         After::Start => ("/", "next-start"),
     };

@@ -3,7 +3,7 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Button, Frame, Lang, Pages, Problem, SignInProblem, TEMPLATES, View,
+    Button, Choice, Frame, Lang, Named, Pages, Problem, SignInProblem, TEMPLATES, Typed, View, WayLine,
     language::tests::keys,
     view::{Asked, EndedWhy, STATUSES, error_keys},
 };
@@ -30,7 +30,34 @@ fn views(text: &str) -> Vec<(String, View)> {
         views.push((name("help-desk"), View::HelpDesk { error, csrf: csrf.clone() }));
         views.push((name("enrol"), enrol(text, error)));
         let (csrf, username) = (csrf.clone(), text.to_owned());
-        views.push((name("lms-password"), View::LmsPassword { error, csrf, username }));
+        views.push((name("lms-password"), View::LmsPassword { error, csrf: csrf.clone(), username }));
+        for (action, named) in actions(text) {
+            let (factors, current, csrf) = (FactorKind::ALL.to_vec(), FactorKind::Totp, csrf.clone());
+            let view = View::Permit { factors, current, named, error, csrf, account: account.clone() };
+            views.push((name(&format!("permit-{action}")), view));
+        }
+        let choice = |source: &str| Choice { source: source.into(), label: text.to_owned() };
+        let one = (vec![choice("staff")], Vec::new());
+        for (which, (passwords, buttons)) in
+            [("one", one), ("many", (vec![choice("staff"), choice("guests")], vec![choice("partner")]))]
+        {
+            let (csrf, account) = (csrf.clone(), account.clone());
+            let view = View::SecondSource { passwords, buttons, typed: typed(text), error, csrf, account };
+            views.push((name(&format!("second-source-{which}")), view));
+        }
+        let (label, csrf) = (text.to_owned(), csrf.clone());
+        let join = View::Join {
+            label: label.clone(),
+            name: account.clone(),
+            error,
+            csrf: csrf.clone(),
+            account: account.clone(),
+        };
+        views.push((name("join"), join));
+        views.push((
+            name("offer"),
+            View::Offer { label, address: text.to_owned(), may_create: true, typed: typed(text), error, csrf },
+        ));
     }
     views.push(("sign-in-unavailable".into(), View::SignInUnavailable));
     for problem in std::iter::once(None).chain(SignInProblem::ALL.map(Some)) {
@@ -38,6 +65,11 @@ fn views(text: &str) -> Vec<(String, View)> {
         let buttons = vec![Button { source: "partner".into(), label: text.to_owned() }];
         views.push((name, View::SignIn { problem, username: text.into(), buttons, guest: true }));
     }
+    for (name, has_factor) in [("account", true), ("account-no-factor", false)] {
+        let (ways, csrf) = (vec![way(text, true), way(text, false)], csrf.clone());
+        views.push((name.into(), View::Account { account: account.clone(), ways, more: true, has_factor, csrf }));
+    }
+    views.push(("away".into(), View::Away { url: text.to_owned(), label: text.to_owned() }));
     views.push(("codes".into(), View::Codes { codes: vec![text.into(); 10], csrf: csrf.clone() }));
     let factors = vec![FactorKind::Totp];
     let alone = View::Challenge { factors, current: FactorKind::Totp, error: None, csrf, account: None };
@@ -46,6 +78,33 @@ fn views(text: &str) -> Vec<(String, View)> {
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
     views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
     views
+}
+
+fn typed(text: &str) -> Typed {
+    Typed { source: text.into(), username: text.into() }
+}
+
+fn actions(text: &str) -> [(&'static str, Named); 4] {
+    let text = text.to_owned();
+    [
+        ("link", Named::Link),
+        ("unlink", Named::Unlink(text.clone())),
+        ("primary", Named::MakePrimary(text.clone())),
+        ("adopt", Named::Adopt(text)),
+    ]
+}
+
+fn way(text: &str, primary: bool) -> WayLine {
+    WayLine {
+        handle: text.into(),
+        label: text.into(),
+        name: Some(text.into()),
+        linked: "2026-11-21".into(),
+        primary,
+        current: primary,
+        may_unlink: !primary,
+        may_make_primary: !primary,
+    }
 }
 
 fn enrol(text: &str, error: Option<Problem>) -> View {
@@ -112,6 +171,12 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::Enrol { .. } => Some("enrol"),
             View::Codes { .. } => Some("recovery-codes"),
             View::LmsPassword { .. } => Some("lms-password"),
+            View::Account { .. } => Some("account"),
+            View::Permit { .. } => Some("permit"),
+            View::SecondSource { .. } => Some("second-source"),
+            View::Join { .. } => Some("join"),
+            View::Offer { .. } => Some("offer"),
+            View::Away { .. } => None,
             // Nobody is anybody yet: its forms are guarded by where they come from.
             View::SignIn { .. } => continue,
             View::SignInUnavailable => None,
@@ -131,7 +196,10 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
 fn every_field_has_its_label_and_an_error_is_tied_to_it() {
     for (name, _, view, html) in every_page("alice") {
         let error = match view {
-            View::Challenge { error, .. } | View::HelpDesk { error, .. } | View::Enrol { error, .. } => error,
+            View::Challenge { error, .. }
+            | View::Permit { error, .. }
+            | View::HelpDesk { error, .. }
+            | View::Enrol { error, .. } => error,
             _ => continue,
         };
         assert_eq!(html.matches("<label for=\"code\">").count(), 1, "{name}");
@@ -240,14 +308,21 @@ fn chosen() -> BTreeSet<String> {
             keys.insert(format!("{before}{factor}{after}"));
         }
     }
-    let asked =
-        FactorKind::ALL.map(Asked::Factor).into_iter().chain([Asked::HelpDesk, Asked::Enrol, Asked::LmsPassword]);
+    let asked = FactorKind::ALL.map(Asked::Factor).into_iter().chain([
+        Asked::HelpDesk,
+        Asked::Enrol,
+        Asked::LmsPassword,
+        Asked::SignIn,
+        Asked::Nothing,
+    ]);
     keys.extend(SignInProblem::ALL.map(|problem| problem.key().to_owned()));
     keys.extend(asked.flat_map(|asked| Problem::ALL.map(|problem| problem.key(asked).to_owned())));
     let sentences = STATUSES.map(error_keys).into_iter().chain(EndedWhy::ALL.map(EndedWhy::keys));
     keys.extend(sentences.flat_map(|s| [s.heading.to_owned(), s.text.to_owned()]));
     let rest = ["locked", "locked-text", "codes-file", "sign-in-unavailable", "sign-in-unavailable-text"];
-    let next = ["next-sign-in", "next-continue", "next-retry", "next-start"];
+    let next = ["next-sign-in", "next-continue", "next-account", "next-retry", "next-start"];
+    let actions = ["permit-link", "permit-unlink", "permit-primary", "permit-adopt"];
+    keys.extend(actions.map(str::to_owned));
     keys.extend(rest.into_iter().chain(next).map(str::to_owned));
     keys
 }

@@ -3,7 +3,7 @@
 //! A view holds values only, no markup and no sentences; sentences are chosen by [`Problem`] and [`EndedWhy`] from
 //! the few fixed ones in `locales/`. What people may read about a refusal is therefore decided here, once.
 
-pub use crate::flow::{EndedWhy, Problem};
+pub use crate::flow::{Choice, EndedWhy, Named, Problem};
 use crate::types::FactorKind;
 
 /// What every page shows around its content.
@@ -36,6 +36,32 @@ pub enum View {
     SignIn { problem: Option<SignInProblem>, username: String, buttons: Vec<Button>, guest: bool },
     /// The LMS knows this name from before: its password is asked, once.
     LmsPassword { error: Option<Problem>, csrf: String, username: String },
+    /// Somebody's own account. What may not be done is not offered.
+    Account { account: Option<String>, ways: Vec<WayLine>, more: bool, has_factor: bool, csrf: String },
+    /// A second factor is asked for one named action.
+    Permit {
+        factors: Vec<FactorKind>,
+        current: FactorKind,
+        named: Named,
+        error: Option<Problem>,
+        csrf: String,
+        account: Option<String>,
+    },
+    /// Another source that is to be linked: its own sign-in, in one form for those with a password.
+    SecondSource {
+        passwords: Vec<Choice>,
+        buttons: Vec<Choice>,
+        typed: Typed,
+        error: Option<Problem>,
+        csrf: String,
+        account: Option<String>,
+    },
+    /// Both sides of a link, and whether they are one. `name` is what the second source calls this person.
+    Join { label: String, name: Option<String>, error: Option<Problem>, csrf: String, account: Option<String> },
+    /// A newcomer's own verified address is that of an account here.
+    Offer { label: String, address: String, may_create: bool, typed: Typed, error: Option<Problem>, csrf: String },
+    /// The browser goes on to another source.
+    Away { url: String, label: String },
     /// Nobody could say who this is: a source that might know does not answer.
     SignInUnavailable,
     /// The flow is over without a session.
@@ -53,30 +79,63 @@ pub struct Button {
     pub label: String,
 }
 
+/// What somebody had filled in before, without the password.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    pub source: String,
+    pub username: String,
+}
+
+/// One method on the account page.
+#[derive(Clone, Debug)]
+pub struct WayLine {
+    /// Names it in a form.
+    pub handle: String,
+    pub label: String,
+    pub name: Option<String>,
+    /// `2026-11-21`
+    pub linked: String,
+    pub primary: bool,
+    /// The reader came in by it.
+    pub current: bool,
+    pub may_unlink: bool,
+    pub may_make_primary: bool,
+}
+
 /// Why the sign-in page asks again. The outside never learns more (attack E2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInProblem {
     Refused,
     /// Some source does not answer; it may or may not be the one that knows this name.
     Unavailable,
+    /// A redirect source did not say who this is, or the browser came back from somewhere it was not sent to.
+    Elsewhere,
 }
 
 impl SignInProblem {
     #[cfg(test)]
-    pub(super) const ALL: [SignInProblem; 2] = [SignInProblem::Refused, SignInProblem::Unavailable];
+    pub(super) const ALL: [SignInProblem; 3] =
+        [SignInProblem::Refused, SignInProblem::Unavailable, SignInProblem::Elsewhere];
 
     pub(super) fn key(self) -> &'static str {
         match self {
             SignInProblem::Refused => "problem-sign-in",
             SignInProblem::Unavailable => "problem-sign-in-unavailable",
+            SignInProblem::Elsewhere => "problem-sign-in-elsewhere",
         }
     }
 }
 
 impl Problem {
     #[cfg(test)]
-    pub(super) const ALL: [Problem; 5] =
-        [Problem::WrongCode, Problem::AlreadyUsed, Problem::Incomplete, Problem::WrongPassword, Problem::FormExpired];
+    pub(super) const ALL: [Problem; 6] = [
+        Problem::WrongCode,
+        Problem::AlreadyUsed,
+        Problem::Incomplete,
+        Problem::WrongPassword,
+        Problem::Unavailable,
+        Problem::FormExpired,
+    ];
 
     /// The sentence's key, which depends on what was asked: what helps is a different thing each time.
     pub(super) fn key(self, asked: Asked) -> &'static str {
@@ -91,7 +150,14 @@ impl Problem {
             (Problem::Incomplete, Asked::Factor(FactorKind::Totp) | Asked::Enrol) => "problem-incomplete-totp",
             (Problem::Incomplete, Asked::Factor(FactorKind::Recovery)) => "problem-incomplete-recovery",
             (Problem::Incomplete, Asked::HelpDesk) => "problem-incomplete-help-desk",
-            (Problem::Incomplete, Asked::LmsPassword) => "problem-incomplete-lms-password",
+            (Problem::Incomplete, Asked::LmsPassword | Asked::SignIn | Asked::Nothing) => {
+                "problem-incomplete-lms-password"
+            }
+            (Problem::WrongPassword | Problem::WrongCode | Problem::AlreadyUsed, Asked::SignIn | Asked::Nothing) => {
+                "problem-sign-in"
+            }
+            (Problem::Unavailable, _) => "problem-sign-in-unavailable",
+            (Problem::FormExpired, Asked::SignIn | Asked::Nothing) => "problem-form-expired-again",
             (Problem::WrongPassword, _) | (Problem::WrongCode | Problem::AlreadyUsed, Asked::LmsPassword) => {
                 "problem-wrong-lms-password"
             }
@@ -107,16 +173,22 @@ pub(super) enum Asked {
     HelpDesk,
     Enrol,
     LmsPassword,
+    /// A name and a password, of a source that is not named in the problem.
+    SignIn,
+    /// A click.
+    Nothing,
 }
 
 impl EndedWhy {
     #[cfg(test)]
-    pub(super) const ALL: [EndedWhy; 5] = [
+    pub(super) const ALL: [EndedWhy; 7] = [
         EndedWhy::Expired,
         EndedWhy::TooManyAttempts,
         EndedWhy::Cancelled,
         EndedWhy::AlreadyFinished,
         EndedWhy::Refused,
+        EndedWhy::LinkTaken,
+        EndedWhy::NoFactor,
     ];
 
     pub(super) fn keys(self) -> Sentences {
@@ -124,6 +196,8 @@ impl EndedWhy {
             EndedWhy::Expired => Sentences { heading: "ended-expired", text: "ended-expired-text" },
             EndedWhy::TooManyAttempts => Sentences { heading: "ended-attempts", text: "ended-attempts-text" },
             EndedWhy::Refused => Sentences { heading: "ended-refused", text: "ended-refused-text" },
+            EndedWhy::LinkTaken => Sentences { heading: "ended-taken", text: "ended-taken-text" },
+            EndedWhy::NoFactor => Sentences { heading: "ended-no-factor", text: "ended-no-factor-text" },
             EndedWhy::Cancelled => Sentences { heading: "ended-cancelled", text: "ended-cancelled-text" },
             EndedWhy::AlreadyFinished => Sentences { heading: "ended-finished", text: "ended-finished-text" },
         }

@@ -5,6 +5,7 @@
 //! | `__Host-vestibule` | the session's opaque id |
 //! | `__Host-vestibule-flow` | the pending sign-in's handle |
 //! | `__Host-vestibule-visit` | a visitor's seal key and wanted page, sealed under the keyring: the pre-session |
+//! | `__Host-vestibule-away` | that this browser was sent to sign in elsewhere, sealed under the keyring |
 //! | `__Host-lms-NAME` | the LMS's cookie NAME, sealed under the session's key |
 //! | `__Host-anon-NAME` | the same of a visitor's anonymous LMS session, sealed under the visit's key |
 //!
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 pub const SESSION: &str = "__Host-vestibule";
 pub const FLOW: &str = "__Host-vestibule-flow";
+/// Where the browser was sent to sign in, sealed under the keyring.
+pub const AWAY: &str = "__Host-vestibule-away";
 pub const VISIT: &str = "__Host-vestibule-visit";
 /// Moodle's anonymous session and its logintoken live that long at most; so does what is sealed for it.
 const VISIT_LIFE: Duration = Duration::from_secs(8 * 3600);

@@ -60,6 +60,10 @@ pub trait Settings: Debug + Send + Sync {
     fn files(&self) -> Vec<(&'static str, &Path)> {
         Vec::new()
     }
+    /// Whether its people sign in elsewhere, by a button on our own sign-in page.
+    fn redirects(&self) -> bool {
+        false
+    }
     /// The one site it speaks for, where it is bound to one.
     fn site(&self) -> Option<&SiteName> {
         None

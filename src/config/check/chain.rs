@@ -11,6 +11,7 @@ use crate::{
         Config,
         problem::{KeyPath, Problem, at},
     },
+    lms,
     types::{SiteName, SourceId},
 };
 
@@ -21,6 +22,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
         serves(config, n, &here, found);
         rules(instance, &here, found);
         kind(instance, &here, found);
+        redirects(config, instance, &here, found);
     }
     for (n, site) in config.sites.iter().enumerate() {
         let speaks = |instance: &Instance| instance.common.enabled && instance.serves(&site.name);
@@ -161,6 +163,28 @@ fn kind(instance: &Instance, here: &KeyPath, found: &mut Vec<Problem>) {
     }
 }
 
+/// Only our own sign-in page has buttons.
+fn redirects(config: &Config, instance: &Instance, here: &KeyPath, found: &mut Vec<Problem>) {
+    if !instance.settings.redirects() {
+        return;
+    }
+    if instance.common.lms_password == LmsPassword::Same {
+        found.push(Problem::error(
+            here.clone().key("lms_password"),
+            "nobody types a password here that the LMS could know",
+            "remove `lms_password`",
+        ));
+    }
+    let by_form = |site: &&lms::Site| instance.serves(&site.name) && site.sign_in == lms::SignIn::Form;
+    for site in config.sites.iter().filter(by_form) {
+        found.push(Problem::warning(
+            here.clone(),
+            format!("site \"{}\" shows the LMS's own form, which has no button for this source", site.name),
+            "set `sign_in: header` for the site, or list the other sites in `sites`",
+        ));
+    }
+}
+
 fn removed(config: &Config, found: &mut Vec<Problem>) {
     let exists = |name: &SourceId| config.chain.instances.iter().any(|instance| instance.name == *name);
     for (name, becomes) in &config.chain.removed {
@@ -181,5 +205,59 @@ fn removed(config: &Config, found: &mut Vec<Problem>) {
                 "name the instance that has these accounts now",
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{
+        config::Common,
+        sources::{BuildError, Kind, Needs, Settings, SettingsError, Source},
+    };
+    use std::sync::Arc;
+
+    #[derive(Debug)]
+    struct Elsewhere;
+
+    impl Settings for Elsewhere {
+        fn redirects(&self) -> bool {
+            true
+        }
+        fn build(&self, _: &Needs<'_>) -> Result<Source, BuildError> {
+            Ok(Source::default())
+        }
+    }
+
+    const KIND: Kind = Kind {
+        name: "elsewhere",
+        internal: false,
+        multiple: true,
+        can_disable: true,
+        removable: true,
+        settings: |_| Err(SettingsError { path: String::new(), message: String::new() }),
+    };
+
+    #[test]
+    fn a_redirect_source_has_no_button_on_the_lmss_form_and_no_password_to_share() {
+        let site = |mode: &str| {
+            format!(
+                "sites: [ {{ name: campus, public_url: \"https://campus.example\", sign_in: {mode}, \
+                 upstream: {{ url: \"http://127.0.0.1:1\" }} }} ]"
+            )
+        };
+        let found = |mode: &str, lms_password| {
+            let mut config: Config = serde_yaml::from_str(&site(mode)).unwrap();
+            let common = Common { lms_password, ..Common::default() };
+            let (name, settings) = (SourceId::new("partner"), Arc::new(Elsewhere));
+            config.chain.instances.push(Instance { name, kind: &KIND, common, settings });
+            let mut found = Vec::new();
+            check(&config, &mut found);
+            found.iter().map(|problem| (problem.is_error(), problem.what.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(found("header", LmsPassword::No), []);
+        let warned = found("form", LmsPassword::No);
+        assert!(!warned[0].0 && warned[0].1.contains("has no button"), "{warned:?}");
+        assert!(found("header", LmsPassword::Same)[0].0);
     }
 }

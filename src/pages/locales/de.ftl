@@ -6,9 +6,12 @@ request-id = Wenn Sie sich an den Helpdesk wenden, nennen Sie diese Kennung:
 signing-in-as = Anmeldung als
 continue = Weiter
 cancel = Anmeldung abbrechen
+cancel-action = Abbrechen
+account-of = Konto:
 six-digits = Sechs Ziffern, zum Beispiel 123 456
 next-sign-in = Zurück zur Anmeldung
 next-continue = Weiter
+next-account = Zu Ihrem Konto
 next-retry = Noch einmal versuchen
 next-start = Zur Startseite
 
@@ -45,6 +48,50 @@ lms-password-how = Geben Sie den Benutzernamen und das Passwort ein, mit denen S
 lms-password-username = Bisheriger Benutzername
 lms-password-label = Bisheriges Passwort
 
+## Das eigene Konto
+account = Ihr Konto
+account-back = Zurück zu { $site }
+ways = Anmeldewege
+way-primary = Hauptweg
+way-linked = Hinzugefügt am
+way-current = Damit sind Sie gerade angemeldet.
+way-make-primary = ‚{ $source }‘ zum Hauptweg machen
+way-unlink = ‚{ $source }‘ entfernen
+ways-link = Weiteren Anmeldeweg hinzufügen
+ways-no-factor = Anmeldewege können Sie hinzufügen oder entfernen, sobald Ihr Konto einen zweiten Schritt hat, etwa eine Authenticator-App. Wie Sie ihn einrichten, sagt Ihnen der Helpdesk.
+
+## Ein Code für eine benannte Handlung
+permit = Bestätigen Sie, dass Sie es sind
+permit-link = Um Ihrem Konto einen weiteren Anmeldeweg hinzuzufügen, geben Sie einen Code ein.
+permit-unlink = Um ‚{ $source }‘ aus Ihrem Konto zu entfernen, geben Sie einen Code ein.
+permit-primary = Um ‚{ $source }‘ zum Hauptweg Ihres Kontos zu machen, geben Sie einen Code ein.
+permit-adopt = Um sich von nun an mit ‚{ $source }‘ bei diesem Konto anzumelden, geben Sie einen Code ein.
+
+## Einen weiteren Weg hinzufügen
+second = Weiteren Anmeldeweg hinzufügen
+second-why = Melden Sie sich einmal auf dem Weg an, den Sie hinzufügen möchten. So ist sicher, dass er Ihnen gehört.
+second-which = Woher ist er?
+join = Diesen Anmeldeweg hinzufügen?
+join-this = Ihr Konto hier
+join-that = Kommt hinzu
+join-nameless = das Konto, bei dem Sie angemeldet sind
+join-why = Wer sich danach mit ‚{ $source }‘ unter diesem Namen bei { $site } anmeldet, ist in Ihrem Konto.
+join-submit = ‚{ $source }‘ hinzufügen
+
+## Jemand mit bekannter Adresse
+offer = Haben Sie hier schon ein Konto?
+offer-why = Sie haben sich mit ‚{ $source }‘ angemeldet. Auf { $site } gibt es schon ein Konto mit Ihrer E-Mail-Adresse { $address }.
+offer-mine = Es ist meines
+offer-mine-text = Melden Sie sich dort an wie immer, dann kommt ‚{ $source }‘ hinzu.
+offer-mine-submit = Das bin ich
+offer-other = Es gehört jemand anderem
+offer-other-text = Sie bekommen ein eigenes Konto daneben.
+offer-other-submit = Neues Konto anlegen
+
+## Anderswo
+away = Weiter zu ‚{ $source }‘
+away-text = Sie melden sich dort an und kommen hierher zurück.
+
 ## Einrichten
 enrol = Authenticator-App einrichten
 enrol-why = Ab jetzt verlangt { $site } außer Ihrem Passwort einen Code von Ihrem Telefon.
@@ -79,10 +126,12 @@ problem-incomplete-totp = Geben Sie die sechs Ziffern ein, die die App zeigt.
 problem-incomplete-recovery = Geben Sie den ganzen Wiederherstellungscode ein: zehn Buchstaben und Ziffern.
 problem-incomplete-help-desk = Geben Sie den ganzen Code vom Helpdesk ein.
 problem-sign-in = Benutzername oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.
+problem-sign-in-elsewhere = Auf diesem Weg hat die Anmeldung nicht geklappt. Bitte versuchen Sie es von hier aus noch einmal.
 problem-sign-in-unavailable = Die Anmeldung ist vielleicht vorübergehend gestört: Ein Verzeichnis, das dafür nötig ist, antwortet nicht. Wenn Benutzername und Passwort stimmen, versuchen Sie es bitte in einigen Minuten noch einmal.
 problem-wrong-lms-password = Benutzername oder Passwort stimmt auf der Lernplattform nicht.
 problem-incomplete-lms-password = Geben Sie Benutzername und Passwort ein.
 problem-form-expired = Diese Seite war in einem anderen Tab oder zu lange offen. Bitte geben Sie den Code noch einmal ein.
+problem-form-expired-again = Diese Seite war in einem anderen Tab oder zu lange offen. Bitte versuchen Sie es noch einmal.
 
 ## Enden
 ended-expired = Diese Anmeldung ist abgelaufen
@@ -91,6 +140,10 @@ ended-attempts = Zu viele falsche Codes
 ended-attempts-text = Diese Anmeldung wurde nach mehreren falschen Codes beendet. Sie können mit Ihrem Passwort neu beginnen.
 ended-refused = Diese Anmeldung konnte nicht abgeschlossen werden
 ended-refused-text = Ihr Konto hier und das auf der Lernplattform gehören nicht zusammen. Bitte sagen Sie es Ihrem Helpdesk.
+ended-taken = Das gehört schon zu einem anderen Konto
+ended-taken-text = Es wurde nichts geändert. Wenn beide Konten Ihnen gehören, kann der Helpdesk sie zusammenführen.
+ended-no-factor = Ihr Konto hat noch keinen zweiten Schritt
+ended-no-factor-text = Ohne ihn kann kein weiterer Anmeldeweg hinzukommen, und es wurde nichts geändert. Melden Sie sich an wie immer; wie Sie einen zweiten Schritt einrichten, sagt Ihnen der Helpdesk.
 ended-cancelled = Anmeldung abgebrochen
 ended-cancelled-text = Sie sind nicht angemeldet.
 ended-finished = Diese Anmeldung ist schon abgeschlossen

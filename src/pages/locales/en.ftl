@@ -6,9 +6,12 @@ request-id = If you contact your help desk, give this reference:
 signing-in-as = Signing in as
 continue = Continue
 cancel = Cancel sign-in
+cancel-action = Cancel
+account-of = Account:
 six-digits = Six digits, for example 123 456
 next-sign-in = Back to sign-in
 next-continue = Continue
+next-account = To your account
 next-retry = Try again
 next-start = Go to the start page
 
@@ -44,6 +47,50 @@ lms-password-how = Enter the user name and password that you have used there unt
 lms-password-username = User name used until now
 lms-password-label = Password used until now
 
+## Somebody's own account
+account = Your account
+account-back = Back to { $site }
+ways = Ways to sign in
+way-primary = primary
+way-linked = Added on
+way-current = You are signed in with it now.
+way-make-primary = Make ‘{ $source }’ the primary way
+way-unlink = Remove ‘{ $source }’
+ways-link = Add another way to sign in
+ways-no-factor = Ways to sign in can be added or removed once your account has a second step, such as an authenticator app. Your help desk tells you how to set it up.
+
+## A code for one named action
+permit = Confirm that it is you
+permit-link = To add another way to sign in to your account, enter a code.
+permit-unlink = To remove ‘{ $source }’ from your account, enter a code.
+permit-primary = To make ‘{ $source }’ the primary way to sign in to your account, enter a code.
+permit-adopt = To sign in to this account with ‘{ $source }’ from now on, enter a code.
+
+## Adding another way
+second = Add another way to sign in
+second-why = Sign in once with the way that you want to add. This shows that it is yours.
+second-which = Where is it from?
+join = Add this way to sign in?
+join-this = Your account here
+join-that = To be added
+join-nameless = the account you are signed in to
+join-why = From then on, whoever signs in to { $site } with ‘{ $source }’ under this name is in your account.
+join-submit = Add ‘{ $source }’
+
+## Somebody whose address is known
+offer = Do you have an account here already?
+offer-why = You have signed in with ‘{ $source }’. There is already an account on { $site } with your e-mail address { $address }.
+offer-mine = It is mine
+offer-mine-text = Sign in to it the way you always have, and ‘{ $source }’ is added to it.
+offer-mine-submit = This is me
+offer-other = It is somebody else’s
+offer-other-text = You get an account of your own beside it.
+offer-other-submit = Create a new account
+
+## Going elsewhere
+away = On to ‘{ $source }’
+away-text = You sign in there, and come back here.
+
 ## Setting up
 enrol = Set up your authenticator app
 enrol-why = From now on, { $site } asks for a code from your phone as well as your password.
@@ -78,10 +125,12 @@ problem-incomplete-totp = Enter the six digits your app shows.
 problem-incomplete-recovery = Enter the whole recovery code: ten letters and digits.
 problem-incomplete-help-desk = Enter the whole code from your help desk.
 problem-sign-in = That user name or password is not right. Please try again.
+problem-sign-in-elsewhere = That way of signing in did not work. Please try again from here.
 problem-sign-in-unavailable = Sign-in may be temporarily unavailable: a directory that it needs does not answer. If your user name and password are right, please try again in a few minutes.
 problem-wrong-lms-password = That user name or password is not right on the learning site.
 problem-incomplete-lms-password = Enter both the user name and the password.
 problem-form-expired = This page was open in another tab or for too long. Please enter the code again.
+problem-form-expired-again = This page was open in another tab or for too long. Please try again.
 
 ## Ends
 ended-expired = This sign-in has expired
@@ -90,6 +139,10 @@ ended-attempts = Too many wrong codes
 ended-attempts-text = This sign-in was ended after several wrong codes. You can start again with your password.
 ended-refused = This sign-in could not be completed
 ended-refused-text = Your account here and the one on the learning site do not belong together. Please tell your help desk.
+ended-taken = This is already linked to another account
+ended-taken-text = Nothing was changed. If both accounts are yours, your help desk can bring them together.
+ended-no-factor = Your account has no second step yet
+ended-no-factor-text = Without one, no other way to sign in can be added to it, and nothing was changed. Sign in the way you always have; your help desk tells you how to set up a second step.
 ended-cancelled = Sign-in cancelled
 ended-cancelled-text = You are not signed in.
 ended-finished = This sign-in is already finished

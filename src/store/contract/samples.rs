@@ -124,6 +124,7 @@ impl Samples {
             },
             facts: Vec::new(),
             stage: Stage::Challenge,
+            errand: None,
             held: Held::Session {
                 cookies: vec![("MoodleSession".into(), "canary-cookie".into())],
                 location: "/my/".into(),

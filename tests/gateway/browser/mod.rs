@@ -6,6 +6,7 @@ mod endings;
 mod enrolment;
 mod guesses;
 mod guests;
+mod linking;
 mod own_pages;
 mod races;
 mod screens;

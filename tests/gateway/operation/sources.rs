@@ -17,7 +17,7 @@ use vestibule::{
     admin::socket::{Asked, ask},
     chain::password::new_hash,
     config::Config,
-    types::{Clock, Password, SystemRng},
+    types::{Password, SystemRng},
 };
 
 const SOONER: Duration = Duration::from_secs(16 * 60);

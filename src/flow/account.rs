@@ -1,0 +1,211 @@
+//! The account page: which ways of signing in an account has, and what its owner may do with them. What is done needs
+//! a factor of its own ([`super::permit`], design §2 "Accounts"), whatever the session was given for.
+
+use super::{
+    Caller, Desk, FlowError, Hall,
+    begin::{open, waiting},
+    lms_half::Half,
+    step::{Action, Errand, Flow, Stage},
+};
+use crate::{
+    accounts::{Method, Pending, Resolved, resume},
+    chain::{Instance, Standing},
+    lms::Held,
+    mfa::policy::{Permission, Place},
+    sessions::{Session, Who},
+    types::{Door, FlowId, SourceId, Subject, Timestamp},
+};
+use futures_util::future::join_all;
+use std::time::Duration;
+
+/// What the page shows of a method's name must not keep its reader waiting for a slow directory.
+const NAMES_WITHIN: Duration = Duration::from_millis(800);
+
+/// One account as its owner sees it.
+pub struct Sheet {
+    pub name: Option<String>,
+    pub ways: Vec<Way>,
+    /// Whether there is another source that could be linked.
+    pub more: bool,
+    /// Without a factor nothing here can be changed.
+    pub has_factor: bool,
+}
+
+/// One way to sign in.
+pub struct Way {
+    /// Names it in a form; tells nothing.
+    pub handle: String,
+    pub label: String,
+    /// What its source calls this person, where it says so.
+    pub name: Option<String>,
+    pub linked: Timestamp,
+    pub primary: bool,
+    /// The present session came in by it.
+    pub current: bool,
+    pub may_unlink: bool,
+    pub may_make_primary: bool,
+}
+
+/// What the page's forms ask for; methods by their handles.
+pub enum Wish {
+    Link,
+    Unlink(String),
+    MakePrimary(String),
+}
+
+/// `None`: the session is not this account's any more, or nobody's.
+pub async fn sheet(desk: &Desk, hall: &Hall, session: &Session) -> Result<Option<Sheet>, FlowError> {
+    let Some((resolved, methods)) = owner(desk, session).await? else { return Ok(None) };
+    let account = resolved.account().clone();
+    let names = join_all(methods.iter().map(|method| name_of(desk, hall, method, account.username.as_deref()))).await;
+    let source = session_source(session);
+    let ways = methods.iter().zip(names).map(|(method, name)| Way {
+        handle: handle(desk, method),
+        label: label(hall, &method.source),
+        name,
+        linked: method.linked,
+        primary: method.primary,
+        current: source == Some(&method.source),
+        may_unlink: may_unlink(hall, &methods, method, source),
+        may_make_primary: may_make_primary(hall, method),
+    });
+    let more = further(hall, &methods).next().is_some();
+    let has_factor = matches!(permission(desk, hall, resolved).await?, Permission::Ask(_) | Permission::Given(_));
+    Ok(Some(Sheet { name: account.username, ways: ways.collect(), more, has_factor }))
+}
+
+/// Opens the flow in which a factor is asked for what they wish. `None`: this may not be done.
+pub async fn begin_action(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    session: &Session,
+    wish: Wish,
+) -> Result<Option<FlowId>, FlowError> {
+    let Some((resolved, methods)) = owner(desk, session).await? else { return Ok(None) };
+    let find = |wanted: &str| methods.iter().find(|method| handle(desk, method) == wanted);
+    let named = |method: &Method| (method.source.clone(), method.subject.clone());
+    let action = match &wish {
+        Wish::Link => further(hall, &methods).next().map(|_| Action::Link),
+        Wish::Unlink(wanted) => find(wanted).map(|method| {
+            let (source, subject) = named(method);
+            Action::Unlink { source, subject }
+        }),
+        Wish::MakePrimary(wanted) => find(wanted).map(|method| {
+            let (source, subject) = named(method);
+            Action::MakePrimary { source, subject }
+        }),
+    };
+    let Some(action) = action.filter(|action| may(hall, &methods, action, session_source(session))) else {
+        return Ok(None);
+    };
+    let half = Half { held: Held::ByHeader { service: None }, lms_user: None };
+    let flow = Flow {
+        errand: Some(Errand::Act { session: session.key.clone(), action }),
+        ..waiting(desk, hall, caller, Door::Browser, &resolved, Stage::Permit, half)
+    };
+    match permission(desk, hall, resolved).await? {
+        Permission::Ask(_) => {
+            open(desk, hall, &flow).await?;
+            Ok(Some(flow.id))
+        }
+        Permission::Given(_) | Permission::NoFactor => Ok(None),
+    }
+}
+
+async fn permission(desk: &Desk, hall: &Hall, resolved: Resolved) -> Result<Permission, FlowError> {
+    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let place = Place { site: &hall.site.name, door: Door::Browser, now: desk.now() };
+    Ok(desk.policy.permit(resolved, &enrolments, Vec::new(), place))
+}
+
+/// Whose session it is, if that account is still as it was when the session was given, with its methods.
+pub(super) async fn owner(desk: &Desk, session: &Session) -> Result<Option<(Resolved, Vec<Method>)>, FlowError> {
+    let Who::Account(identity) = &session.who else { return Ok(None) };
+    let methods = desk.accounts.methods(&identity.account).await?;
+    let Some(own) = methods.iter().find(|method| method.source == identity.source) else { return Ok(None) };
+    let pending = Pending {
+        account: identity.account.clone(),
+        epoch: identity.epoch,
+        source: own.source.clone(),
+        subject: own.subject.clone(),
+        at: session.auth_time,
+    };
+    Ok(resume(desk.accounts.as_ref(), &pending).await?.map(|resolved| (resolved, methods)))
+}
+
+pub(super) fn session_source(session: &Session) -> Option<&SourceId> {
+    match &session.who {
+        Who::Account(identity) => Some(&identity.source),
+        Who::Guest => None,
+    }
+}
+
+/// Whether an action is one that this account's owner may do, as far as its methods and their instances go.
+pub(super) fn may(hall: &Hall, methods: &[Method], action: &Action, current: Option<&SourceId>) -> bool {
+    let find = |source: &SourceId, subject: &Subject| {
+        methods.iter().find(|method| method.source == *source && method.subject == *subject)
+    };
+    match action {
+        Action::Link => true,
+        Action::Unlink { source, subject } => {
+            find(source, subject).is_some_and(|method| may_unlink(hall, methods, method, current))
+        }
+        Action::MakePrimary { source, subject } => {
+            find(source, subject).is_some_and(|method| may_make_primary(hall, method))
+        }
+    }
+}
+
+/// Never the primary, never the last, and not the one that the present session came in by: it would end with it.
+fn may_unlink(hall: &Hall, methods: &[Method], method: &Method, current: Option<&SourceId>) -> bool {
+    let allowed = instance(hall, &method.source).is_some_and(|instance| instance.rules.users_may_unlink);
+    allowed && !method.primary && methods.len() > 1 && current != Some(&method.source)
+}
+
+fn may_make_primary(hall: &Hall, method: &Method) -> bool {
+    !method.primary && instance(hall, &method.source).is_some_and(|instance| instance.rules.users_may_make_primary)
+}
+
+/// The sources of this site that the account has no method of.
+pub(super) fn further<'a>(hall: &'a Hall, methods: &[Method]) -> impl Iterator<Item = &'a Instance> {
+    let has = |instance: &Instance| methods.iter().any(|method| method.source == instance.name);
+    let usable = |instance: &Instance| instance.password.is_some() || redirects(hall, instance);
+    hall.instances.iter().filter(|instance| usable(instance) && !has(instance)).collect::<Vec<_>>().into_iter()
+}
+
+/// A redirect source has a button on our own sign-in page, and nowhere else.
+pub(super) fn redirects(hall: &Hall, instance: &Instance) -> bool {
+    instance.redirect.is_some() && hall.site.sign_in == crate::lms::SignIn::Header
+}
+
+pub(super) fn instance<'a>(hall: &'a Hall, source: &SourceId) -> Option<&'a Instance> {
+    hall.instances.iter().find(|instance| instance.name == *source)
+}
+
+/// What people read of a source; of one that is not asked here, its name.
+pub(super) fn label(hall: &Hall, source: &SourceId) -> String {
+    instance(hall, source).map_or_else(|| source.to_string(), |instance| instance.label().to_owned())
+}
+
+fn handle(desk: &Desk, method: &Method) -> String {
+    desk.ring().digest("method", format!("{}\n{}", method.source, method.subject).as_bytes())
+}
+
+/// The primary's name is the account's; another source is asked, if it can be and is quick.
+async fn name_of(desk: &Desk, hall: &Hall, method: &Method, own: Option<&str>) -> Option<String> {
+    if method.primary {
+        return own.map(str::to_owned);
+    }
+    let instance = instance(hall, &method.source)?;
+    if instance.kind.name == "lms" {
+        let binding = desk.accounts.binding(&hall.site.name, &method.account).await.ok()??;
+        return binding.lms_username;
+    }
+    let directory = instance.directory.as_ref().filter(|_| !instance.health.is_open())?;
+    let within = NAMES_WITHIN.min(instance.deadline);
+    match tokio::time::timeout(within, directory.standing(&method.subject)).await {
+        Ok(Ok(Standing::Active(person))) => person.username,
+        Ok(Ok(Standing::Barred(_) | Standing::Unknown) | Err(_)) | Err(_) => None,
+    }
+}

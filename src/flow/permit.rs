@@ -1,0 +1,161 @@
+//! A factor for a named action: asked in the action's own flow and in the very session that began it. A code answered
+//! here signs nobody in, and one that signed somebody in permits nothing here (design §2, attacks G4, J5).
+
+use super::{
+    Answered, Caller, Desk, EndedWhy, FlowError, Hall,
+    account::{label, may, owner, session_source},
+    answer::{Checked, check, ended, load, next, unanswered},
+    offer::adopted,
+    step::{Action, Errand, Flow, Stage},
+};
+use crate::{
+    accounts::resume,
+    audit::Event,
+    keys,
+    mfa::policy::{Permission, Permitted, Place},
+    outbound::mail::Message,
+    sessions::{Session, cookie},
+    types::{Door, FactorKind, FlowId, SourceId, Subject},
+};
+use std::sync::Arc;
+
+/// An answer to the question that names the action.
+pub async fn permit(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    id: &FlowId,
+    kind: FactorKind,
+    code: &str,
+) -> Result<Answered, FlowError> {
+    let Some(flow) = load(desk, hall, id, Door::Browser).await? else { return Ok(Answered::Ended(EndedWhy::Expired)) };
+    if !matches!(flow.stage, Stage::Permit) {
+        return Ok(Answered::Next(flow.stage));
+    }
+    if !is_held_here(desk, hall, caller, &flow).await? {
+        return ended(desk, hall, id, EndedWhy::Expired).await;
+    }
+    match check(desk, hall, caller, &flow, kind, code).await? {
+        Checked::Right(fact) => {
+            let facts = [flow.facts.clone(), vec![fact]].concat();
+            answered(desk, hall, caller, Flow { facts, ..flow }).await
+        }
+        other => unanswered(desk, hall, id, other).await,
+    }
+}
+
+async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> Result<Answered, FlowError> {
+    let permitted = match permission(desk, &flow).await? {
+        Some(Permission::Given(permitted)) => permitted,
+        Some(Permission::Ask(_)) => return next(desk, flow).await,
+        Some(Permission::NoFactor) => return ended(desk, hall, &flow.id, EndedWhy::NoFactor).await,
+        None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
+    };
+    if let Some(Errand::Act { action: Action::Link, .. }) = &flow.errand {
+        flow.stage = Stage::SecondSource;
+        return next(desk, flow).await;
+    }
+    desk.must_record()?;
+    let Some(taken) = desk.flows.take(&flow.id).await? else {
+        return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
+    };
+    match taken.errand.clone() {
+        Some(Errand::Act { action: Action::Unlink { source, subject }, .. }) => {
+            unlink(desk, hall, caller, permitted, (&source, &subject)).await
+        }
+        Some(Errand::Act { action: Action::MakePrimary { source, subject }, .. }) => {
+            make_primary(desk, hall, caller, permitted, (&source, &subject)).await
+        }
+        Some(Errand::Adopt { second, .. }) => adopted(desk, hall, caller, permitted, &second, taken).await,
+        Some(Errand::Act { action: Action::Link, .. }) | None => Ok(Answered::Ended(EndedWhy::Expired)),
+    }
+}
+
+/// What the facts answered in this flow permit. `None`: the account is not as it was.
+pub(super) async fn permission(desk: &Desk, flow: &Flow) -> Result<Option<Permission>, FlowError> {
+    let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
+    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
+    Ok(Some(desk.policy.permit(resolved, &enrolments, flow.facts.clone(), place)))
+}
+
+/// Whether this browser still has the session that began the flow. A stranger's flow belongs to its cookie alone.
+pub(super) async fn is_held_here(desk: &Desk, hall: &Hall, caller: &Caller, flow: &Flow) -> Result<bool, FlowError> {
+    match &flow.errand {
+        Some(Errand::Act { session, .. }) => {
+            let present = present(desk, hall, caller).await?;
+            Ok(present.is_some_and(|p| p.key == *session && p.account() == Some(&flow.pending.account)))
+        }
+        Some(Errand::Adopt { .. }) => Ok(true),
+        None => Ok(false),
+    }
+}
+
+/// The live session of this browser.
+async fn present(desk: &Desk, hall: &Hall, caller: &Caller) -> Result<Option<Arc<Session>>, FlowError> {
+    let Some(id) = caller.cookie(cookie::SESSION) else { return Ok(None) };
+    let session = desk.sessions.get(&keys::session_key(id)).await?;
+    let alive = |s: &Arc<Session>| s.site == hall.site.name && desk.settings.sessions.alive(s, desk.now());
+    Ok(session.filter(alive))
+}
+
+async fn unlink(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    permitted: Permitted,
+    (source, subject): (&SourceId, &Subject),
+) -> Result<Answered, FlowError> {
+    let account = permitted.resolved().account();
+    let action = Action::Unlink { source: source.clone(), subject: subject.clone() };
+    if !still_may(desk, hall, caller, &action).await? || !desk.accounts.unlink(&account.id, source, subject).await? {
+        return Ok(Answered::Acted);
+    }
+    desk.record(hall, caller, Event::MethodUnlinked { account: account.id.clone(), source: source.clone() });
+    // What was given for that method goes with it.
+    for session in desk.sessions.of_account(&account.id).await? {
+        if session_source(&session) == Some(source) {
+            desk.sessions.remove(&session.key).await?;
+        }
+    }
+    for token in desk.ledger.of_account(&account.id).await? {
+        if token.source == *source && token.revoked.is_none() {
+            desk.ledger.revoke(&token.id, desk.now()).await?;
+        }
+    }
+    let message = Message::MethodUnlinked { site: host(hall), source: label(hall, source) };
+    desk.tell(caller, account, message).await;
+    Ok(Answered::Acted)
+}
+
+async fn make_primary(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    permitted: Permitted,
+    (source, subject): (&SourceId, &Subject),
+) -> Result<Answered, FlowError> {
+    let account = permitted.resolved().account();
+    let action = Action::MakePrimary { source: source.clone(), subject: subject.clone() };
+    if !still_may(desk, hall, caller, &action).await?
+        || !desk.accounts.make_primary(&account.id, source, subject).await?
+    {
+        return Ok(Answered::Acted);
+    }
+    desk.record(hall, caller, Event::PrimaryChanged { account: account.id.clone(), source: source.clone() });
+    let message = Message::PrimaryChanged { site: host(hall), source: label(hall, source) };
+    desk.tell(caller, account, message).await;
+    Ok(Answered::Acted)
+}
+
+/// The methods may be others than when the flow began.
+async fn still_may(desk: &Desk, hall: &Hall, caller: &Caller, action: &Action) -> Result<bool, FlowError> {
+    let Some(session) = present(desk, hall, caller).await? else { return Ok(false) };
+    let Some((_, methods)) = owner(desk, &session).await? else { return Ok(false) };
+    Ok(may(hall, &methods, action, session_source(&session)))
+}
+
+/// The site as people know it.
+pub(super) fn host(hall: &Hall) -> String {
+    hall.site.public_url.host().to_owned()
+}
