@@ -209,7 +209,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 11);
+        assert_eq!(tried, 12);
     }
 
     #[test]
