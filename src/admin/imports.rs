@@ -280,7 +280,7 @@ impl Admin {
     async fn remove_binding(&self, by: Operator, at: BindingAt) -> Result<Reply, AdminError> {
         let site = self.site(&at.site)?;
         let account = self.find(&at.user).await?;
-        let not_bound = || MethodError::NotBound { account: called(&account), site: site.to_string() };
+        let not_bound = || MethodError::Unbound { account: called(&account), site: site.to_string() };
         let binding = self.accounts.binding(&site, &account.id).await?.ok_or_else(not_bound)?;
         if !self.accounts.unbind(&site, &account.id).await? {
             return Err(not_bound().into());

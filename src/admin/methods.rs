@@ -122,7 +122,7 @@ pub enum MethodError {
     #[error("nothing was changed:\n{}", .0.join("\n"))]
     Collision(Vec<String>),
     #[error("{account} is bound to nobody at {site}")]
-    NotBound { account: String, site: String },
+    Unbound { account: String, site: String },
     #[error("nothing was written: meanwhile something of it was taken; look again")]
     Race,
     #[error("at most {0} lines at one time; import it in parts")]
@@ -132,7 +132,7 @@ pub enum MethodError {
 impl MethodError {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::NoSource { .. } | Self::Unknown(_) | Self::NotLinked { .. } | Self::NotBound { .. } => {
+            Self::NoSource { .. } | Self::Unknown(_) | Self::NotLinked { .. } | Self::Unbound { .. } => {
                 StatusCode::NOT_FOUND
             }
             Self::Unasked(_) => StatusCode::BAD_GATEWAY,

@@ -42,7 +42,7 @@ async fn header_mode_signs_in_people_whom_the_lms_has_never_seen_and_its_own() {
     assert_eq!(made.email, "amal@example.org");
     assert_eq!(at_both_doors(&world, "student1", PASSWORD).await, 3, "the LMS's own accounts stay where they are");
     let bound = &world.audited("lms_user_known").await[0];
-    assert_eq!(bound["by"], "created");
+    assert_eq!(bound["how"], "created");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,7 +116,7 @@ async fn an_lms_user_who_existed_before_is_proven_by_the_lms_password_once() {
     let answer = browser.post("/vestibule/lms-password", &fields).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
     assert!(is_in(&mut browser).await);
-    assert_eq!(world.audited("lms_user_known").await[0]["by"], "proof");
+    assert_eq!(world.audited("lms_user_known").await[0]["how"], "proof");
 }
 
 #[tokio::test(flavor = "multi_thread")]
