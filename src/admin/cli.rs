@@ -236,7 +236,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 15);
+        assert_eq!(tried, 16);
     }
 
     #[test]

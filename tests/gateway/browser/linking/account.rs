@@ -64,7 +64,7 @@ async fn a_second_source_is_linked_after_a_factor_for_that_action_and_a_mail_say
     let page = browser.get(ACCOUNT).await.text();
     assert!(page.contains("Student directory") && page.contains("anna.b"), "{page}");
     let linked = world.audited("method_linked").await;
-    assert_eq!((&linked[0]["source"], &linked[0]["by"]), (&"students".into(), &"owner".into()));
+    assert_eq!((&linked[0]["source"], &linked[0]["how"]), (&"students".into(), &"owner".into()));
     until("two letters", async || smtp.letters().len() >= 2).await;
     let subjects = format!("{:?}", smtp.letters());
     assert!(subjects.contains("Ein Anmeldeweg ist hinzugekommen"), "{subjects}");
