@@ -6,6 +6,7 @@ use super::{
     tests::{Desk, NOW, command},
     *,
 };
+use crate::accounts::AccountStore;
 use crate::{
     chain::{local::LocalAccount, password::StoredHash},
     types::{Password, SystemRng},
