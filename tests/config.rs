@@ -68,7 +68,10 @@ fn every_yaml_of_the_repository_parses_and_every_gateway_yaml_is_free_of_errors(
         serde_yaml::from_str::<serde_yaml::Value>(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         if file.file_name().unwrap().to_string_lossy().starts_with("gateway") {
             let (_, problems) = config::parse(&text, NOW, Some(&Tidy));
-            let errors: Vec<String> = problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
+            // What `vestibule init` makes is not in the repository.
+            let made = |said: &str| said.contains("the keyring holds no header name");
+            let errors = problems.iter().filter(|p| p.is_error()).map(ToString::to_string);
+            let errors: Vec<String> = errors.filter(|said| !made(said)).collect();
             assert!(errors.is_empty(), "{}:\n{}", file.display(), errors.join("\n"));
         }
     }
