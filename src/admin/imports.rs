@@ -74,10 +74,11 @@ pub struct ImportBindings {
     #[arg(long)]
     #[serde(default)]
     pub dry_run: bool,
-    /// Accounts that the import makes get their first factor with a code of the help desk only
+    /// Accounts that the import makes enrol their first factor as the rule says, also at sign-in; without it only with a
+    /// code of the help desk
     #[arg(long)]
     #[serde(default)]
-    pub enrol_by_help_desk: bool,
+    pub enrol_by_rule: bool,
     #[arg(skip)]
     #[serde(default)]
     pub rows: Vec<NewBinding>,
@@ -302,7 +303,7 @@ impl Admin {
         let people = self.people(wanted, Subjects::AreAsked).await?;
         let mut plan = BindingPlan::default();
         for row in &import.rows {
-            if let Err(what) = self.plan_binding(&mut plan, &people, row, import.enrol_by_help_desk).await? {
+            if let Err(what) = self.plan_binding(&mut plan, &people, row, !import.enrol_by_rule).await? {
                 problems.push(problem(row.line, what));
             }
         }
