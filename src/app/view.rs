@@ -54,7 +54,7 @@ pub(super) fn direct(config: &Config, ground: &Ground, stores: &Stores) -> Chain
     let mut judges = Judges::new();
     let mut fault = None;
     for site in &config.sites {
-        match super::lms(config, site, ground) {
+        match super::parts::lms(config, site, ground) {
             Ok((_, lms)) => {
                 judges.insert(site.name.clone(), (lms, chain::judge(site)));
             }

@@ -1,6 +1,6 @@
 //! What goes on in the background for as long as the gateway runs, always with the configuration in force.
 
-use super::resolve;
+use super::parts::resolve;
 use crate::{
     edge::gate::Gate,
     flow::{self, Hall},
