@@ -255,6 +255,8 @@ impl App {
             reloads: reloads.clone(),
         };
         let parts = assemble(&config, &lasting, None).await?;
+        // Last: whatever else is wrong is found before an account is touched.
+        removed::settle(&config, &stores, &audit).await?;
         let in_force = InForce::new(parts);
         metrics.configured(clock.now());
         let probe = |part| Arc::new(StoreProbe(part, stores.clone(), metrics.clone())) as Arc<dyn Probe>;

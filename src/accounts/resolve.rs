@@ -80,9 +80,14 @@ pub struct Question<'a> {
     /// Canonical; an LMS that states no name leaves nothing else to call the account by.
     pub typed: &'a str,
     pub strangers: Strangers,
+    /// Nobody but the LMS is asked at this site.
+    pub lms_alone: bool,
     /// Whether an instance is asked for visitors of this site: names of sources that share no site never meet
     /// (attack J15).
     pub serves_here: &'a (dyn Fn(&SourceId) -> bool + Sync),
+    /// The sources that are asked at this site: an account of this name that one of them has brought meanwhile is no
+    /// other's.
+    pub rivals: &'a [SourceId],
     /// Whether somebody without an account gets one even though a verified address is another account's too.
     pub beside_candidates: bool,
     pub now: Timestamp,
@@ -147,8 +152,7 @@ async fn verified_owners(
 ) -> Result<Vec<AccountId>, Unavailable> {
     let mut owners = Vec::new();
     for account in store.by_email(address).await? {
-        let verified = account.email_verified_by.is_some() && account.state == State::Active;
-        if verified && meets_here(store, question, &account).await? {
+        if account.email_verified_by.is_some() && meets_here(store, question, &account).await? {
             owners.push(account.id);
         }
     }
@@ -180,7 +184,15 @@ async fn vouched(
     }
     // Names and addresses are the primary source's to state.
     if method.primary {
-        store.learn(&account.id, &learned(proof)).await?;
+        let mut learned = learned(proof);
+        if let Some(mail) = learned.email.as_mut().filter(|mail| mail.verified_by.is_some()) {
+            let owners = verified_owners(store, question, mail.address).await?;
+            // Two people with one address: it is no proof of either.
+            if owners.iter().any(|owner| *owner != account.id) {
+                mail.verified_by = None;
+            }
+        }
+        store.learn(&account.id, &learned).await?;
     }
     let groups = proof.person().groups.as_deref();
     store.vouch(source, subject, &Vouched { at: question.now, password_mark: mark, groups }).await?;
@@ -212,8 +224,8 @@ async fn stranger(store: &dyn AccountStore, question: &Question<'_>) -> Result<R
     if proof.after_error() && question.strangers == Strangers::Refuse {
         return Ok(Resolution::Later);
     }
-    // An LMS that states no name is told apart by its user id; any other source names its people.
-    if proof.username().is_none() && question.lms.is_none() {
+    // Where the LMS alone is asked its users are told apart by their ids; any other source names its people.
+    if proof.username().is_none() && !question.lms_alone {
         return Ok(Resolution::Denied("name_unusable"));
     }
     if let Some(account) = waiting(store, question).await? {
@@ -224,6 +236,7 @@ async fn stranger(store: &dyn AccountStore, question: &Question<'_>) -> Result<R
         let candidates = verified_owners(store, question, address).await?;
         match (candidates.is_empty(), question.beside_candidates) {
             (true, _) => {}
+            (false, _) if !all_active(store, &candidates).await? => return Ok(Resolution::Denied("name_collision")),
             (false, false) => return Ok(Resolution::Candidates(candidates)),
             // Its owner said that these are two people; then the address is no proof of either.
             (false, true) => verified = None,
@@ -235,11 +248,24 @@ async fn stranger(store: &dyn AccountStore, question: &Question<'_>) -> Result<R
     create(store, question, verified).await
 }
 
+/// Somebody who may not sign in does not come back as another account of the same verified address.
+async fn all_active(store: &dyn AccountStore, accounts: &[AccountId]) -> Result<bool, Unavailable> {
+    for id in accounts {
+        if store.account(id).await?.is_none_or(|account| account.state != State::Active) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// An account of that name without any method: its instance was removed with `rediscover`.
 async fn waiting(store: &dyn AccountStore, question: &Question<'_>) -> Result<Option<Account>, Unavailable> {
     let Some(name) = question.proof.username() else { return Ok(None) };
     for account in store.by_username(name.as_str()).await? {
-        if account.username_verified && store.methods(&account.id).await?.is_empty() {
+        // One that is known at other sites alone lost its source there: names of sites that share none never meet.
+        let sites = store.bound_sites(&account.id).await?;
+        let here = sites.is_empty() || sites.contains(question.site);
+        if here && account.username_verified && store.methods(&account.id).await?.is_empty() {
             let method = method(question, &account.id, LinkedBy::Rediscovered);
             let linked = store.link(&method).await? == Created::Yes;
             return Ok(linked.then_some(account));
@@ -274,7 +300,7 @@ async fn create(
     };
     let method = method(question, &account.id, LinkedBy::FirstSignIn);
     let binding = question.lms.map(|user| binding(question, user, &account.id));
-    match store.create(&account, &method, binding.as_ref()).await? {
+    match store.create(&account, &method, binding.as_ref(), question.rivals).await? {
         Created::Yes => Ok(Resolution::Created(resolved(proof, account))),
         // Another request of the same person was faster, or the LMS user is bound to another account.
         Created::Taken => match store.by_method(&method.source, &method.subject).await? {

@@ -57,12 +57,14 @@ pub trait AccountStore: Send + Sync {
     async fn by_email(&self, address: &str) -> Result<Vec<Account>, Unavailable>;
     /// In order of creation, at most `limit`, after the account `after`.
     async fn list(&self, after: Option<&AccountId>, limit: u32) -> Result<Vec<Account>, Unavailable>;
-    /// Account, first method and binding in one transaction: all or nothing.
+    /// Account, first method and binding in one transaction: all or nothing. `Taken` also where one of `rivals` has
+    /// brought an account of that name just now: two first sign-ins by two sources are never two accounts.
     async fn create(
         &self,
         account: &Account,
         method: &Method,
         binding: Option<&Binding>,
+        rivals: &[SourceId],
     ) -> Result<Created, Unavailable>;
     /// Primary first, then in order of linking.
     async fn methods(&self, account: &AccountId) -> Result<Vec<Method>, Unavailable>;
@@ -97,6 +99,8 @@ pub trait AccountStore: Send + Sync {
     /// Moves methods and bindings of `from` to `into` and leaves `from` gone. `Taken` where both are bound at a site.
     async fn merge(&self, from: &AccountId, into: &AccountId) -> Result<Created, Unavailable>;
     async fn binding(&self, site: &SiteName, account: &AccountId) -> Result<Option<Binding>, Unavailable>;
+    /// The sites at which an account is bound.
+    async fn bound_sites(&self, account: &AccountId) -> Result<Vec<SiteName>, Unavailable>;
     async fn bound_account(&self, site: &SiteName, user: LmsUserId) -> Result<Option<AccountId>, Unavailable>;
     /// `Taken` where either side is bound already.
     async fn bind(&self, binding: &Binding) -> Result<Created, Unavailable>;

@@ -110,7 +110,7 @@ impl Admin {
             enrol_by_help_desk_only: false,
         };
         let method = self.new_method(&account, &instance, local.id.clone(), (LinkedBy::Operator, true));
-        match self.accounts.create(&account, &method, None).await? {
+        match self.accounts.create(&account, &method, None, &[]).await? {
             Created::Yes => Ok(()),
             Created::Taken => Err(AdminError::ImportRace),
         }

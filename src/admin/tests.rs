@@ -99,12 +99,21 @@ impl AccountStore for Memory {
         let Some((_, _, id)) = methods.iter().find(|(s, t, _)| s == source && t == subject) else { return Ok(None) };
         Ok(self.accounts.lock().unwrap().iter().find(|account| account.id == *id).cloned())
     }
-    async fn create(&self, account: &Account, method: &Method, _: Option<&Binding>) -> Result<Created, Unavailable> {
+    async fn create(
+        &self,
+        account: &Account,
+        method: &Method,
+        _: Option<&Binding>,
+        _: &[SourceId],
+    ) -> Result<Created, Unavailable> {
         self.accounts.lock().unwrap().push(account.clone());
         self.method(&account.id, method.source.as_str(), method.subject.clone());
         Ok(Created::Yes)
     }
     async fn binding(&self, _: &SiteName, _: &AccountId) -> Result<Option<Binding>, Unavailable> {
+        unreachable!("administration does not ask for bindings")
+    }
+    async fn bound_sites(&self, _: &AccountId) -> Result<Vec<SiteName>, Unavailable> {
         unreachable!("administration does not ask for bindings")
     }
     async fn bound_account(&self, _: &SiteName, _: LmsUserId) -> Result<Option<AccountId>, Unavailable> {

@@ -4,7 +4,7 @@ use super::AppError;
 use crate::{
     audit::Audit,
     chain::{
-        self, Health, Instance, Rules,
+        self, Directory, Health, Instance, PasswordSource, Rules,
         local::LocalStore,
         password::Hashing,
         sources::{Needs, lms::Judge},
@@ -50,6 +50,7 @@ pub(super) fn instances<'a>(
 ) -> Result<Vec<(&'a chain::config::Instance, Instance)>, AppError> {
     let secret = |text: &str| config::resolve(text).map_err(|error| error.to_string());
     let lms = |site: &SiteName| judges.get(site).cloned();
+    let alone = |site: &SiteName| config.chain.instances.iter().filter(|instance| instance.serves(site)).count() == 1;
     let enabled = config.chain.instances.iter().filter(|instance| instance.common.enabled);
     let built = enabled.map(|settings| {
         let needs = Needs {
@@ -57,6 +58,7 @@ pub(super) fn instances<'a>(
             secret: &secret,
             deadline: settings.deadline(),
             lms: &lms,
+            alone: &alone,
             hashing: ground.hashing.clone(),
             locals: ground.locals.clone(),
             audit: ground.audit.clone(),
@@ -108,15 +110,26 @@ pub(super) async fn probe(instances: Instances, metrics: Arc<Metrics>) {
         let mut asked = JoinSet::new();
         for instance in known.iter().filter(|instance| instance.health.is_failing()) {
             let (Some(source), health) = (instance.password.clone(), instance.health.clone()) else { continue };
-            let (name, deadline) = (instance.name.clone(), instance.deadline);
+            let (name, deadline, directory) = (instance.name.clone(), instance.deadline, instance.directory.clone());
             asked.spawn(async move {
-                if let Ok(Ok(())) = tokio::time::timeout(deadline, source.probe()).await {
+                if let Ok(Ok(())) = tokio::time::timeout(deadline, probed(source.as_ref(), directory.as_deref())).await
+                {
                     health.recovered();
                     tracing::info!(source = %name, "the sign-in source answers again");
                 }
             });
         }
         while asked.join_next().await.is_some() {}
+    }
+}
+
+/// A source that lets itself be connected to and then does not answer has not come back: where it can be asked about
+/// somebody without a password, it is, by a name that nobody has.
+async fn probed(source: &dyn PasswordSource, directory: Option<&dyn Directory>) -> Result<(), String> {
+    source.probe().await?;
+    match directory {
+        Some(directory) => directory.find("vestibule-probe").await.map(|_| ()),
+        None => Ok(()),
     }
 }
 

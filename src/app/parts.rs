@@ -5,7 +5,7 @@ use super::{
     chain::{self, Ground, Judges},
     host_of,
     reload::{Before, Lasting, Parts},
-    removed, view,
+    view,
 };
 use crate::{
     admin::{Admin, Place, Reloads, SharedChain},
@@ -89,8 +89,6 @@ pub(super) async fn assemble(
     let (audit, mailer, reloads) = (audit.clone(), mailer.clone(), Some(reloads.clone()));
     let shown: SharedChain = Arc::new(ArcSwap::from_pointee(shown));
     let admin = administrator(config, stores, ground.ring.clone(), audit.clone(), (mailer, shown), chance, reloads);
-    // Last: whatever else is wrong is found before an account is touched.
-    removed::settle(config, stores, &audit).await?;
     Ok(Parts { gate: Arc::new(gate), instances, admin: Arc::new(admin) })
 }
 

@@ -209,6 +209,9 @@ impl Reloader {
         };
         let mut changes = config.original.as_ref().map_or_else(Vec::new, |new| config::difference(&original, new));
         changes.extend(self.behind_references(&config, &new_prints, &certificates));
+        // Last, and out of any time-out: whatever else is wrong is found before an account is touched.
+        let settled = super::removed::settle(&config, &self.lasting.stores, &self.lasting.audit).await;
+        settled.map_err(|error| unusable(&error))?;
         // From here nothing can fail.
         self.lasting.certificates.replace(&certificates);
         self.in_force.exchange(parts);

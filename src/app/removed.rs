@@ -20,6 +20,15 @@ pub(super) async fn settle(config: &Config, stores: &Stores, audit: &Audit) -> R
         return Err(AppError::Accounts(problems));
     }
     for (source, becomes) in &config.chain.removed {
+        let Removed::Reassign(to) = becomes else { continue };
+        if pinned(&facts, source) > 0
+            && pinned(&facts, to) > 0
+            && let Some(collision) = admin::first_collision(stores.accounts.as_ref(), source, to).await?
+        {
+            return Err(AppError::Reassign { from: source.to_string(), to: to.to_string(), collision });
+        }
+    }
+    for (source, becomes) in &config.chain.removed {
         let methods = pinned(&facts, source);
         if methods > 0 {
             settle_one(stores, audit, source, becomes, methods).await?;
@@ -45,7 +54,8 @@ async fn settle_one(
     let (word, to) = match becomes {
         Removed::Reassign(to) => {
             if stores.accounts.rename_source(source, to).await? == Created::Taken {
-                let collision = admin::first_collision(stores.accounts.as_ref(), source, to).await?;
+                let found = admin::first_collision(stores.accounts.as_ref(), source, to).await?;
+                let collision = found.unwrap_or_else(|| "a subject is in both".to_owned());
                 return Err(AppError::Reassign { from: source.to_string(), to: to.to_string(), collision });
             }
             ("reassigned", Some(to.clone()))

@@ -183,7 +183,7 @@ impl Gate {
             "/vestibule/enrol" => flow::confirm_device(desk, hall, &caller, &id, &code).await,
             "/vestibule/lms-password" => {
                 let password = Password::new(field("password"));
-                flow::prove_lms_password(desk, hall, &caller, &id, field("username"), password).await
+                flow::prove_lms_password(desk, hall, &caller, &id, password).await
             }
             "/vestibule/recovery-codes" => flow::keep_codes(desk, hall, &caller, &id).await,
             "/vestibule/permit" => match FactorKind::parse(&field("factor")) {

@@ -110,8 +110,8 @@ impl Gate {
 
 fn sign_in_view(house: &House, problem: Option<SignInProblem>, username: String) -> View {
     let redirects = house.hall.instances.iter().filter_map(|instance| {
-        let label = instance.redirect.as_ref()?.label().to_owned();
-        Some(Button { source: instance.name.to_string(), label })
+        instance.redirect.as_ref()?;
+        Some(Button { source: instance.name.to_string(), label: instance.label().to_owned() })
     });
     let asks_lms = house.hall.instances.iter().any(|instance| instance.kind.name == "lms");
     let guest = asks_lms && house.hall.site.guest == Guest::Allow;

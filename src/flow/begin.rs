@@ -5,7 +5,7 @@ use super::{
     Caller, Desk, FlowError, Hall,
     account::instance,
     desk::Settings,
-    leavers::{ask as ask_standing, vouching},
+    leavers::{Leavers, Welcome, ask as ask_standing, vouching},
     lms_half::Half,
     permit::host,
     pins::selection,
@@ -18,7 +18,7 @@ use crate::{
     limits::{Leave, PasswordSlot, Spray},
     lms::LmsUser,
     outbound::{Answer, mail::Message},
-    types::{AccountId, Door, FlowId, Rng, RngExt, Username},
+    types::{AccountId, Door, FlowId, Rng, RngExt, SourceId, Username},
 };
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,17 @@ pub(super) async fn judge(
     slot: PasswordSlot,
 ) -> Result<Judged, FlowError> {
     let name = Username::canonical(attempt.credentials.username());
+    // Where others are asked beside the LMS, one name must be one name to all of them: what only the LMS would repair
+    // would pass the others by (attacks E3, E11).
+    let read_alike = name.as_ref().is_some_and(|name| name.as_str() == canonical);
+    if !read_alike && !hall.asks_its_lms_alone() {
+        desk.throttle.password_wrong(slot).await?;
+        denied::<()>(desk, hall, caller, attempt.credentials.door(), canonical, "name_unusable");
+        return match hall.fails() {
+            true => Err(FlowError::SourceDown),
+            false => Ok(Judged::Refused(None)),
+        };
+    }
     let selection = selection(desk.accounts.as_ref(), &hall.sources, name.as_ref(), canonical).await?;
     judge_by(desk, hall, caller, attempt, canonical, slot, &selection).await
 }
@@ -153,12 +164,15 @@ pub(super) async fn account(
     door: Door,
     &Asking { proof, lms, canonical, beside_candidates }: &Asking<'_>,
 ) -> Result<Whose, FlowError> {
+    let rivals: Vec<SourceId> = hall.sources.iter().cloned().collect();
     let question = Question {
+        rivals: &rivals,
         proof,
         lms,
         site: &hall.site.name,
         typed: canonical,
         strangers: desk.settings.strangers,
+        lms_alone: hall.asks_its_lms_alone(),
         serves_here: &|source| hall.sources.contains(source),
         beside_candidates,
         now: desk.now(),
@@ -166,6 +180,10 @@ pub(super) async fn account(
     };
     welcome_back(desk, hall, caller, proof).await?;
     match resolve(desk.accounts.as_ref(), &question).await? {
+        Resolution::Known(resolved) if !still_welcome(desk, hall, proof, &resolved).await? => {
+            denied::<()>(desk, hall, caller, door, canonical, "not_vouched_for");
+            Ok(Whose::Nobody)
+        }
         Resolution::Known(resolved) => Ok(Whose::Account(Box::new(resolved))),
         Resolution::Created(resolved) => {
             let (account, source) = (resolved.account().id.clone(), resolved.source().clone());
@@ -195,6 +213,29 @@ pub(super) async fn account(
         }
         Resolution::Later => Err(FlowError::SourceDown),
     }
+}
+
+/// By another way than the primary one: its source has shown no password, and is asked (design §2 "Leavers").
+async fn still_welcome(
+    desk: &Desk,
+    hall: &Hall,
+    proof: &Authenticated,
+    resolved: &Resolved,
+) -> Result<bool, FlowError> {
+    let account = &resolved.account().id;
+    let methods = desk.accounts.methods(account).await?;
+    let primary = methods.iter().find(|method| method.primary);
+    if primary.is_some_and(|primary| primary.source == *proof.source() && primary.subject == proof.person().subject) {
+        return Ok(true);
+    }
+    let leavers = Leavers {
+        accounts: desk.accounts.clone(),
+        sessions: desk.sessions.clone(),
+        ledger: desk.ledger.clone(),
+        audit: desk.audit.as_ref().clone(),
+        clock: desk.clock.clone(),
+    };
+    Ok(leavers.still_welcome(&hall.instances, account).await? == Welcome::Yes)
 }
 
 /// Somebody whose source had barred them, and now says OK: they begin anew with this sign-in.

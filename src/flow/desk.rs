@@ -147,6 +147,11 @@ fn context(hall: &Hall, caller: &Caller) -> Context {
 }
 
 impl Hall {
+    /// Whether some source cannot answer now: every refusal says so.
+    pub(super) fn fails(&self) -> bool {
+        self.instances.iter().any(|instance| instance.password.is_some() && instance.health.is_failing())
+    }
+
     /// Whether the LMS alone judges here: then its own words are the refusal.
     pub fn asks_its_lms_alone(&self) -> bool {
         self.sources.len() == 1 && self.instances.iter().all(|instance| instance.kind.name == "lms")

@@ -48,15 +48,22 @@ pub async fn ask(instance: &Instance, subject: &Subject) -> Result<Standing, Str
     if instance.health.is_open() {
         return Err("its breaker is open".to_owned());
     }
-    let answer = tokio::time::timeout(instance.deadline, directory.standing(subject)).await;
-    let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {:?}", instance.deadline)));
-    match (&answer, &instance.password) {
-        (Ok(_), Some(_)) => instance.health.answered(),
+    match (tokio::time::timeout(instance.deadline, directory.standing(subject)).await, &instance.password) {
+        (Ok(answer), Some(_)) => {
+            if answer.is_ok() {
+                instance.health.answered();
+            }
+            // An error may be of this one entry: it opens no breaker for everybody.
+            answer
+        }
+        (Err(_), Some(_)) => {
+            instance.health.failed();
+            Err(format!("no answer within {:?}", instance.deadline))
+        }
         // Without a password there is no probe that would close the breaker again.
-        (Err(_), Some(_)) => instance.health.failed(),
-        (Ok(_) | Err(_), None) => {}
+        (Ok(answer), None) => answer,
+        (Err(_), None) => Err(format!("no answer within {:?}", instance.deadline)),
     }
-    answer
 }
 
 /// The instance that vouches for an account, where it can be asked without a password.

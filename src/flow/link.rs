@@ -219,10 +219,12 @@ fn question<'a>(
     serves_here: &'a (dyn Fn(&SourceId) -> bool + Sync),
 ) -> Question<'a> {
     Question {
+        rivals: &[],
         proof,
         lms,
         site: &hall.site.name,
         typed: "",
+        lms_alone: hall.asks_its_lms_alone(),
         strangers: Strangers::Refuse,
         serves_here,
         beside_candidates: false,

@@ -4,17 +4,18 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
     answer::{decide, ended, load},
-    begin::{LONGEST_NAME, given},
+    begin::{denied, given, settle as pace},
     lms_half::{Opened, settle},
     sign_in::enter,
     step::Stage,
 };
 use crate::{
-    accounts::How,
+    accounts::{How, name_for_lms, resume},
     lms::{Judgement, LmsUser, LoginForm},
     mfa::policy::Decision,
     types::{Door, FlowId, Password},
 };
+use std::time::Instant;
 
 /// The user name and password that the LMS knows.
 pub async fn prove_lms_password(
@@ -22,7 +23,21 @@ pub async fn prove_lms_password(
     hall: &Hall,
     caller: &Caller,
     id: &FlowId,
-    username: String,
+    password: Password,
+) -> Result<Answered, FlowError> {
+    let began = Instant::now();
+    let answered = proven(desk, hall, caller, id, password).await;
+    if matches!(answered, Ok(Answered::Again(_))) {
+        pace(desk, began).await;
+    }
+    answered
+}
+
+async fn proven(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    id: &FlowId,
     password: Password,
 ) -> Result<Answered, FlowError> {
     let Some(flow) = load(desk, hall, id, Door::Browser).await? else {
@@ -31,10 +46,17 @@ pub async fn prove_lms_password(
     if !matches!(flow.stage, Stage::LmsPassword) {
         return Ok(Answered::Next(flow.stage));
     }
-    let canonical = hall.lms.canonical_username(&username);
-    if canonical.is_empty() || username.len() > LONGEST_NAME || password.expose().is_empty() {
+    // The name is the account's own, never what is typed: another LMS user's password proves nothing here.
+    let resolved = resume(desk.accounts.as_ref(), &flow.pending).await?;
+    let name = match &resolved {
+        Some(resolved) => name_for_lms(desk.accounts.as_ref(), resolved, &hall.site.name).await?,
+        None => None,
+    };
+    let Some(canonical) = name else { return ended(desk, hall, id, EndedWhy::Expired).await };
+    if password.expose().is_empty() {
         return Ok(Answered::Again(Problem::Incomplete));
     }
+    let username = canonical.clone();
     // The LMS's password counts as any other: this page is no second door for guessing it.
     let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
@@ -45,6 +67,7 @@ pub async fn prove_lms_password(
         Judgement::Accepted { user, held } => (user, held),
         Judgement::Refused(_) => {
             desk.throttle.password_wrong(slot).await?;
+            denied::<()>(desk, hall, caller, Door::Browser, &canonical, "lms_password_wrong");
             return Ok(Answered::Again(Problem::WrongPassword));
         }
         Judgement::Barred(_) => {
@@ -63,8 +86,12 @@ pub async fn prove_lms_password(
         hall.give_back(held);
         return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
     };
-    // The LMS's own name where it says it: the header will send it from now on.
-    let user = LmsUser { username: user.username.or(Some(canonical)), ..user };
+    // The name that was proven is the one the header sends from now on.
+    if user.username.as_deref().is_some_and(|stated| stated != canonical) {
+        hall.give_back(held);
+        return Ok(Answered::Ended(EndedWhy::Refused));
+    }
+    let user = LmsUser { username: Some(canonical), ..user };
     match settle(desk, hall, caller, satisfied.resolved(), (&user, held), How::Proof).await? {
         Opened::Open { held, bound } => {
             let wanted = Some(taken.wanted).filter(|wanted| !wanted.is_empty());

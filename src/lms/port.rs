@@ -106,6 +106,8 @@ pub trait Lms: Send + Sync {
         service: &str,
         client: ClientAddr,
     ) -> Result<Judgement, LmsError>;
+    /// Whose a password is that was just proven, with the name; `None` where the LMS does not say.
+    async fn owner_by_password(&self, form: &LoginForm, client: ClientAddr) -> Result<Option<LmsUser>, LmsError>;
     /// Opens an LMS session by the trusted header, on a fresh LMS session of its own. Who it is was asked of the LMS:
     /// the id always, the name whenever it can be. Whether that is the one who was named is the caller's to judge.
     async fn sign_in_by_header(&self, who: &HeaderIdentity, client: ClientAddr) -> Result<Judgement, LmsError>;

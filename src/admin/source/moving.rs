@@ -163,16 +163,16 @@ pub async fn first_collision(
     accounts: &dyn AccountStore,
     from: &SourceId,
     to: &SourceId,
-) -> Result<String, Unavailable> {
+) -> Result<Option<String>, Unavailable> {
     for method in all_methods(accounts, from).await? {
         if let Some(other) = accounts.by_method(to, &method.subject).await? {
-            return Ok(format!(
+            return Ok(Some(format!(
                 "subject {} is account {} in one, {} in the other",
                 method.subject, method.account, other.id
-            ));
+            )));
         }
     }
-    Ok("a subject is in both".to_owned())
+    Ok(None)
 }
 
 fn row((account, method, goes): (Account, Method, Goes)) -> MoveRow {

@@ -5,7 +5,7 @@ use super::{BuildError, Kind, Needs, Settings, Source};
 use crate::{
     chain::{Asked, Credentials, LmsProof, PasswordSource, Person, Proven, Verdict},
     lms::{Judgement, Lms, LmsError, LmsUser},
-    types::{SiteName, Subject},
+    types::{ClientAddr, SiteName, Subject},
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -34,7 +34,8 @@ impl Settings for LmsSettings {
     fn build(&self, needs: &Needs<'_>) -> Result<Source, BuildError> {
         let (lms, judge) = (needs.lms)(&self.site)
             .ok_or_else(|| BuildError::new("site", format!("there is no site {}", self.site)))?;
-        Ok(Source { password: Some(Arc::new(LmsSource { lms, judge })), ..Source::default() })
+        let alone = (needs.alone)(&self.site);
+        Ok(Source { password: Some(Arc::new(LmsSource { lms, judge, alone })), ..Source::default() })
     }
 }
 
@@ -49,9 +50,24 @@ pub enum Judge {
 pub struct LmsSource {
     pub lms: Arc<dyn Lms>,
     pub judge: Judge,
+    /// Nobody else is asked here: whose name it is then needs no asking.
+    pub alone: bool,
 }
 
 impl LmsSource {
+    /// The name behind an e-mail address or another spelling, without which nobody could tell whether it is somebody's
+    /// already (attack J7): the form says the id alone.
+    async fn named(&self, user: LmsUser, credentials: &Credentials, client: ClientAddr) -> LmsUser {
+        let Credentials::Form(form) = credentials else { return user };
+        if self.alone || user.username.is_some() || user.id == self.lms.guest() {
+            return user;
+        }
+        match self.lms.owner_by_password(form, client).await {
+            Ok(Some(owner)) if owner.id == user.id => owner,
+            Ok(_) | Err(_) => user,
+        }
+    }
+
     fn is_guest(&self, typed: &str) -> bool {
         self.lms.canonical_username(typed) == "guest"
     }
@@ -82,6 +98,7 @@ impl PasswordSource for LmsSource {
         };
         match judged {
             Ok(Judgement::Accepted { user, held }) => {
+                let user = self.named(user, credentials, client).await;
                 Verdict::Ok(Box::new(Proven { person: person(&user), lms: Some(LmsProof { user, held }) }))
             }
             // token.php's refusal is no page; the browser gets the LMS's own (see flow::sign_in).

@@ -92,6 +92,8 @@ pub struct Needs<'a> {
     pub deadline: Duration,
     /// The LMS of a site, and how it judges.
     pub lms: &'a LmsOf<'a>,
+    /// Whether the LMS alone is asked for a site's visitors.
+    pub alone: &'a (dyn Fn(&SiteName) -> bool + Sync),
     /// Where password hashes are verified.
     pub hashing: Arc<Hashing>,
     pub locals: Arc<dyn LocalStore>,

@@ -3,7 +3,7 @@
 use super::{APP_SERVICE, encode_form};
 use crate::{
     keys::SharedKeyring,
-    lms::{HeaderIdentity, Held, Judgement, Lms, LmsError, LoginForm, farewell},
+    lms::{HeaderIdentity, Held, Judgement, Lms, LmsError, LmsUser, LoginForm, farewell},
     outbound::{Answer, Upstream},
     types::{ClientAddr, LmsUserId, Password, SiteName},
 };
@@ -147,6 +147,10 @@ impl Lms for Moodle {
         client: ClientAddr,
     ) -> Result<Judgement, LmsError> {
         self.header_mint(who, service, client).await
+    }
+
+    async fn owner_by_password(&self, form: &LoginForm, client: ClientAddr) -> Result<Option<LmsUser>, LmsError> {
+        self.owner_by_app_service(form, client).await
     }
 
     fn can_open(&self, held: &Held) -> Result<(), LmsError> {

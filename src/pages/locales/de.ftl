@@ -44,8 +44,8 @@ sign-in-unavailable-text = Ein Verzeichnis, das für die Anmeldung nötig ist, a
 ## Das Passwort der Lernplattform, einmal
 lms-password = Noch etwas, nur dieses eine Mal
 lms-password-why = Auf { $site } gibt es schon ein Konto mit Ihrem Namen, aus der Zeit vor dieser Anmeldung.
-lms-password-how = Geben Sie den Benutzernamen und das Passwort ein, mit denen Sie sich dort bisher angemeldet haben. Gehört es nicht Ihnen, brechen Sie ab und sagen Sie es Ihrem Helpdesk.
-lms-password-username = Bisheriger Benutzername
+lms-password-how = Geben Sie das Passwort ein, mit dem Sie sich dort bisher angemeldet haben. Gehört dieses Konto nicht Ihnen, brechen Sie ab und sagen Sie es Ihrem Helpdesk.
+lms-password-username = Benutzername dort:
 lms-password-label = Bisheriges Passwort
 
 ## Das eigene Konto
@@ -128,8 +128,8 @@ problem-incomplete-help-desk = Geben Sie den ganzen Code vom Helpdesk ein.
 problem-sign-in = Benutzername oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.
 problem-sign-in-elsewhere = Auf diesem Weg hat die Anmeldung nicht geklappt. Bitte versuchen Sie es von hier aus noch einmal.
 problem-sign-in-unavailable = Die Anmeldung ist vielleicht vorübergehend gestört: Ein Verzeichnis, das dafür nötig ist, antwortet nicht. Wenn Benutzername und Passwort stimmen, versuchen Sie es bitte in einigen Minuten noch einmal.
-problem-wrong-lms-password = Benutzername oder Passwort stimmt auf der Lernplattform nicht.
-problem-incomplete-lms-password = Geben Sie Benutzername und Passwort ein.
+problem-wrong-lms-password = Das ist nicht das Passwort auf der Lernplattform.
+problem-incomplete-lms-password = Geben Sie das Passwort ein.
 problem-form-expired = Diese Seite war in einem anderen Tab oder zu lange offen. Bitte geben Sie den Code noch einmal ein.
 problem-form-expired-again = Diese Seite war in einem anderen Tab oder zu lange offen. Bitte versuchen Sie es noch einmal.
 

@@ -43,8 +43,8 @@ sign-in-unavailable-text = A directory that sign-in needs does not answer. If yo
 ## The LMS's own password, once
 lms-password = One more thing, this once
 lms-password-why = { $site } already has an account with your name, from before this way of signing in.
-lms-password-how = Enter the user name and password that you have used there until now. If it is not yours, cancel and tell your help desk.
-lms-password-username = User name used until now
+lms-password-how = Enter the password that you have used there until now. If that account is not yours, cancel and tell your help desk.
+lms-password-username = User name there:
 lms-password-label = Password used until now
 
 ## Somebody's own account
@@ -127,8 +127,8 @@ problem-incomplete-help-desk = Enter the whole code from your help desk.
 problem-sign-in = That user name or password is not right. Please try again.
 problem-sign-in-elsewhere = That way of signing in did not work. Please try again from here.
 problem-sign-in-unavailable = Sign-in may be temporarily unavailable: a directory that it needs does not answer. If your user name and password are right, please try again in a few minutes.
-problem-wrong-lms-password = That user name or password is not right on the learning site.
-problem-incomplete-lms-password = Enter both the user name and the password.
+problem-wrong-lms-password = That is not the password on the learning site.
+problem-incomplete-lms-password = Enter the password.
 problem-form-expired = This page was open in another tab or for too long. Please enter the code again.
 problem-form-expired-again = This page was open in another tab or for too long. Please try again.
 

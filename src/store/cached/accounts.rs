@@ -32,14 +32,18 @@ impl AccountStore for CachedAccounts {
         account: &Account,
         method: &Method,
         binding: Option<&Binding>,
+        rivals: &[SourceId],
     ) -> Result<Created, Unavailable> {
-        self.inner.create(account, method, binding).await
+        self.inner.create(account, method, binding, rivals).await
     }
     async fn methods(&self, account: &AccountId) -> Result<Vec<Method>, Unavailable> {
         self.inner.methods(account).await
     }
     async fn binding(&self, site: &SiteName, account: &AccountId) -> Result<Option<Binding>, Unavailable> {
         self.inner.binding(site, account).await
+    }
+    async fn bound_sites(&self, account: &AccountId) -> Result<Vec<SiteName>, Unavailable> {
+        self.inner.bound_sites(account).await
     }
     async fn bound_account(&self, site: &SiteName, user: LmsUserId) -> Result<Option<AccountId>, Unavailable> {
         self.inner.bound_account(site, user).await

@@ -8,7 +8,7 @@ use crate::{
     outbound::mail::{Enqueued, Waiting},
     store::Stores,
     tokens::{TokenRecord, Unproven},
-    types::{AccountId, Clock, FactorKind, LmsUserId, RngExt, SiteName, Subject, SystemRng, TokenId},
+    types::{AccountId, Clock, FactorKind, LmsUserId, RngExt, SiteName, SourceId, Subject, SystemRng, TokenId},
 };
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn accounts_come_back_as_created(stores: &Stores, clock: &HandClock) {
     let samples = Samples::at(clock);
     let account = samples.account();
     let (method, binding) = (samples.method(&account.id), samples.binding(&account.id));
-    assert_eq!(stores.accounts.create(&account, &method, Some(&binding)).await.unwrap(), Created::Yes);
+    assert_eq!(stores.accounts.create(&account, &method, Some(&binding), &[]).await.unwrap(), Created::Yes);
     let found = stores.accounts.account(&account.id).await.unwrap();
     assert_eq!(found.as_ref(), Some(&account));
     assert_eq!(stores.accounts.by_method(&method.source, &method.subject).await.unwrap(), found);
@@ -56,14 +56,21 @@ async fn accounts_are_unique_by_method_and_binding(stores: &Stores, clock: &Hand
     let samples = Samples::at(clock);
     let (first, second) = (samples.account(), samples.account());
     let (method, binding) = (samples.method(&first.id), samples.binding(&first.id));
-    stores.accounts.create(&first, &method, Some(&binding)).await.unwrap();
+    stores.accounts.create(&first, &method, Some(&binding), &[]).await.unwrap();
     let same_method = crate::accounts::Method { account: second.id.clone(), ..method };
-    assert_eq!(stores.accounts.create(&second, &same_method, None).await.unwrap(), Created::Taken);
+    assert_eq!(stores.accounts.create(&second, &same_method, None, &[]).await.unwrap(), Created::Taken);
     let same_user = Binding { account: second.id.clone(), ..binding };
     let own_method = samples.method(&second.id);
-    assert_eq!(stores.accounts.create(&second, &own_method, Some(&same_user)).await.unwrap(), Created::Taken);
+    assert_eq!(stores.accounts.create(&second, &own_method, Some(&same_user), &[]).await.unwrap(), Created::Taken);
     assert_eq!(stores.accounts.account(&second.id).await.unwrap(), None, "all or nothing");
     assert_eq!(stores.accounts.by_method(&own_method.source, &own_method.subject).await.unwrap(), None);
+
+    // One name brought by two sources at once is one account; by sources that share no site it is two.
+    let twin = Account { username: first.username.clone(), ..samples.account() };
+    let method = crate::accounts::Method { source: SourceId::new("elsewhere"), ..samples.method(&twin.id) };
+    let rivals = [SourceId::new("campus-lms"), SourceId::new("elsewhere")];
+    assert_eq!(stores.accounts.create(&twin, &method, None, &rivals).await.unwrap(), Created::Taken);
+    assert_eq!(stores.accounts.create(&twin, &method, None, &rivals[1..]).await.unwrap(), Created::Yes);
 
     let (accounts, subject) = (stores.accounts.clone(), Subject::new(SystemRng.hex(8)));
     let won = winners(move |_| {
@@ -71,7 +78,7 @@ async fn accounts_are_unique_by_method_and_binding(stores: &Stores, clock: &Hand
         async move {
             let method = crate::accounts::Method { subject, ..samples.method(&account.id) };
             let binding = samples.binding(&account.id);
-            accounts.create(&account, &method, Some(&binding)).await.unwrap() == Created::Yes
+            accounts.create(&account, &method, Some(&binding), &[]).await.unwrap() == Created::Yes
         }
     });
     assert_eq!(won.await, 1, "one of many first sign-ins creates the account");
@@ -81,7 +88,7 @@ async fn accounts_learn_and_change_state(stores: &Stores, clock: &HandClock) {
     let samples = Samples::at(clock);
     let account = Account { username: None, username_verified: false, ..samples.account() };
     let accounts = &stores.accounts;
-    accounts.create(&account, &samples.method(&account.id), None).await.unwrap();
+    accounts.create(&account, &samples.method(&account.id), None, &[]).await.unwrap();
     let after = async |name: Option<(&'static str, Verified)>, mail: Option<&'static str>| {
         let email = mail.map(|address| Mail { address, verified_by: None });
         accounts.learn(&account.id, &Learned { username: name, email, ..Learned::default() }).await.unwrap();

@@ -73,7 +73,7 @@ impl Samples {
     /// An account that is in the database.
     pub async fn stored_account(&self, stores: &Stores) -> Account {
         let account = self.account();
-        stores.accounts.create(&account, &self.method(&account.id), None).await.expect("an account is created");
+        stores.accounts.create(&account, &self.method(&account.id), None, &[]).await.expect("an account is created");
         account
     }
 

@@ -1,7 +1,7 @@
 //! Accounts, methods and bindings.
 
 use super::{
-    Database,
+    Database, Dialect,
     bindings::{binding, insert_binding},
     methods::{insert_method, method},
     row::{Columns, bits},
@@ -61,9 +61,27 @@ impl AccountStore for Database {
         account: &Account,
         method: &Method,
         binding: Option<&Binding>,
+        rivals: &[SourceId],
     ) -> Result<Created, Unavailable> {
         within(async {
             let mut tx = self.begin().await?;
+            if let Some(name) = account.username.as_deref() {
+                self.one_at_a_time(&mut tx, name).await?;
+                // Whoever looked for the name before this moment did not see an account that was made in it.
+                for rival in rivals {
+                    let query = sqlx::query_scalar(
+                        "SELECT count(*) FROM accounts JOIN methods ON methods.account = accounts.id
+                         WHERE accounts.username = $1 AND accounts.created > $2 AND methods.source = $3",
+                    )
+                    .bind(name)
+                    .bind(account.created.0 - JUST_NOW_MS)
+                    .bind(rival.as_str());
+                    let just_now: i64 = query.fetch_one(&mut *tx).await?;
+                    if just_now > 0 {
+                        return tx.rollback().await.map(|()| Created::Taken);
+                    }
+                }
+            }
             insert_account(&mut tx, account).await?;
             let linked = insert_method(&mut tx, method).await?;
             let bound = match binding {
@@ -90,6 +108,12 @@ impl AccountStore for Database {
             .bind(site.as_str())
             .bind(account.as_str());
         within(async { query.fetch_optional(&self.read).await?.as_ref().map(binding).transpose() }).await
+    }
+
+    async fn bound_sites(&self, account: &AccountId) -> Result<Vec<SiteName>, Unavailable> {
+        let query = sqlx::query_scalar("SELECT site FROM bindings WHERE account = $1 ORDER BY site");
+        let sites: Vec<String> = within(query.bind(account.as_str()).fetch_all(&self.read)).await?;
+        Ok(sites.into_iter().map(SiteName::new).collect())
     }
 
     async fn bound_account(&self, site: &SiteName, user: LmsUserId) -> Result<Option<AccountId>, Unavailable> {
@@ -240,6 +264,20 @@ impl AccountStore for Database {
             sqlx::query("UPDATE accounts SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch").bind(id.as_str());
         within(async { query.fetch_optional(&self.write).await?.map(|row| Columns(&row).epoch("epoch")).transpose() })
             .await
+    }
+}
+
+/// Two first sign-ins of one name by two sources are this close together at most: a request's own deadlines.
+const JUST_NOW_MS: i64 = 30_000;
+
+impl Database {
+    /// Holds off whoever makes an account of that name, until this transaction ends. SQLite has one writer anyway.
+    async fn one_at_a_time(&self, tx: &mut Transaction<'_, Any>, name: &str) -> Result<(), sqlx::Error> {
+        if self.dialect == Dialect::Postgres {
+            let query = sqlx::query("SELECT 1 FROM pg_advisory_xact_lock(hashtextextended($1, 8371650022))");
+            query.bind(name).fetch_optional(&mut **tx).await?;
+        }
+        Ok(())
     }
 }
 

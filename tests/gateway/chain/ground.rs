@@ -28,6 +28,7 @@ pub fn build(
         secret,
         deadline,
         lms: &|_| None,
+        alone: &|_| false,
         hashing,
         locals: Arc::new(NoLocals),
         audit: Audit::new(&nowhere, Arc::new(SystemClock), None, Arc::new(Metrics::new())).unwrap(),

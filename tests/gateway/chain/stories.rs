@@ -116,7 +116,9 @@ async fn an_lms_user_who_existed_before_is_proven_by_the_lms_password_once() {
     let answer = browser.post("/vestibule/lms-password", &fields).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
     assert!(is_in(&mut browser).await);
-    assert_eq!(world.audited("lms_user_known").await[0]["how"], "proof");
+    let known = &world.audited("lms_user_known").await[0];
+    // Whatever name is sent along: what is proven is one's own, never another user's of the same password.
+    assert_eq!((&known["how"], &known["user"]), (&"proof".into(), &3.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,4 +238,39 @@ async fn j15_two_sites_whose_lms_know_one_name_share_no_account_without_a_link()
     let sources: Vec<_> = created.iter().map(|line| line["source"].as_str().unwrap()).collect();
     assert_eq!(sources, ["other-lms", "campus-lms"], "{created:#?}");
     assert_ne!(created[0]["account"], created[1]["account"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e3_e11_a_name_that_only_the_lms_would_repair_is_refused_where_others_are_asked_too() {
+    let staff = Table::of(&[("p1", "amal", "amal@example.org")]).await;
+    let world = World::with(|config| {
+        header_door(config);
+        config.chain.instances.insert(0, staff.instance("staff", ""));
+    })
+    .await;
+    trust(&world);
+    let app = MoodleApp::at(&world);
+    for name in ["stu!dent1", "stúdent1", "student1\u{200b}"] {
+        let answer = app.token(name, PASSWORD).await.json();
+        assert_eq!(answer["errorcode"], "invalidlogin", "{name}: {answer}");
+    }
+    assert_eq!(app.token("Student1 ", PASSWORD).await.json()["errorcode"], "mfaenrolmentrequired");
+    assert!(world.audited("sign_in_denied").await.iter().all(|line| line["reason"] == "name_unusable"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j7_an_address_at_the_lms_form_is_the_name_behind_it() {
+    let staff = Table::of(&[("p1", "amal", "amal@example.org")]).await;
+    let world = World::with(|config| {
+        header_door(config);
+        config.chain.instances.insert(0, staff.instance("staff", ""));
+    })
+    .await;
+    trust(&world);
+    world.campus.settings(|settings| settings.auth_login_via_email = true);
+    let address = world.campus.account_of(3).unwrap().email;
+    let mut browser = Browser::at(&world);
+    assert_eq!(browser.sign_in(&address, PASSWORD).await.location(), "/vestibule/enrol");
+    let sheet = account(&world, "student1").await;
+    assert!(sheet.username_verified, "the LMS was asked whose address that is");
 }

@@ -73,6 +73,13 @@ enum Reader<'a> {
     Own(&'a mut Line),
 }
 
+/// Why something could not be said.
+struct Trouble {
+    said: String,
+    /// It is the server's, and everybody's: not of one name or entry.
+    all: bool,
+}
+
 impl LdapSource {
     pub fn new(parts: Parts) -> Self {
         let state = parts.dialect.state_attributes().iter().copied();
@@ -84,22 +91,26 @@ impl LdapSource {
     }
 
     /// Everything within the deadline, and a little before the chain's own, so that the reason names the server.
-    async fn within<T>(&self, errand: &Errand<'_>, work: impl Future<Output = Result<T, Fault>>) -> Result<T, String> {
+    async fn within<T>(&self, errand: &Errand<'_>, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Trouble> {
         let deadline = self.parts.deadline - self.parts.deadline / 20;
         let done = tokio::time::timeout(deadline, work).await;
         let said = match done {
             Ok(Ok(done)) => return Ok(done),
-            Ok(Err(fault)) if !fault.is_the_servers() => return Err(fault.to_string()),
+            Ok(Err(fault)) if !fault.is_the_servers() => return Err(Trouble { said: fault.to_string(), all: false }),
             Ok(Err(fault)) => fault.to_string(),
             Err(_) => match errand.last() {
                 Some(at) => format!("{at}: no answer within {deadline:?}"),
-                None => format!("no connection became free within {deadline:?}"),
+                // Our own bound was reached, which is no fault of the directory's.
+                None => {
+                    let said = format!("no connection became free within {deadline:?}");
+                    return Err(Trouble { said, all: false });
+                }
             },
         };
         if let Some(at) = errand.last() {
             self.parts.dialer.suspect(&at);
         }
-        Err(said)
+        Err(Trouble { said, all: true })
     }
 
     /// Somebody's own bind, on a connection that is used for nothing before it.
@@ -338,7 +349,11 @@ impl PasswordSource for LdapSource {
             Some(template) => self.within(&errand, self.directly(template, username, password, &errand)).await,
             None => self.within(&errand, self.by_search(username, password, &errand)).await,
         };
-        let verdict = judged.unwrap_or_else(Verdict::Error);
+        // What is wrong with one name or entry opens no breaker for everybody.
+        let verdict = judged.unwrap_or_else(|trouble| match trouble.all {
+            true => Verdict::Error(trouble.said),
+            false => Verdict::Unclear(trouble.said),
+        });
         trace.note("verdict", || match verdict.reason() {
             Some(reason) => format!("{}: {reason}", verdict.name()),
             None => verdict.name().to_owned(),
@@ -350,7 +365,8 @@ impl PasswordSource for LdapSource {
     async fn probe(&self) -> Result<(), String> {
         let trace = Trace::off();
         let errand = Errand::new(&trace);
-        self.within(&errand, async { self.parts.pool.open(&self.parts.dialer, &errand).await.map(drop) }).await
+        let opened = async { self.parts.pool.open(&self.parts.dialer, &errand).await.map(drop) };
+        self.within(&errand, opened).await.map_err(|trouble| trouble.said)
     }
 }
 
@@ -359,7 +375,7 @@ impl Directory for LdapSource {
     async fn standing(&self, subject: &Subject) -> Result<Standing, String> {
         let trace = Trace::off();
         let errand = Errand::new(&trace);
-        self.within(&errand, self.look_up_subject(subject, &errand)).await
+        self.within(&errand, self.look_up_subject(subject, &errand)).await.map_err(|trouble| trouble.said)
     }
 
     async fn find(&self, username: &str) -> Result<Option<Person>, String> {
@@ -372,6 +388,6 @@ impl Directory for LdapSource {
                 Found::Several => Err(Fault::Other("several entries have that name".into())),
             }
         };
-        self.within(&errand, look).await
+        self.within(&errand, look).await.map_err(|trouble| trouble.said)
     }
 }
