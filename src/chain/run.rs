@@ -248,7 +248,7 @@ pub async fn run(
             Some(_) if instance.health.is_open() => Verdict::Error("its breaker is open".into()),
             Some(username) => ask(instance, source.as_ref(), &Asked { username, attempt }).await,
         };
-        verdicts.push(InstanceVerdict::of(&instance.name, verdict.name(), verdict.reason(), began));
+        verdicts.push(InstanceVerdict::of(&instance.name, verdict.name(), verdict.recorded(), began));
         match verdict {
             Verdict::Ok(proven) => {
                 let proof = Authenticated::new(instance, *proven, clock.now(), errors);
@@ -263,6 +263,7 @@ pub async fn run(
                 looked = true;
                 refusal = answer.or(refusal);
             }
+            Verdict::Unknown => looked = true,
             Verdict::Error(_) | Verdict::Unclear(_) => errors = true,
         }
     }
@@ -282,7 +283,7 @@ async fn ask(instance: &Instance, source: &dyn PasswordSource, asked: &Asked<'_>
         Verdict::Unclear(reason) => {
             tracing::warn!(source = %instance.name, %reason, "a sign-in source cannot say of one attempt");
         }
-        Verdict::Ok(_) | Verdict::Declined(_) | Verdict::Denied(..) => instance.health.answered(),
+        Verdict::Ok(_) | Verdict::Declined(_) | Verdict::Unknown | Verdict::Denied(..) => instance.health.answered(),
     }
     verdict
 }
@@ -306,14 +307,14 @@ pub async fn complete(
         }
         None => Verdict::Declined(None),
     };
-    let verdicts = vec![InstanceVerdict::of(&instance.name, verdict.name(), verdict.reason(), began)];
+    let verdicts = vec![InstanceVerdict::of(&instance.name, verdict.name(), verdict.recorded(), began)];
     let (end, unavailable) = match verdict {
         Verdict::Ok(proven) => {
             let proof = Authenticated::new(instance, *proven, clock.now(), false);
             (End::Authenticated(Box::new(proof)), false)
         }
         Verdict::Denied(..) => (End::Refused { why: Why::Denied, answer: None }, false),
-        Verdict::Declined(_) => (End::Refused { why: Why::Declined, answer: None }, false),
+        Verdict::Declined(_) | Verdict::Unknown => (End::Refused { why: Why::Declined, answer: None }, false),
         Verdict::Error(_) | Verdict::Unclear(_) => (End::Refused { why: Why::NobodyLooked, answer: None }, true),
     };
     Outcome { end, verdicts, unavailable }

@@ -123,6 +123,8 @@ pub enum Verdict {
     Ok(Box<Proven>),
     /// Unknown here, or wrong password; where the source is the LMS, with its own page to show.
     Declined(Option<Box<Answer>>),
+    /// DECLINED, and the source knows no such name. Outside it is the same; the audit tells them apart (attack E2).
+    Unknown,
     /// May not sign in, even with the right password. The reason is for the audit; the answer is the LMS's own.
     Denied(&'static str, Option<Box<Answer>>),
     /// Cannot say. The reason is for the operator.
@@ -137,7 +139,7 @@ impl Verdict {
     pub fn name(&self) -> &'static str {
         match self {
             Verdict::Ok(_) => "ok",
-            Verdict::Declined(_) => "declined",
+            Verdict::Declined(_) | Verdict::Unknown => "declined",
             Verdict::Denied(..) => "denied",
             Verdict::Error(_) | Verdict::Unclear(_) => "error",
         }
@@ -145,9 +147,25 @@ impl Verdict {
     /// Why, where there is more to say; nothing of the person.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Verdict::Ok(_) | Verdict::Declined(_) => None,
+            Verdict::Ok(_) | Verdict::Declined(_) | Verdict::Unknown => None,
             Verdict::Denied(reason, _) => Some(reason),
             Verdict::Error(reason) | Verdict::Unclear(reason) => Some(reason),
+        }
+    }
+}
+
+impl Verdict {
+    /// The reason as the audit has it.
+    pub fn recorded(&self) -> Option<&str> {
+        match self {
+            Verdict::Unknown => Some("unknown"),
+            // An LMS does not say which of the two it was.
+            Verdict::Declined(None) => Some("wrong password"),
+            Verdict::Ok(_)
+            | Verdict::Declined(Some(_))
+            | Verdict::Denied(..)
+            | Verdict::Error(_)
+            | Verdict::Unclear(_) => self.reason(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::{
     Caller, Desk, FlowError, Hall, Problem,
     answer::{Checked, check, decide, drop_flow, load},
-    begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, settle, waiting},
+    begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     lms_half::{Half, Opened, first_half, second_half},
     step::Stage,
 };
@@ -77,6 +77,7 @@ async fn judged(
     service: String,
 ) -> Result<AppAnswer, FlowError> {
     if username.len() > LONGEST_NAME {
+        refused_unasked(desk, hall, caller, Door::App, "name_too_long");
         return Ok(AppAnswer::Refused(None));
     }
     let canonical = hall.lms.canonical_username(&username);

@@ -275,6 +275,11 @@ pub(super) fn denied<T>(
     None
 }
 
+/// The same before anybody was asked: somebody can cause it as often as they like.
+pub(super) fn refused_unasked(desk: &Desk, hall: &Hall, caller: &Caller, door: Door, reason: &'static str) {
+    desk.record_sparsely(hall, caller, reason, Event::SignInDenied { door, name: String::new(), reason });
+}
+
 /// What waits for the missing factor, with what the LMS has given in it.
 pub(super) fn waiting(
     desk: &Desk,

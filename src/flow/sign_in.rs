@@ -2,7 +2,7 @@
 
 use super::{
     Caller, Desk, FlowError, Hall,
-    begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, settle, waiting},
+    begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     lms_half::{Half, Opened, first_half, second_half},
     offer::offer,
     step::{Flow, Stage},
@@ -77,9 +77,11 @@ async fn judged(
 ) -> Result<SignIn, FlowError> {
     let canonical = hall.lms.canonical_username(&form.username);
     if form.username.len() > LONGEST_NAME {
+        refused_unasked(desk, hall, caller, Door::Browser, "name_too_long");
         return refuse(hall, caller, &canonical).await;
     }
     if canonical == "guest" && hall.site.guest == Guest::Deny {
+        refused_unasked(desk, hall, caller, Door::Browser, "guest");
         return refuse(hall, caller, &canonical).await;
     }
     let leave = match canonical.as_str() {

@@ -79,7 +79,8 @@ impl PasswordSource for Local {
         asked.trace().note("password", || if right { "right" } else { "wrong" }.to_owned());
         match found {
             Some(account) if right => self.admit(asked, account, renewed).await,
-            Some(_) | None => Verdict::Declined(None),
+            Some(_) => Verdict::Declined(None),
+            None => Verdict::Unknown,
         }
     }
 

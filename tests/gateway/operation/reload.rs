@@ -113,7 +113,10 @@ fn table(program: &Program, name: &str) -> String {
 async fn another_order_in_the_file_is_another_order_for_strangers_and_nothing_for_a_pinned_name() {
     let program = two_tables().await;
     let mut browser = program.browser();
-    assert_eq!(program.asked(&mut program.browser(), "nobody", "x").await, ["staff declined ", "students declined "]);
+    assert_eq!(
+        program.asked(&mut program.browser(), "nobody", "x").await,
+        ["staff declined unknown", "students declined unknown"]
+    );
     program.enrol(&mut browser, "student1", PASSWORD).await;
     assert_eq!(browser.get("/my/").await.status, 200);
 
@@ -125,7 +128,10 @@ async fn another_order_in_the_file_is_another_order_for_strangers_and_nothing_fo
     assert!(said.contains("\n  chain.instances: order staff, students → students, staff\n"), "{said}");
     assert!(program.log().contains("chain.instances: order staff, students → students, staff"), "{}", program.log());
 
-    assert_eq!(program.asked(&mut program.browser(), "nobody", "x").await, ["students declined ", "staff declined "]);
+    assert_eq!(
+        program.asked(&mut program.browser(), "nobody", "x").await,
+        ["students declined unknown", "staff declined unknown"]
+    );
     assert_eq!(program.asked(&mut program.browser(), "student2", PASSWORD).await, ["students ok "]);
     assert_eq!(program.asked(&mut program.browser(), "student1", PASSWORD).await, ["staff ok "]);
     assert_eq!(browser.get("/my/").await.status, 200, "the session stays");

@@ -141,7 +141,7 @@ impl LdapSource {
                 self.decoy_bind(password, errand).await?;
                 return Ok(match nobody_or_several {
                     Found::Several => Verdict::Denied(AMBIGUOUS, None),
-                    Found::Nobody | Found::One(..) => Verdict::Declined(None),
+                    Found::Nobody | Found::One(..) => Verdict::Unknown,
                 });
             }
         };

@@ -132,7 +132,7 @@ impl Sql {
         };
         match (self.verify(self.work(stored), asked.password(), trace).await, only) {
             (Err(busy), _) => Verdict::Unclear(busy.to_string()),
-            (Ok(_), Only::None) => Verdict::Declined(None),
+            (Ok(_), Only::None) => Verdict::Unknown,
             (Ok(_), Only::Many) => Verdict::Denied("more than one row", None),
             (Ok(_), Only::One(Err(error))) => {
                 tracing::warn!(source = %self.name, %error, "a row cannot be read; its owner cannot sign in");

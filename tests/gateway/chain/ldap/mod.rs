@@ -40,7 +40,7 @@ impl Judged {
         let said = self.said();
         match self.verdict {
             Verdict::Ok(proven) => proven.person,
-            Verdict::Declined(_) | Verdict::Denied(..) | Verdict::Error(_) | Verdict::Unclear(_) => {
+            Verdict::Declined(_) | Verdict::Unknown | Verdict::Denied(..) | Verdict::Error(_) | Verdict::Unclear(_) => {
                 panic!("not accepted: {said}")
             }
         }
