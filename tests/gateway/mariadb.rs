@@ -26,7 +26,8 @@ impl MariaDb {
         let data = directory.path().join("data");
         let mut install = Command::new("mariadb-install-db");
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
-        install.args(as_user()).arg(format!("--datadir={}", data.display()));
+        // Several at once exhaust what the kernel has for asynchronous input and output.
+        install.args(as_user()).arg(format!("--datadir={}", data.display())).arg("--innodb-use-native-aio=0");
         let done = install.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         assert!(done.success(), "mariadb-install-db");
         let port = free_port();
@@ -34,7 +35,11 @@ impl MariaDb {
         server.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"]);
         server.args(as_user()).arg(format!("--datadir={}", data.display())).arg(format!("--port={port}"));
         server.arg(format!("--socket={}", directory.path().join("socket").display()));
-        server.arg("--innodb-flush-log-at-trx-commit=0").arg("--innodb-buffer-pool-size=16M");
+        server.args([
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=16M",
+            "--innodb-use-native-aio=0",
+        ]);
         let process = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mariadb = Self { process, directory, port };
         until("MariaDB answers", READY_WITHIN, || mariadb.sql("SELECT 1").is_ok());

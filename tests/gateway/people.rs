@@ -96,12 +96,12 @@ pub async fn raw(world: &World, bytes: &[u8]) -> Vec<u8> {
 
 /// The same for a request after which the gateway must close: panics where it does not.
 pub async fn raw_until_closed(world: &World, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = tls(world.address, "localhost", &[b"http/1.1"]).await;
-    // Where the gateway has refused before the end, the rest cannot be written.
-    let _ = stream.write_all(bytes).await;
+    let (mut reader, mut writer) = tokio::io::split(tls(world.address, "localhost", &[b"http/1.1"]).await);
     let mut answer = Vec::new();
-    // A cut connection has ended too.
-    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    // Both at once: where the gateway has refused before the end, the rest cannot be written, and a connection that is
+    // reset meanwhile would take an unread answer with it.
+    let write = async { writer.write_all(bytes).await };
+    let (_, read) = tokio::join!(write, tokio::time::timeout(Duration::from_secs(10), reader.read_to_end(&mut answer)));
     assert!(
         read.is_ok(),
         "the connection stayed open after {:?} -> {}",
