@@ -26,8 +26,9 @@ impl MariaDb {
         let data = directory.path().join("data");
         let mut install = Command::new("mariadb-install-db");
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
-        // Several at once exhaust what the kernel has for asynchronous input and output.
-        install.args(as_user()).arg(format!("--datadir={}", data.display())).arg("--innodb-use-native-aio=0");
+        // Several at once would take each other's temporary tables for their own.
+        let own_tmp = format!("--tmpdir={}", directory.path().display());
+        install.args(as_user()).arg(format!("--datadir={}", data.display())).arg(&own_tmp);
         let done = install.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         assert!(done.success(), "mariadb-install-db");
         let port = free_port();
