@@ -2,13 +2,10 @@
 
 use crate::{
     app::token_verify::challenge,
+    origin::{Origin, Plan},
     people::MoodleApp,
     wire::{FORM, PASSWORD, SITE_INFO, ask, ask_other, assert_five_keys, enrolled, quiet_world, second_site},
     world::World,
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
 };
 use vestibule::{
     lms::AppMfa,
@@ -150,23 +147,6 @@ async fn d9_flows_and_tokens_belong_to_their_site() {
     assert_five_keys(&ask_other(&world, "POST", TOKEN, fields).await, "mfaenrolmentrequired");
 }
 
-/// An LMS that answers every request with these bytes.
-async fn stub(answer: Vec<u8>) -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let answer = answer.clone();
-            tokio::spawn(async move {
-                let _ = stream.read(&mut [0; 8192]).await;
-                let _ = stream.write_all(&answer).await;
-                let _ = stream.shutdown().await;
-            });
-        }
-    });
-    address
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn h5_a_token_in_an_unexpected_shape_is_withheld() {
     const RAW: &str = "0123456789abcdef0123456789abcdef";
@@ -184,8 +164,8 @@ async fn h5_a_token_in_an_unexpected_shape_is_withheld() {
         ("X-Odd: 1", String::new()),
     ] {
         let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\nConnection: close\r\n\r\n{body}").into_bytes();
-        let lms = stub(answer).await;
-        let url = format!("http://{lms}").parse().unwrap();
+        let lms = Origin::start(Plan::Last(answer)).await;
+        let url = format!("http://{}", lms.address).parse().unwrap();
         let world = World::with(|config| config.sites[0].upstream.url = url).await;
         let answer = MoodleApp::at(&world).token("student1", PASSWORD).await;
         assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (200, Some("*")), "{body}");
