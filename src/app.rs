@@ -26,7 +26,10 @@ use crate::{
     keys::SharedKeyring,
     limits::Sprays,
     lms::{Site, farewell},
-    outbound::mail::{self, Mailer, Post, Smtp, Stationery},
+    outbound::{
+        mail::{self, Mailer, Post, Smtp, Stationery},
+        sms::{self, Texter, Webhooks},
+    },
     store::{self, Stores},
     telemetry::{self, Metrics, Probe, Readiness},
     types::{Clock, Rng, SystemClock, SystemRng},
@@ -60,6 +63,8 @@ pub enum AppError {
     Mail(#[from] mail::SmtpError),
     #[error(transparent)]
     Letters(#[from] mail::LetterError),
+    #[error(transparent)]
+    Texts(#[from] sms::TextError),
     #[error("audit.file: {0}")]
     Audit(io::Error),
     #[error("sites.{site}.upstream.url: {host} does not resolve ({cause})")]
@@ -235,6 +240,7 @@ impl App {
         let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
         let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
         let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
+        let texter = texter(&config, rng.clone())?;
         let ground = Ground {
             ring,
             hashing: Arc::default(),
@@ -251,6 +257,7 @@ impl App {
             audit: audit.clone(),
             metrics: metrics.clone(),
             mailer: mailer.clone(),
+            texter,
             certificates: certificates.clone(),
             reloads: reloads.clone(),
         };
@@ -372,8 +379,17 @@ fn mailer(
         stationery: Stationery::new(&mail.from)?,
         smtp: Smtp::new(mail, password)?,
         per_hour: mail.per_recipient_per_hour,
+        help_desk: mail.help_desk.as_ref().map(|address| address.0.clone()),
         wake: Notify::new(),
     }))))
+}
+
+/// Who takes text messages to people, where a service is named.
+fn texter(config: &Config, rng: Arc<dyn Rng>) -> Result<Texter, AppError> {
+    let Some(service) = &config.outbound.sms else { return Ok(Texter::new(None)) };
+    let secret = config::resolve(&service.secret)?;
+    let sender = Arc::new(Webhooks::new(service, &secret, rng)?);
+    Ok(Texter::new(Some((sender, service.texts.clone()))))
 }
 
 fn host_of(site: &Site) -> String {

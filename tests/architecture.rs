@@ -37,6 +37,8 @@ const PURE: &[(&str, &[&str])] = &[
     ("accounts", &[]),
     ("mfa/policy.rs", &[]),
     ("mfa/enrolment.rs", &[]),
+    ("mfa/marks.rs", &[]),
+    ("mfa/factors/mailed", &[]),
     ("mfa/factors/totp.rs", &[]),
     ("mfa/factors/recovery.rs", &[]),
     ("sessions", &[]),

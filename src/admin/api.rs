@@ -19,6 +19,7 @@ use crate::{
     mfa::{
         enrolment::EnrolmentStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
+        marks::MarkStore,
     },
     outbound::mail::{self, Mailer},
     sessions::{Session, SessionStore},
@@ -31,6 +32,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub struct Admin {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub marks: Arc<dyn MarkStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
@@ -222,6 +224,7 @@ impl Admin {
             totp: devices(&enrolments),
             recovery_codes_left: enrolments.recovery_left,
             enrols_by_help_desk_only: account.enrol_by_help_desk_only,
+            disowned: self.marks.last_disowned(&account.id).await?.map(short),
             sessions: sessions.iter().map(SessionRow::of).collect(),
             tokens: tokens.iter().map(TokenRow::of).collect(),
         })))

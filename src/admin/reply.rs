@@ -93,6 +93,8 @@ pub struct AccountSheet {
     pub totp: Vec<String>,
     pub recovery_codes_left: u32,
     pub enrols_by_help_desk_only: bool,
+    /// When a reader of its mail last said of a sign-in "this was not me".
+    pub disowned: Option<String>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
 }
@@ -358,6 +360,13 @@ fn sheet(sheet: &AccountSheet) -> String {
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));
+    }
+    if let Some(at) = &sheet.disowned {
+        let _ = writeln!(
+            text,
+            "{:<12} their mail was answered \"this was not me\" at {at}: somebody knows the password",
+            "ATTENTION"
+        );
     }
     if !sheet.sessions.is_empty() {
         let _ = write!(text, "\n{}", sessions(&sheet.sessions));

@@ -10,6 +10,7 @@ use crate::{
     mfa::{
         enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
+        marks::MarkStore,
         policy::Policy,
     },
     outbound::mail::Mailer,
@@ -172,6 +173,26 @@ impl AccountStore for Memory {
     }
     async fn highest_bound(&self, _: &SiteName) -> Result<LmsUserId, Unavailable> {
         unreachable!("these tests bind nothing")
+    }
+}
+
+#[async_trait]
+impl MarkStore for Memory {
+    async fn password_came_by_mail(&self, _: &SiteName, _: LmsUserId, _: Timestamp) -> Result<(), Unavailable> {
+        Ok(())
+    }
+    async fn last_mailed_password(
+        &self,
+        _: &AccountId,
+        _: Option<(&SiteName, LmsUserId)>,
+    ) -> Result<Option<Timestamp>, Unavailable> {
+        Ok(None)
+    }
+    async fn disowned(&self, _: &AccountId, _: Timestamp) -> Result<(), Unavailable> {
+        Ok(())
+    }
+    async fn last_disowned(&self, _: &AccountId) -> Result<Option<Timestamp>, Unavailable> {
+        Ok(None)
     }
 }
 
@@ -347,6 +368,7 @@ impl Desk {
         let admin = Admin {
             accounts: stores.clone(),
             enrolments: stores.clone(),
+            marks: stores.clone(),
             sessions: stores.clone(),
             ledger: stores.clone(),
             locals: locals.clone(),
@@ -693,6 +715,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
     let copy = Admin {
         accounts: admin.accounts.clone(),
         enrolments: admin.enrolments.clone(),
+        marks: admin.marks.clone(),
         sessions: admin.sessions.clone(),
         ledger: admin.ledger.clone(),
         locals: desk.admin.locals.clone(),

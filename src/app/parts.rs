@@ -45,6 +45,7 @@ pub(super) fn administrator(
     Admin {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        marks: stores.marks.clone(),
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
         locals: stores.locals.clone(),
@@ -102,10 +103,12 @@ pub(super) fn place(config: &Config, site: &Site) -> Place {
     }
 }
 
-pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, mailer, sprays, .. }: &Lasting) -> Desk {
+pub(super) fn desk(config: &Config, lasting: &Lasting) -> Desk {
+    let Lasting { stores, ground, audit, metrics, mailer, texter, sprays, .. } = lasting;
     Desk {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        marks: stores.marks.clone(),
         sessions: stores.sessions.clone(),
         flows: stores.flows.clone(),
         ledger: stores.ledger.clone(),
@@ -118,6 +121,7 @@ pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, ma
         clock: ground.clock.clone(),
         rng: ground.rng.clone(),
         mailer: mailer.clone(),
+        texter: texter.clone(),
         settings: Settings {
             mfa: config.mfa.clone(),
             sessions: config.sessions,

@@ -385,6 +385,11 @@ impl Gate {
         self.desk.audit.record_sparsely(context(house, incoming), door, Event::ClosedDoor { door });
     }
 
+    /// The LMS let somebody in who has proven their mailbox and nothing else.
+    pub async fn proven_by_mail(&self, house: &House, user: LmsUserId) -> Result<(), Unavailable> {
+        self.desk.marks.password_came_by_mail(house.name(), user, self.desk.clock.now()).await
+    }
+
     /// A password reset at the LMS that passed here: everything issued before it is dead (design §2 "Leavers").
     pub async fn password_was_reset(
         &self,

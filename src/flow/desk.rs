@@ -8,8 +8,11 @@ use crate::{
     language::Lang,
     limits::{Sprays, Throttle},
     lms::{Held, Lms, LmsError, Site, farewell},
-    mfa::{self, enrolment::EnrolmentStore, policy::Policy},
-    outbound::mail::{Mailer, Message},
+    mfa::{self, enrolment::EnrolmentStore, marks::MarkStore, policy::Policy},
+    outbound::{
+        mail::{Mailer, Message},
+        sms::Texter,
+    },
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
     tokens::{self, LedgerStore},
@@ -23,6 +26,7 @@ use super::step::{Caps, FlowStore};
 pub struct Desk {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub marks: Arc<dyn MarkStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub flows: Arc<dyn FlowStore>,
     pub ledger: Arc<dyn LedgerStore>,
@@ -35,6 +39,7 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub mailer: Mailer,
+    pub texter: Texter,
     pub settings: Settings,
 }
 

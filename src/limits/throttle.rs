@@ -8,6 +8,12 @@ use std::{sync::Arc, time::Duration};
 /// A class that has forgotten its passwords; more within a window is somebody else.
 const MAILS_PER_ADDRESS: i64 = 40;
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
+/// A flow lives ten minutes: somebody whose fifth letter did not come needs another factor, not a sixth letter.
+const CODES_PER_FLOW: i64 = 5;
+/// Four sign-ins with every letter lost, each day. Whoever knows a password can have a mailbox or phone called no
+/// oftener (attack F14).
+const CODES_PER_DAY: i64 = 20;
 
 pub struct Throttle {
     counters: Arc<dyn Counters>,
@@ -29,6 +35,11 @@ pub struct FactorSlot {
     flow: String,
 }
 
+/// Leave to send one code.
+pub struct CodeSlot {
+    keys: [String; 3],
+}
+
 /// Which limit refused, by its key in gateway.yaml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -38,6 +49,10 @@ pub enum Limit {
     FactorsPerFlow,
     FactorsPerDay,
     MailsPerAddress,
+    /// A code went out within the last minute.
+    CodesPerMinute,
+    CodesPerFlow,
+    CodesPerDay,
 }
 
 impl Limit {
@@ -49,6 +64,9 @@ impl Limit {
             Limit::FactorsPerFlow => "wrong_factors_per_flow",
             Limit::FactorsPerDay => "wrong_factors_per_day",
             Limit::MailsPerAddress => "mails_per_address",
+            Limit::CodesPerMinute => "codes_per_minute",
+            Limit::CodesPerFlow => "codes_per_flow",
+            Limit::CodesPerDay => "codes_per_day",
         }
     }
 }
@@ -139,6 +157,32 @@ impl Throttle {
             true => Leave::Refused { rest: count.resets_in, limit: Limit::MailsPerAddress },
             false => Leave::Given(()),
         })
+    }
+
+    /// For a code to somebody, by mail or as a text message: one a minute and five in a flow, twenty a day for an
+    /// account.
+    pub async fn send_code(&self, account: &AccountId, flow: &str) -> Result<Leave<CodeSlot>, Unavailable> {
+        let keys =
+            [format!("codes/flow/{flow}/minute"), format!("codes/flow/{flow}"), format!("codes/account/{account}")];
+        let limits = [
+            (1, MINUTE, Limit::CodesPerMinute),
+            (CODES_PER_FLOW, DAY, Limit::CodesPerFlow),
+            (CODES_PER_DAY, DAY, Limit::CodesPerDay),
+        ];
+        for (taken, (most, window, limit)) in limits.into_iter().enumerate() {
+            let count = self.counters.add(&keys[taken], 1, window).await?;
+            if count.value > most {
+                // Nothing was sent, so nothing stays counted.
+                self.give_back(&keys[..=taken].iter().map(String::as_str).collect::<Vec<_>>()).await?;
+                return Ok(Leave::Refused { rest: count.resets_in, limit });
+            }
+        }
+        Ok(Leave::Given(CodeSlot { keys }))
+    }
+
+    /// It could not be sent.
+    pub async fn code_not_sent(&self, slot: CodeSlot) -> Result<(), Unavailable> {
+        self.give_back(&slot.keys.each_ref().map(String::as_str)).await
     }
 
     /// What [`Self::password`] goes by, without counting anything.
@@ -431,6 +475,55 @@ mod tests {
             throttle.password_not_wrong(slot).await.unwrap();
         }
         assert!(matches!(throttle.password(&site, "alice", client).await.unwrap(), Leave::Given(_)));
+    }
+
+    #[tokio::test]
+    async fn f14_codes_go_out_one_a_minute_five_a_flow_and_twenty_a_day() {
+        let counters = Arc::new(Plain::default());
+        let throttle = Throttle::new(counters.clone(), Config::default());
+        let (account, other) = (AccountId::new("a"), AccountId::new("b"));
+        let mut refusals = Vec::new();
+        let mut sent = 0;
+        for flow in 0..6 {
+            for _ in 0..7 {
+                for _ in 0..2 {
+                    match throttle.send_code(&account, &flow.to_string()).await.unwrap() {
+                        Leave::Given(_) => sent += 1,
+                        Leave::Refused { limit, .. } => refusals.push(limit),
+                    }
+                }
+                // A minute later.
+                counters.clear(&format!("codes/flow/{flow}/minute")).await.unwrap();
+            }
+        }
+        assert_eq!(sent, 20);
+        for limit in [Limit::CodesPerMinute, Limit::CodesPerFlow, Limit::CodesPerDay] {
+            assert!(refusals.contains(&limit), "{limit:?}");
+        }
+        assert!(matches!(throttle.send_code(&other, "another").await.unwrap(), Leave::Given(_)));
+    }
+
+    #[tokio::test]
+    async fn f14_of_fifty_at_once_one_code_goes_out_and_what_could_not_be_sent_is_not_counted() {
+        let throttle = throttle();
+        let account = AccountId::new("a");
+        let asked = (0..50).map(|_| throttle.send_code(&account, "flow"));
+        let leaves = futures_util::future::join_all(asked).await;
+        let mut given: Vec<CodeSlot> = leaves
+            .into_iter()
+            .filter_map(|leave| match leave.unwrap() {
+                Leave::Given(slot) => Some(slot),
+                Leave::Refused { .. } => None,
+            })
+            .collect();
+        assert_eq!(given.len(), 1);
+        throttle.code_not_sent(given.remove(0)).await.unwrap();
+        for _ in 0..40 {
+            match throttle.send_code(&account, "flow").await.unwrap() {
+                Leave::Given(slot) => throttle.code_not_sent(slot).await.unwrap(),
+                Leave::Refused { limit, .. } => panic!("{limit:?}"),
+            }
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What accounts, enrolments, the ledger and audit must do on every database.
 
-use super::{HandClock, Samples, bindings, local, standing, winners};
+use super::{HandClock, Samples, bindings, local, marks, standing, winners};
 use crate::{
     accounts::{Account, Binding, Created, Learned, Mail, State, Verified},
     keys::Sealed,
@@ -28,6 +28,8 @@ pub async fn database(stores: &Stores, clock: &HandClock) {
     bindings::an_import_writes_all_or_nothing(stores, clock).await;
     local::local_accounts_are_kept_per_instance(stores, clock).await;
     local::local_passwords_are_replaced_and_a_one_time_one_opens_once(stores, clock).await;
+    marks::a_mailed_password_is_remembered_of_the_lms_s_user_bound_or_not(stores, clock).await;
+    marks::a_disowned_sign_in_marks_its_account(stores, clock).await;
     audit_is_read_newest_first(stores, clock).await;
     letters_are_claimed_by_one_holder_until_the_lease_ends(stores, clock).await;
     x20_the_mail_queue_is_bounded(stores, clock).await;

@@ -7,6 +7,7 @@
 mod bindings;
 mod database;
 mod local;
+mod marks;
 mod samples;
 mod standing;
 mod state;

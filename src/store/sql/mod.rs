@@ -16,6 +16,7 @@ mod ledger;
 mod local;
 mod methods;
 mod mail;
+mod marks;
 mod migrate;
 mod row;
 mod standing;
