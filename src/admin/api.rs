@@ -18,7 +18,9 @@ use crate::{
     keys::SharedKeyring,
     mfa::{
         enrolment::EnrolmentStore,
+        exemption::ExemptionStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
+        known::KnownStore,
     },
     outbound::mail::{self, Mailer},
     sessions::{Session, SessionStore},
@@ -31,6 +33,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub struct Admin {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub known: Arc<dyn KnownStore>,
+    pub exemptions: Arc<dyn ExemptionStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
@@ -219,7 +223,7 @@ impl Admin {
             email: account.email.clone(),
             epoch: account.epoch,
             methods: methods.iter().map(|method| format!("{}: {}", method.source, method.subject)).collect(),
-            totp: devices(&enrolments),
+            factors: devices(&enrolments),
             recovery_codes_left: enrolments.recovery_left,
             enrols_by_help_desk_only: account.enrol_by_help_desk_only,
             sessions: sessions.iter().map(SessionRow::of).collect(),

@@ -48,6 +48,9 @@ impl Message {
             Self::MethodUnlinked { site: site.clone(), source: source.clone() },
             Self::PrimaryChanged { site: site.clone(), source },
             Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Totp },
+            Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Webauthn },
+            Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Email },
+            Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Sms },
             Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Recovery },
             Self::PasswordChangedHere { site: site.clone() },
             Self::BreakGlassUsed { site, user: "emergency".to_owned(), address: "192.0.2.7".to_owned() },
@@ -84,6 +87,9 @@ impl Message {
             Self::FactorEnrolled { site, factor } => {
                 let text = match factor {
                     FactorKind::Totp => "enrolled-totp",
+                    FactorKind::Webauthn => "enrolled-webauthn",
+                    FactorKind::Email => "enrolled-email",
+                    FactorKind::Sms => "enrolled-sms",
                     FactorKind::Recovery => "enrolled-recovery",
                 };
                 said("enrolled", text, "not-you", context! { site => line(site) })

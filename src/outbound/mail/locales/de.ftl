@@ -16,6 +16,9 @@ primary-text = Für Ihr Konto auf { $site } wird jetzt zuerst gefragt: { $source
 ## Factors and passwords
 enrolled = Ein zweiter Schritt wurde eingerichtet
 enrolled-totp = Für Ihr Konto auf { $site } wurde eine Authenticator-App als zweiter Schritt eingerichtet.
+enrolled-webauthn = Für Ihr Konto auf { $site } wurde ein Sicherheitsschlüssel oder Passkey als zweiter Schritt eingerichtet.
+enrolled-email = Für Ihr Konto auf { $site } wurde diese oder eine andere E-Mail-Adresse als zweiter Schritt eingerichtet.
+enrolled-sms = Für Ihr Konto auf { $site } wurde eine Telefonnummer als zweiter Schritt eingerichtet.
 enrolled-recovery = Für Ihr Konto auf { $site } wurden neue Wiederherstellungscodes erstellt. Ältere gelten nicht mehr.
 password = Ihr Passwort wurde geändert
 password-text = Das Passwort Ihres Kontos auf { $site } wurde geändert.

@@ -16,6 +16,9 @@ primary-text = Your account at { $site } is now asked first at: { $source }.
 ## Factors and passwords
 enrolled = A second step was set up
 enrolled-totp = An authenticator app was set up as the second step for your account at { $site }.
+enrolled-webauthn = A security key or passkey was set up as the second step for your account at { $site }.
+enrolled-email = This or another e-mail address was set up as the second step for your account at { $site }.
+enrolled-sms = A phone number was set up as the second step for your account at { $site }.
 enrolled-recovery = New recovery codes were made for your account at { $site }. Older ones no longer work.
 password = Your password was changed
 password-text = The password of your account at { $site } was changed.
