@@ -8,7 +8,7 @@ use crate::{
     language::Lang,
     limits::{Sprays, Throttle},
     lms::{Held, Lms, LmsError, Site, farewell},
-    mfa::{self, enrolment::EnrolmentStore, marks::MarkStore, policy::Policy},
+    mfa::{self, enrolment::EnrolmentStore, known::KnownStore, marks::MarkStore, policy::Policy},
     outbound::{
         mail::{Mailer, Message},
         sms::Texter,
@@ -29,6 +29,7 @@ pub struct Desk {
     pub marks: Arc<dyn MarkStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub flows: Arc<dyn FlowStore>,
+    pub known: Arc<dyn KnownStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub throttle: Throttle,
     pub sprays: Arc<Sprays>,

@@ -11,6 +11,7 @@ mod begin;
 mod desk;
 mod elsewhere;
 mod enrol;
+mod factors;
 mod leavers;
 mod link;
 mod lms_half;
@@ -20,6 +21,7 @@ mod pins;
 mod prove;
 mod sign_in;
 mod sign_out;
+mod standpoint;
 pub mod step;
 mod told;
 

@@ -17,7 +17,9 @@ pub use assurance::{Amr, Door, Fact, FactorKind};
 pub use bad_request::BadRequest;
 pub use client::{Cidr, CidrError, ClientAddr};
 pub use clock::{Clock, Rng, RngExt, SystemClock, SystemRng, Timestamp};
-pub use ids::{AccountId, FlowId, LmsUserId, RequestId, ServiceName, SessionKey, SiteName, SourceId, Subject, TokenId};
+pub use ids::{
+    AccountId, EnrolmentId, FlowId, LmsUserId, RequestId, ServiceName, SessionKey, SiteName, SourceId, Subject, TokenId,
+};
 pub use origin::{Origin, OriginError, Scheme};
 pub use path::{CanonicalPath, MAX_PATH};
 pub use secret::{Password, Secret};

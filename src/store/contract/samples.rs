@@ -4,13 +4,13 @@ use crate::{
     accounts::{Account, Binding, BoundBy, LinkedBy, Method, State},
     flow::step::{Flow, Held, Pending, Stage},
     keys::Sealed,
-    mfa::enrolment::{EnrolmentProof, TotpEnrolment},
+    mfa::enrolment::{Enrolment, EnrolmentProof},
     sessions::{Identity, LmsHalf, Session, Who},
     store::Stores,
     tokens::{Device, Holder, TokenRecord},
     types::{
-        AccountId, Amr, ClientAddr, Clock, Door, Fact, FactorKind, FlowId, LmsUserId, RngExt, ServiceName, SessionKey,
-        SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
+        AccountId, Amr, ClientAddr, Clock, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, RngExt, ServiceName,
+        SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
     },
 };
 use std::{net::Ipv4Addr, time::Duration};
@@ -94,7 +94,7 @@ impl Samples {
             site: SiteName::new("campus"),
             who,
             lms: Some(LmsHalf { user: LmsUserId(7), seal_key: SystemRng.array(), log_user: None }),
-            facts: vec![Fact { factor: FactorKind::Totp, at: self.now }],
+            facts: vec![Fact { factor: FactorKind::Totp, at: self.now, enrolment: None }],
             auth_time: self.now,
             created: self.now,
             last_used: self.now,
@@ -102,6 +102,8 @@ impl Samples {
             client: self.client(),
             agent: "Firefox".into(),
             parent: None,
+            device: None,
+            no_setup: false,
         }
     }
 
@@ -123,6 +125,7 @@ impl Samples {
                 at: self.now,
             },
             facts: Vec::new(),
+            asks: Default::default(),
             stage: Stage::Challenge,
             errand: None,
             held: Held::Session {
@@ -156,7 +159,7 @@ impl Samples {
             device: Device { label: "Pixel 9".into(), address: "10.0.0.1".into() },
             issued: self.now,
             factor_at: Some(self.now),
-            amr: Amr::of_password_and(&[Fact { factor: FactorKind::Totp, at: self.now }]),
+            amr: Amr::of_password_and(&[Fact { factor: FactorKind::Totp, at: self.now, enrolment: None }]),
             unproven: None,
             last_used: self.now,
             expires: self.now.plus(Duration::from_secs(84 * 86_400)),
@@ -170,17 +173,22 @@ impl Samples {
         }
     }
 
-    pub fn totp(&self, account: &AccountId) -> TotpEnrolment {
-        TotpEnrolment {
-            id: SystemRng.hex(16),
+    pub fn totp(&self, account: &AccountId) -> Enrolment {
+        Enrolment {
+            id: EnrolmentId::new(SystemRng.hex(16)),
             account: account.clone(),
+            kind: FactorKind::Totp,
             label: "phone".into(),
             secret: Sealed::from_text("sealed-secret"),
-            last_step: 10,
+            detail: "{}".into(),
+            counter: 10,
+            handle: None,
             created: self.now,
+            last_used: None,
             site: SiteName::new("campus"),
             rule: "everybody".into(),
             proof: EnrolmentProof::AtSignIn,
+            suspended: false,
         }
     }
 }

@@ -12,6 +12,7 @@ mod accounts;
 mod audit;
 mod bindings;
 mod enrolments;
+mod known;
 mod ledger;
 mod local;
 mod methods;
