@@ -139,6 +139,28 @@ pub enum Event {
     RecoveryCodesReplaced {
         account: AccountId,
     },
+    /// A code is on its way to an address or number of the account.
+    CodeSent {
+        account: AccountId,
+        factor: FactorKind,
+        door: Door,
+    },
+    CodeNotSent {
+        account: AccountId,
+        factor: FactorKind,
+        reason: &'static str,
+    },
+    /// The reader of a mailed code said "this was not me".
+    SignInDisowned {
+        account: AccountId,
+    },
+    /// The source states another address than an e-mail factor was made for: it rests.
+    AddressOvertaken {
+        account: AccountId,
+    },
+    AddressConfirmed {
+        account: AccountId,
+    },
     FactorsReset {
         account: AccountId,
     },
@@ -299,6 +321,11 @@ impl Event {
             | Event::FactorRemoved { account, .. }
             | Event::FactorRenamed { account, .. }
             | Event::RecoveryCodesReplaced { account }
+            | Event::CodeSent { account, .. }
+            | Event::CodeNotSent { account, .. }
+            | Event::SignInDisowned { account }
+            | Event::AddressOvertaken { account }
+            | Event::AddressConfirmed { account }
             | Event::FactorsReset { account }
             | Event::EnrolmentCodeIssued { account }
             | Event::EnrolmentCodeRefused { account }

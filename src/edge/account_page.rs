@@ -14,6 +14,7 @@ use crate::{
     lms::moodle::params::Params,
     pages::{View, WayLine},
     sessions::{Session, cookie},
+    types::{EnrolmentId, FactorKind},
 };
 
 pub(super) const ACCOUNT: &str = "/vestibule/account";
@@ -65,6 +66,12 @@ impl Gate {
             "link" => Wish::Link,
             "unlink" => Wish::Unlink(field("method")),
             "primary" => Wish::MakePrimary(field("method")),
+            "confirm-address" => Wish::ConfirmAddress(EnrolmentId::new(field("factor"))),
+            "recovery-codes" => Wish::NewRecoveryCodes,
+            "add-factor" => match FactorKind::parse(&field("kind")) {
+                Some(kind) => Wish::AddFactor(kind),
+                None => return self.error(incoming, 400),
+            },
             _ => return self.error(incoming, 400),
         };
         let caller = self.caller(incoming);

@@ -144,7 +144,10 @@ impl Gate {
                     Problem::ClockFast(_) | Problem::ClockSlow(_) => {
                         "Wrong code: your phone's clock is not right. Let it set its time automatically."
                     }
+                    Problem::CodeTooSoon => "A code went out a moment ago. Wait a minute.",
+                    Problem::CodesUsedUp | Problem::CodeNotSent => "No code could be sent. Use another way.",
                     Problem::WrongCode
+                    | Problem::NoAddress
                     | Problem::Incomplete
                     | Problem::WrongPassword
                     | Problem::Unavailable

@@ -335,13 +335,18 @@ fn calls_target(incoming: &Incoming) -> String {
     if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
 }
 
+/// Where an address or number is proven.
+pub const ADDRESS: &str = "/vestibule/address";
+
 /// Where a flow's next question is.
 pub fn stage_path(stage: &Stage) -> &'static str {
     match stage {
         Stage::Challenge => "/vestibule/challenge",
         Stage::HelpDesk => "/vestibule/help-desk",
         Stage::Enrol { .. } => "/vestibule/enrol",
+        Stage::ProveAddress { .. } => ADDRESS,
         Stage::Codes { .. } => "/vestibule/recovery-codes",
+        Stage::CodesLow { .. } => "/vestibule/codes-low",
         Stage::LmsPassword => "/vestibule/lms-password",
         Stage::Permit => "/vestibule/permit",
         Stage::SecondSource => "/vestibule/second-source",

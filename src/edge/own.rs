@@ -5,9 +5,10 @@
 
 use super::{
     account_page::ACCOUNT,
-    browser::stage_path,
+    browser::{ADDRESS, stage_path},
     elsewhere::{CALLBACK, WITH},
     gate::{Act, Gate, House, Reading, Refusal},
+    mailed_page::MAILED,
     reply::{self, Reply},
     request::Incoming,
     rescue,
@@ -20,7 +21,7 @@ use crate::{
     lms::moodle::params::{BodyParams, Params},
     pages::{Typed, View},
     sessions::cookie,
-    types::{FactorKind, FlowId, Password, SourceId},
+    types::{Door, FactorKind, FlowId, Password, SourceId},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -56,6 +57,7 @@ impl Gate {
                 let name = path.strip_prefix(CALLBACK).unwrap_or_default();
                 Ok(Act::Reply(self.come_back(house, incoming, name).await))
             }
+            (path, _) if get && path.starts_with(MAILED) => Ok(Act::Reply(self.mailed_page(house, incoming).await)),
             _ if get => Ok(Act::Reply(self.flow_page(house, incoming).await)),
             _ => Ok(Act::Reply(self.error(incoming, 405))),
         }
@@ -104,9 +106,9 @@ impl Gate {
         let csrf = self.csrf(id);
         let status = if error.is_some() { 422 } else { 200 };
         let (own_path, view) = match asked {
-            Asked::Challenge { factors } => {
+            Asked::Challenge { factors, sent } => {
                 let current = wanted_factor(incoming, &factors);
-                let view = View::Challenge { factors, current, error, csrf, account };
+                let view = View::Challenge { factors, current, sent, error, csrf, account };
                 ("/vestibule/challenge", view)
             }
             Asked::HelpDesk => ("/vestibule/help-desk", View::HelpDesk { error, csrf }),
@@ -117,13 +119,17 @@ impl Gate {
                 }
                 ("/vestibule/recovery-codes", View::Codes { codes, csrf })
             }
+            Asked::Address { kind, to, open, live } => {
+                (ADDRESS, View::Address { kind, to, open, live, error, csrf, account })
+            }
+            Asked::CodesLow { left } => ("/vestibule/codes-low", View::CodesLow { left, csrf }),
             Asked::LmsPassword => {
                 let typed = account.unwrap_or_default();
                 (stage_path(&Stage::LmsPassword), View::LmsPassword { error, csrf, username: typed })
             }
-            Asked::Permit { factors, named } => {
+            Asked::Permit { factors, sent, named } => {
                 let current = wanted_factor(incoming, &factors);
-                (stage_path(&Stage::Permit), View::Permit { factors, current, named, error, csrf, account })
+                (stage_path(&Stage::Permit), View::Permit { factors, current, sent, named, error, csrf, account })
             }
             Asked::SecondSource { passwords, buttons } => {
                 (SECOND_SOURCE, View::SecondSource { passwords, buttons, typed, error, csrf, account })
@@ -147,7 +153,10 @@ impl Gate {
 
     pub(super) async fn own_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
         let path = incoming.target.path.decoded();
-        if !is_flow_path(path) && !matches!(path, "/vestibule/cancel" | SIGN_IN | WITH | ACCOUNT) {
+        if !is_flow_path(path)
+            && !matches!(path, "/vestibule/cancel" | SIGN_IN | WITH | ACCOUNT)
+            && !path.starts_with(MAILED)
+        {
             return self.error(incoming, 404);
         }
         // Attacks D6, D7, J5: only a form of our own page, on this origin, may answer for the flow.
@@ -167,6 +176,9 @@ impl Gate {
         if path == ACCOUNT {
             return self.account_post(house, incoming, &params).await;
         }
+        if path.starts_with(MAILED) {
+            return self.mailed_post(house, incoming, &params).await;
+        }
         let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
         let field = |name: &str| params.text(name).ok().flatten().unwrap_or_default().to_owned();
         if !keys::same(field("csrf").as_bytes(), self.csrf(&id).as_bytes()) {
@@ -175,6 +187,18 @@ impl Gate {
         let (desk, hall, caller) = (&self.desk, &house.hall, self.caller(incoming));
         let code = field("code");
         let answered = match path {
+            "/vestibule/challenge" | "/vestibule/permit" if field("act") == "send" => {
+                match FactorKind::parse(&field("factor")) {
+                    Some(kind) => flow::send_code(desk, hall, &caller, (&id, Door::Browser), kind).await,
+                    None => return self.error(incoming, 400),
+                }
+            }
+            ADDRESS if field("act") == "send" => {
+                let to = params.text("to").ok().flatten();
+                self.send_to_address(house, &caller, &id, to).await
+            }
+            ADDRESS => flow::prove_address(desk, hall, &caller, &id, &code).await,
+            "/vestibule/codes-low" => flow::keep_codes(desk, hall, &caller, &id).await,
             "/vestibule/challenge" => match FactorKind::parse(&field("factor")) {
                 Some(kind) => flow::answer(desk, hall, &caller, &id, kind, &code).await,
                 None => return self.error(incoming, 400),
@@ -231,6 +255,7 @@ impl Gate {
             }
             Ok(Answered::Ended(why)) => self.over(house, incoming, why).await,
             Ok(Answered::Next(stage)) => reply::see_other(stage_path(&stage)),
+            Ok(Answered::CodeSent(stage, kind)) => reply::see_other(&format!("{}?factor={kind}", stage_path(&stage))),
             Ok(Answered::Elsewhere(id, stage)) => {
                 let mut answer = reply::see_other(stage_path(&stage));
                 reply::add_cookie(&mut answer, &cookie::set(cookie::FLOW, id.expose()));
@@ -271,6 +296,8 @@ impl Gate {
                     Asked::Challenge { .. } => stage_path(&Stage::Challenge),
                     Asked::HelpDesk => stage_path(&Stage::HelpDesk),
                     Asked::Device { .. } => "/vestibule/enrol",
+                    Asked::Address { .. } => ADDRESS,
+                    Asked::CodesLow { .. } => "/vestibule/codes-low",
                     Asked::Codes { .. } => "/vestibule/recovery-codes",
                     Asked::LmsPassword => stage_path(&Stage::LmsPassword),
                     Asked::Permit { .. } => stage_path(&Stage::Permit),
@@ -298,12 +325,12 @@ impl Gate {
     }
 
     /// The flow's own form token: no other flow's page can post for it.
-    fn csrf(&self, id: &FlowId) -> String {
+    pub(super) fn csrf(&self, id: &FlowId) -> String {
         self.desk.ring.load().digest("csrf", id.expose().as_bytes())
     }
 }
 
-fn flow_of(incoming: &Incoming) -> Option<FlowId> {
+pub(super) fn flow_of(incoming: &Incoming) -> Option<FlowId> {
     incoming.cookie(cookie::FLOW).and_then(FlowId::parse)
 }
 
@@ -317,6 +344,8 @@ fn is_flow_path(path: &str) -> bool {
             | "/vestibule/recovery-codes.txt"
             | "/vestibule/lms-password"
             | "/vestibule/permit"
+            | ADDRESS
+            | "/vestibule/codes-low"
             | SECOND_SOURCE
             | JOIN
             | "/vestibule/offer"

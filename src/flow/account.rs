@@ -56,6 +56,7 @@ pub enum Wish {
     RemoveFactor(EnrolmentId),
     RenameFactor(EnrolmentId, String),
     NewRecoveryCodes,
+    ConfirmAddress(EnrolmentId),
 }
 
 /// `None`: the session is not this account's any more, or nobody's.
@@ -103,6 +104,7 @@ pub async fn begin_action(
         }),
         Wish::AddFactor(kind) => Some(Action::AddFactor { kind: *kind }).filter(|_| desk.policy.offers(*kind)),
         Wish::RemoveFactor(id) => Some(Action::RemoveFactor { id: id.clone() }),
+        Wish::ConfirmAddress(id) => Some(Action::ConfirmAddress { id: id.clone() }),
         Wish::RenameFactor(id, label) => Some(Action::RenameFactor { id: id.clone(), label: label.clone() }),
         Wish::NewRecoveryCodes => Some(Action::NewRecoveryCodes).filter(|_| desk.policy.offers(FactorKind::Recovery)),
     };
@@ -131,7 +133,7 @@ async fn permission(
     resolved: Resolved,
     action: Option<&Action>,
 ) -> Result<Permission, FlowError> {
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint(hall, Door::Browser, client, &resolved, &enrolments).await?;
     let need = action.map_or(ENOUGH, |action| strength(desk, action, &enrolments));
     Ok(desk.policy.permit(resolved, &enrolments, Vec::new(), &stand.case(), need))
@@ -169,7 +171,8 @@ pub(super) fn may(hall: &Hall, methods: &[Method], action: &Action, current: Opt
         | Action::AddFactor { .. }
         | Action::RemoveFactor { .. }
         | Action::RenameFactor { .. }
-        | Action::NewRecoveryCodes => true,
+        | Action::NewRecoveryCodes
+        | Action::ConfirmAddress { .. } => true,
         Action::Unlink { source, subject } => {
             find(source, subject).is_some_and(|method| may_unlink(hall, methods, method, current))
         }

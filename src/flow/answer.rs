@@ -9,9 +9,10 @@ use super::{
     link::{choices, sides},
     lms_half::Half,
     offer::may_create,
-    permit::{is_held_here, need, permission},
+    permit::{host, is_held_here, need, permission},
+    sent::{SentTo, judge_sent, sent_codes},
     sign_in::{Finished, finish},
-    step::{Action, Errand, Flow, Stage},
+    step::{Action, Asks, Errand, Flow, Stage},
 };
 use crate::{
     accounts::{Resolved, resume},
@@ -19,9 +20,13 @@ use crate::{
     limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, Enrolments, sealed_place},
-        factors::{recovery, totp},
+        factors::{
+            mailed::{self, destination::masked},
+            recovery, totp,
+        },
         policy::{Decision, Permission, Satisfied},
     },
+    outbound::mail::Message,
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
 };
 use std::time::Duration;
@@ -30,6 +35,7 @@ use std::time::Duration;
 pub enum Asked {
     Challenge {
         factors: Vec<FactorKind>,
+        sent: Vec<SentTo>,
     },
     HelpDesk,
     Device {
@@ -43,7 +49,20 @@ pub enum Asked {
     /// A factor, for the named action alone.
     Permit {
         factors: Vec<FactorKind>,
+        sent: Vec<SentTo>,
         named: Named,
+    },
+    /// An address or number, by the code that is sent there.
+    Address {
+        kind: FactorKind,
+        /// Masked, where it is the source's.
+        to: Option<String>,
+        /// Its owner names it.
+        open: bool,
+        live: bool,
+    },
+    CodesLow {
+        left: u32,
     },
     /// Another source that is to be linked.
     SecondSource {
@@ -80,6 +99,8 @@ pub enum Answered {
     Acted,
     /// The browser is sent to another source.
     Away(Away),
+    /// A code is on its way; it is asked for at this stage.
+    CodeSent(Stage, FactorKind),
 }
 
 /// The flow of this site and door, if it is still good.
@@ -108,10 +129,13 @@ pub async fn ask(
     let name = resolved.account().username.clone();
     let asked = match flow.stage {
         Stage::Challenge => {
-            let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+            let enrolments = desk.enrolments_of(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
-            match desk.policy.decide(resolved, &enrolments, flow.facts, &stand.case()) {
-                Decision::Challenge(_, factors) => Asked::Challenge { factors },
+            match desk.policy.decide(resolved, &enrolments, flow.facts.clone(), &stand.case()) {
+                Decision::Challenge(_, factors) => {
+                    let sent = sent_codes(desk, &flow, &enrolments, &factors).await?;
+                    Asked::Challenge { factors, sent }
+                }
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
             }
@@ -124,12 +148,22 @@ pub async fn ask(
             let uri = totp::otpauth_uri(issuer, label, &bytes, desk.settings.mfa.totp()).expose().clone();
             Asked::Device { secret, uri }
         }
+        Stage::ProveAddress { kind, to, .. } => {
+            let open = flow.errand.is_some();
+            let live = flow.asks.sent.is_some_and(|live| live.is_good(desk.now()));
+            let to = to.map(|to| if open { to } else { masked(&to) });
+            Asked::Address { kind, to, open, live }
+        }
         Stage::Codes { codes } => Asked::Codes { codes },
+        Stage::CodesLow { left } => Asked::CodesLow { left },
         Stage::LmsPassword => Asked::LmsPassword,
         Stage::Permit => {
-            let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+            let enrolments = desk.enrolments_of(&flow.pending.account).await?;
             match (permission(desk, &flow).await?, named(hall, &flow, &enrolments)) {
-                (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, named },
+                (Some(Permission::Ask(factors)), Some(named)) => {
+                    let sent = sent_codes(desk, &flow, &enrolments, &factors).await?;
+                    Asked::Permit { factors, sent, named }
+                }
                 (_, _) => return Ok(None),
             }
         }
@@ -159,6 +193,9 @@ fn named(hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
             Named::RenameFactor(enrolments.find(id)?.label.clone())
         }
         Errand::Act { action: Action::NewRecoveryCodes, .. } => Named::NewRecoveryCodes,
+        Errand::Act { action: Action::ConfirmAddress { id }, .. } => {
+            Named::ConfirmAddress(enrolments.find(id)?.label.clone())
+        }
         // With the name there: what is being given way is that one person's sign-in.
         Errand::Adopt { second, .. } => Named::Adopt(match sides(hall, second) {
             (label, Some(name)) => format!("{label}: {name}"),
@@ -228,13 +265,14 @@ pub(super) async fn check(
     let account = &flow.pending.account;
     let refused = |reason| Event::FactorRefused { account: account.clone(), factor: kind, door: flow.door, reason };
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Checked::Gone) };
-    let enrolments = desk.enrolments.enrolments(account).await?;
+    let enrolments = desk.enrolments_of(account).await?;
     match askable(desk, flow, resolved, &enrolments).await? {
         Some(factors) if factors.contains(&kind) => {}
         Some(_) => return uncounted(desk, flow, Problem::Incomplete).await,
         None => return Ok(Checked::Gone),
     }
-    if !complete(kind, code) {
+    let unsent = matches!(kind, FactorKind::Email | FactorKind::Sms) && flow.asks.sent.is_none();
+    if !complete(kind, code) || unsent {
         return uncounted(desk, flow, Problem::Incomplete).await;
     }
     let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
@@ -253,9 +291,13 @@ pub(super) async fn check(
             let event = Event::FactorAccepted { account: account.clone(), factor: kind, door: flow.door };
             desk.record(hall, caller, event);
             desk.metrics.factor_answer(kind, "accepted");
-            if kind == FactorKind::Recovery && enrolments.recovery_left <= 4 {
+            if kind == FactorKind::Recovery {
                 let left = enrolments.recovery_left.saturating_sub(1);
-                desk.record(hall, caller, Event::RecoveryCodesLow { account: account.clone(), left });
+                if left <= FEW {
+                    desk.record(hall, caller, Event::RecoveryCodesLow { account: account.clone(), left });
+                }
+                let message = Message::RecoveryCodeUsed { site: host(hall), left: left as usize };
+                desk.tell(caller, resolved.account(), message).await;
             }
             Ok(Checked::Right(Fact { factor: kind, at: desk.now(), enrolment }))
         }
@@ -288,7 +330,7 @@ pub(super) fn clock(fast: i64) -> Problem {
 }
 
 /// The factors that the flow asks for now; `None`: for none.
-async fn askable(
+pub(super) async fn askable(
     desk: &Desk,
     flow: &Flow,
     resolved: Resolved,
@@ -342,7 +384,12 @@ async fn judge(
 ) -> Result<Judged, FlowError> {
     match kind {
         FactorKind::Totp => judge_totp(desk, flow, resolved, code, enrolments).await,
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms => Ok(Judged::Wrong),
+        FactorKind::Email | FactorKind::Sms => {
+            let Some(typed) = mailed::code::canonical(code) else { return Ok(Judged::Wrong) };
+            let enrolment = judge_sent(desk, flow, enrolments, kind, &typed).await?;
+            Ok(enrolment.map_or(Judged::Wrong, |id| Judged::Right(Some(id))))
+        }
+        FactorKind::Webauthn => Ok(Judged::Wrong),
         FactorKind::Recovery => {
             let Some(canonical) = recovery::canonical(code) else { return Ok(Judged::Wrong) };
             let digest = recovery::digest(&desk.ring(), &flow.pending.account, &canonical);
@@ -388,6 +435,9 @@ async fn judge_totp(
     Ok(judged)
 }
 
+/// So many recovery codes left, or fewer, are too few: their owner is told on the way in.
+const FEW: u32 = 3;
+
 /// Longer than any hinted code could still come into the window.
 const HINT_LASTS: Duration = Duration::from_secs(900);
 
@@ -395,16 +445,32 @@ const HINT_LASTS: Duration = Duration::from_secs(900);
 pub(super) fn complete(kind: FactorKind, code: &str) -> bool {
     match kind {
         FactorKind::Totp => (6..=8).contains(&code.chars().filter(char::is_ascii_digit).count()),
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms => !code.is_empty(),
+        FactorKind::Email | FactorKind::Sms => mailed::code::canonical(code).is_some(),
+        FactorKind::Webauthn => !code.is_empty(),
         FactorKind::Recovery => recovery::canonical(code).is_some(),
     }
 }
 
 /// A right answer: is it enough now?
-async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact: Fact) -> Result<Answered, FlowError> {
+pub(super) async fn advance(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    mut flow: Flow,
+    fact: Fact,
+) -> Result<Answered, FlowError> {
+    let by_code = fact.factor == FactorKind::Recovery;
     flow.facts.push(fact);
+    flow.asks = Asks::default();
     match decide(desk, &flow).await? {
-        Some(Decision::Satisfied(satisfied)) => done(desk, hall, caller, &flow.id, satisfied).await,
+        Some(Decision::Satisfied(satisfied)) => {
+            let left = desk.enrolments.enrolments(&flow.pending.account).await?.recovery_left;
+            if by_code && left <= FEW {
+                flow.stage = Stage::CodesLow { left };
+                return next(desk, flow).await;
+            }
+            done(desk, hall, caller, &flow.id, satisfied).await
+        }
         Some(Decision::Challenge(..)) => {
             flow.stage = Stage::Challenge;
             next(desk, flow).await
@@ -444,7 +510,7 @@ pub(super) async fn next(desk: &Desk, flow: Flow) -> Result<Answered, FlowError>
 
 pub(super) async fn decide(desk: &Desk, flow: &Flow) -> Result<Option<Decision>, FlowError> {
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
     Ok(Some(desk.policy.decide(resolved, &enrolments, flow.facts.clone(), &stand.case())))
 }

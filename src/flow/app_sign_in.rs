@@ -8,8 +8,9 @@ use super::{
     answer::{Checked, check, decide, drop_flow, load},
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     lms_half::{Half, Opened, first_half, second_half},
+    sent::note_addresses,
     sign_in::note_basis,
-    step::Stage,
+    step::{Asks, Stage},
 };
 use crate::{
     audit::Event,
@@ -109,7 +110,8 @@ async fn judged(
     if hall.site.app.mfa == AppMfa::Off {
         return mint(desk, hall, caller, Policy::app_switched_off(resolved), half).await;
     }
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    note_addresses(desk, hall, caller, resolved.account()).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint(hall, Door::App, caller.client, &resolved, &enrolments).await?;
     match desk.policy.decide(resolved, &enrolments, Vec::new(), &stand.case()) {
         Decision::Satisfied(satisfied) => mint(desk, hall, caller, satisfied, half).await,
@@ -146,6 +148,7 @@ pub async fn verify(
         Checked::Gone => return over(desk, hall, id).await,
     };
     flow.facts.push(fact);
+    flow.asks = Asks::default();
     match decide(desk, &flow).await? {
         Some(Decision::Satisfied(satisfied)) => match desk.flows.take(id).await? {
             Some(taken) => {

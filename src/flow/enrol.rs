@@ -3,6 +3,7 @@
 
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
+    address::beside_device,
     answer::{Checked, clock, complete, decide, done, drop_flow, ended, load, minutes, next, wrong},
     factors::{fresh_codes, label},
     permit::{host, is_held_here, permission},
@@ -115,8 +116,11 @@ pub async fn confirm_device(
     flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now(), enrolment: Some(enrolment.id.clone()) });
     let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
     desk.record(hall, caller, event);
-    let message = Message::FactorEnrolled { site: host(hall), factor: FactorKind::Totp };
-    desk.tell(caller, resolved.account(), message).await;
+    let message = Message::FirstEnrolment { site: host(hall), factor: FactorKind::Totp };
+    desk.tell_everywhere(caller, resolved.account(), message).await?;
+    if let Some(address) = flow.asks.proven.take() {
+        beside_device(desk, hall, caller, resolved.account(), (&address, enrolment.rule.clone())).await?;
+    }
     next(desk, flow).await
 }
 
@@ -193,7 +197,7 @@ fn enrolment(
 }
 
 /// What was given because there was no factor to ask for ends with the first one: the reason is gone (design §2).
-async fn end_unproven(desk: &Desk, caller: &Caller, account: &AccountId) -> Result<(), FlowError> {
+pub(super) async fn end_unproven(desk: &Desk, caller: &Caller, account: &AccountId) -> Result<(), FlowError> {
     for token in desk.ledger.of_account(account).await? {
         let by_lack = matches!(token.unproven, Some(Unproven::Stage | Unproven::Grace));
         if by_lack && token.revoked.is_none() {
@@ -215,7 +219,7 @@ pub async fn keep_codes(desk: &Desk, hall: &Hall, caller: &Caller, id: &FlowId) 
     let Some(flow) = load(desk, hall, id, Door::Browser).await? else {
         return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
     };
-    if !matches!(flow.stage, Stage::Codes { .. }) {
+    if !matches!(flow.stage, Stage::Codes { .. } | Stage::CodesLow { .. }) {
         return Ok(Answered::Next(flow.stage));
     }
     if matches!(flow.errand, Some(Errand::Act { .. })) {

@@ -4,6 +4,7 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall,
     answer::next,
+    permit::host,
     sign_in::enrol_stage,
     step::{Flow, Stage},
 };
@@ -16,6 +17,7 @@ use crate::{
         factors::recovery,
         policy::Permitted,
     },
+    outbound::mail::Message,
     sessions::cookie,
     types::{AccountId, EnrolmentId, Fact, FactorKind},
 };
@@ -44,7 +46,8 @@ pub(super) async fn begin_adding(
     };
     flow.stage = match kind {
         FactorKind::Totp => enrol_stage(desk, proof, rule),
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms | FactorKind::Recovery => {
+        FactorKind::Email | FactorKind::Sms => Stage::ProveAddress { kind, to: None, proof, rule },
+        FactorKind::Webauthn | FactorKind::Recovery => {
             return Ok(Answered::Ended(EndedWhy::Expired));
         }
     };
@@ -75,6 +78,8 @@ pub(super) async fn remove_factor(
     }
     let event = Event::FactorRemoved { account: account.id.clone(), factor: enrolment.kind };
     desk.record(hall, caller, event);
+    let message = Message::FactorRemoved { site: host(hall), factor: enrolment.kind, label: enrolment.label.clone() };
+    desk.tell(caller, account, message).await;
     end_proven_by(desk, Some(caller), account, id).await?;
     if enrolments.all.len() == 1 {
         // Whoever has the password now must not be the one who enrols anew (attack J3).
@@ -112,7 +117,10 @@ pub(super) async fn rename_factor(
     let account = permitted.resolved().account();
     let enrolments = desk.enrolments.enrolments(&account.id).await?;
     let Some(enrolment) = enrolments.find(id) else { return Ok(Answered::Acted) };
-    if desk.enrolments.rename(&account.id, id, &label(typed, &enrolment.label)).await? {
+    let (from, to) = (enrolment.label.clone(), label(typed, &enrolment.label));
+    if desk.enrolments.rename(&account.id, id, &to).await? {
+        let message = Message::FactorRenamed { site: host(hall), factor: enrolment.kind, from, to };
+        desk.tell(caller, account, message).await;
         let event = Event::FactorRenamed { account: account.id.clone(), factor: enrolment.kind };
         desk.record(hall, caller, event);
     }
@@ -140,6 +148,7 @@ pub(super) async fn new_recovery_codes(
     let (codes, digests) = fresh_codes(desk, &account.id);
     desk.enrolments.replace_recovery(&account.id, &digests).await?;
     desk.record(hall, caller, Event::RecoveryCodesReplaced { account: account.id.clone() });
+    desk.tell(caller, account, Message::RecoveryCodesMade { site: host(hall) }).await;
     let stage = Stage::Codes { codes };
     let flow = Flow { id: super::begin::new_flow_id(desk.rng.as_ref()), version: 0, stage: stage.clone(), ..taken };
     super::begin::open(desk, hall, &flow).await?;

@@ -5,6 +5,7 @@
 //! pages and edge put it into HTTP.
 
 mod account;
+mod address;
 mod answer;
 mod app_sign_in;
 mod begin;
@@ -15,10 +16,12 @@ mod factors;
 mod leavers;
 mod link;
 mod lms_half;
+mod mailed_link;
 mod offer;
 mod permit;
 mod pins;
 mod prove;
+mod sent;
 mod sign_in;
 mod sign_out;
 mod standpoint;
@@ -26,6 +29,7 @@ pub mod step;
 mod told;
 
 pub use account::{Sheet, Way, Wish, begin_action, sheet};
+pub use address::{name_address, prove_address};
 pub use answer::{Answered, Asked, answer, ask, cancel};
 pub use app_sign_in::{AppAnswer, AppTokens, app_sign_in, verify};
 pub use desk::{Caller, Desk, FlowError, Hall, Settings};
@@ -33,10 +37,12 @@ pub use elsewhere::{Arrived, Away, arrive, depart};
 pub use enrol::{confirm_device, confirm_help_desk, keep_codes};
 pub use leavers::{Leavers, Welcome, ask as ask_standing, vouching};
 pub use link::{Choice, SecondSource, join, second_source};
+pub use mailed_link::{Seen, disown, look, pass};
 pub use offer::{adopt, create_beside};
 pub use permit::permit;
 pub use pins::{owners, selection};
 pub use prove::prove_lms_password;
+pub use sent::{SentTo, send_code};
 pub use sign_in::{Refused, SignIn, SignedIn, sign_in};
 pub use sign_out::{reap, sign_out};
 pub use told::{EndedWhy, Named, Problem};

@@ -225,7 +225,7 @@ pub(super) async fn adopted(
         return Ok(Answered::Ended(EndedWhy::LinkTaken));
     }
     let (resolved, facts) = permitted.into_parts();
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
     let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await;
     let stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;

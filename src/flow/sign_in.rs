@@ -5,6 +5,7 @@ use super::{
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     lms_half::{Half, Opened, first_half, second_half},
     offer::offer,
+    sent::note_addresses,
     step::{Flow, Stage},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         self, Issued,
         cookie::{self, Jar},
     },
-    types::{Door, FlowId, Secret},
+    types::{Door, FactorKind, FlowId, Secret},
 };
 use std::time::Instant;
 
@@ -176,7 +177,9 @@ pub(super) async fn go_on(
     half: Half,
     wanted: Option<String>,
 ) -> Result<Option<SignIn>, FlowError> {
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
+    let noted = note_addresses(desk, hall, caller, resolved.account()).await;
+    noted.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
     let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await;
     let stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
@@ -190,11 +193,20 @@ pub(super) async fn go_on(
         }
         Decision::Challenge(resolved, _) => (resolved, Stage::Challenge),
         Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => (resolved, enrol_stage(desk, proof, rule)),
-        Decision::Enrol(
-            resolved,
-            EnrolmentProof::AfterEmailCode | EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported,
-            _,
-        ) => (resolved, Stage::HelpDesk),
+        Decision::Enrol(resolved, proof @ EnrolmentProof::AfterEmailCode, rule) => {
+            // What the source has said before this flow; who proves the mailbox alone goes to the help desk.
+            let by_mail = desk.password_came_by_mail(&resolved.account().id).await;
+            let by_mail = by_mail.inspect_err(|_| hall.give_back(half.held.clone()))?;
+            let to = resolved.account().email.clone().filter(|_| !by_mail && desk.mailer.is_on());
+            let stage = match to {
+                to @ Some(_) => Stage::ProveAddress { kind: FactorKind::Email, to, proof, rule },
+                None => Stage::HelpDesk,
+            };
+            (resolved, stage)
+        }
+        Decision::Enrol(resolved, EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported, _) => {
+            (resolved, Stage::HelpDesk)
+        }
     };
     let flow = Flow {
         wanted: wanted.unwrap_or_default(),

@@ -2,6 +2,7 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
+use crate::mfa::factors::mailed::Live;
 use crate::types::{
     AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId,
     Subject, Timestamp, Unavailable,
@@ -20,8 +21,13 @@ pub enum Stage {
     HelpDesk,
     /// A first device is being enrolled; the secret (base32) has not been confirmed yet.
     Enrol { secret: String, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
+    /// A code is sent to an address or number, which proves it: one that the source states, before a first
+    /// enrolment, or one that its owner names and adds.
+    ProveAddress { kind: FactorKind, to: Option<String>, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
     /// The recovery codes are being shown, once.
     Codes { codes: Vec<String> },
+    /// One of the last recovery codes was used: so many are left.
+    CodesLow { left: u32 },
     /// Everything was answered, and the LMS has had an account of that name before: its password is asked, once.
     LmsPassword,
     /// A factor is being asked for the flow's errand. What was answered for signing in, or in another flow, is not
@@ -60,6 +66,10 @@ pub enum Action {
         label: String,
     },
     NewRecoveryCodes,
+    /// The address of an e-mail factor, which its source has changed.
+    ConfirmAddress {
+        id: EnrolmentId,
+    },
 }
 
 /// What a flow is for, where it is not for signing in alone.
@@ -75,7 +85,14 @@ pub enum Errand {
 /// A factor's own side of being asked. Void with the flow.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Asks {}
+pub struct Asks {
+    /// The one live code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Live>,
+    /// An address that was proven before a first enrolment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven: Option<String>,
+}
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Flow {

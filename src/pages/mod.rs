@@ -21,7 +21,7 @@ mod view;
 
 pub use crate::language::Lang;
 pub use assets::Asset;
-pub use view::{Button, Choice, EndedWhy, Frame, Named, Problem, SignInProblem, Typed, View, WayLine};
+pub use view::{Button, Choice, EndedWhy, Frame, Named, Problem, SentTo, SignInProblem, Typed, View, WayLine};
 
 use crate::{
     language::{LocaleError, Texts},
@@ -42,6 +42,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("join.html", include_str!("templates/join.html")),
     ("offer.html", include_str!("templates/offer.html")),
     ("away.html", include_str!("templates/away.html")),
+    ("send.html", include_str!("templates/send.html")),
+    ("address.html", include_str!("templates/address.html")),
+    ("codes-low.html", include_str!("templates/codes-low.html")),
+    ("mailed-link.html", include_str!("templates/mailed-link.html")),
     ("challenge.html", include_str!("templates/challenge.html")),
     ("help-desk.html", include_str!("templates/help-desk.html")),
     ("sign-in.html", include_str!("templates/sign-in.html")),
@@ -135,13 +139,15 @@ impl Pages {
 /// A view's template and what it is given.
 fn page(view: &View) -> (&'static str, Value) {
     match view {
-        View::Challenge { factors, current, error, csrf, account } => {
+        View::Challenge { factors, current, sent, error, csrf, account } => {
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let account = account.as_deref();
             let factor = current.as_str();
             let minutes = error.map_or(0, Problem::minutes);
-            ("challenge.html", context! { factor, others, problem, minutes, csrf => csrf.as_str(), account })
+            let csrf = csrf.as_str();
+            let values = context! { factor, others, problem, minutes, csrf, account };
+            ("challenge.html", context! { ..values, ..sending(*current, sent) })
         }
         View::HelpDesk { error, csrf } => {
             let problem = error.map(|problem| problem.key(Asked::HelpDesk));
@@ -157,6 +163,18 @@ fn page(view: &View) -> (&'static str, Value) {
             ("enrol.html", context! { groups => in_fours(secret), uri, qr, problem, minutes, csrf, account })
         }
         View::Codes { codes, csrf } => ("codes.html", context! { codes => codes.clone(), csrf => csrf.as_str() }),
+        View::Address { kind, to, open, live, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::Factor(*kind)));
+            let (factor, to, csrf, account) = (kind.as_str(), to.as_deref(), csrf.as_str(), account.as_deref());
+            ("address.html", context! { factor, to, open, live, problem, csrf, account })
+        }
+        View::CodesLow { left, csrf } => ("codes-low.html", context! { left, csrf => csrf.as_str() }),
+        View::MailedLink { when, address, browser, csrf } => {
+            let (when, address, browser) = (when.as_str(), address.as_str(), browser.as_str());
+            ("mailed-link.html", context! { when, address, browser, csrf => csrf.as_deref() })
+        }
+        View::Disowned => message("disowned", "disowned-text", After::Start),
+        View::MailedLinkOld => message("mailed-old", "mailed-old-text", After::SignIn),
         View::SignIn { problem, username, buttons, guest } => {
             let buttons: Vec<Value> = buttons
                 .iter()
@@ -174,7 +192,7 @@ fn page(view: &View) -> (&'static str, Value) {
             let ways: Vec<Value> = ways.iter().map(way).collect();
             ("account.html", context! { account => account.as_deref(), ways, more, has_factor, csrf => csrf.as_str() })
         }
-        View::Permit { factors, current, named, error, csrf, account } => {
+        View::Permit { factors, current, sent, named, error, csrf, account } => {
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let (what, source) = match named {
@@ -185,12 +203,14 @@ fn page(view: &View) -> (&'static str, Value) {
                 Named::RemoveFactor(label) => ("permit-remove", label.as_str()),
                 Named::RenameFactor(label) => ("permit-rename", label.as_str()),
                 Named::NewRecoveryCodes => ("permit-codes", ""),
+                Named::ConfirmAddress(label) => ("permit-confirm-address", label.as_str()),
                 Named::Adopt(source) => ("permit-adopt", source.as_str()),
             };
             let (csrf, account, factor) = (csrf.as_str(), account.as_deref(), current.as_str());
             let signed_in = !matches!(named, Named::Adopt(_));
             let minutes = error.map_or(0, Problem::minutes);
-            ("permit.html", context! { factor, others, problem, minutes, what, source, csrf, account, signed_in })
+            let values = context! { factor, others, problem, minutes, what, source, csrf, account, signed_in };
+            ("permit.html", context! { ..values, ..sending(*current, sent) })
         }
         View::SecondSource { passwords, buttons, typed, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::SignIn));
@@ -251,6 +271,13 @@ fn add_key(kind: FactorKind) -> &'static str {
         FactorKind::Sms => "permit-add-sms",
         FactorKind::Recovery => "permit-codes",
     }
+}
+
+/// What the page of a factor says whose code is sent; of others, that it is not.
+fn sending(current: FactorKind, sent: &[SentTo]) -> Value {
+    let sends = matches!(current, FactorKind::Email | FactorKind::Sms);
+    let of = sent.iter().find(|sent| sent.factor == current);
+    context! { sends, live => of.is_some_and(|of| of.live), to => of.map(|of| of.to.as_str()) }
 }
 
 fn way(line: &WayLine) -> Value {

@@ -3,7 +3,7 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Button, Choice, Frame, Lang, Named, Pages, Problem, SignInProblem, TEMPLATES, Typed, View, WayLine,
+    Button, Choice, Frame, Lang, Named, Pages, Problem, SentTo, SignInProblem, TEMPLATES, Typed, View, WayLine,
     language::tests::keys,
     view::{Asked, EndedWhy, STATUSES, error_keys},
 };
@@ -16,6 +16,12 @@ fn frame(site: &str) -> Frame {
     Frame { site: site.into(), request_id: "3f9a1c07b2d4e658".into() }
 }
 
+/// A code that is on its way, and one that is not.
+fn sent(to: &str) -> Vec<SentTo> {
+    let of = |factor| SentTo { factor, to: to.to_owned(), live: true };
+    vec![of(FactorKind::Email), of(FactorKind::Sms)]
+}
+
 /// Every shape a page can take, named; `text` stands wherever a value comes from outside.
 fn views(text: &str) -> Vec<(String, View)> {
     let (csrf, account) = (text.to_owned(), Some(text.to_owned()));
@@ -25,7 +31,17 @@ fn views(text: &str) -> Vec<(String, View)> {
         let name = |page: &str| error.map_or(page.to_owned(), |e| format!("{page}-{e:?}").to_lowercase());
         for current in FactorKind::ALL {
             let (factors, csrf, account) = (FactorKind::ALL.to_vec(), csrf.clone(), account.clone());
-            views.push((name(current.as_str()), View::Challenge { factors, current, error, csrf, account }));
+            views.push((
+                name(current.as_str()),
+                View::Challenge { factors, current, sent: sent(text), error, csrf, account },
+            ));
+        }
+        for (kind, which) in [(FactorKind::Email, "email"), (FactorKind::Sms, "sms")] {
+            for (open, live) in [(true, true), (true, false), (false, true), (false, false)] {
+                let (to, csrf, account) = (Some(text.to_owned()), csrf.clone(), account.clone());
+                let view = View::Address { kind, to, open, live, error, csrf, account };
+                views.push((name(&format!("address-{which}-{open}-{live}")), view));
+            }
         }
         views.push((name("help-desk"), View::HelpDesk { error, csrf: csrf.clone() }));
         views.push((name("enrol"), enrol(text, error)));
@@ -33,7 +49,8 @@ fn views(text: &str) -> Vec<(String, View)> {
         views.push((name("lms-password"), View::LmsPassword { error, csrf: csrf.clone(), username }));
         for (action, named) in actions(text) {
             let (factors, current, csrf) = (FactorKind::ALL.to_vec(), FactorKind::Totp, csrf.clone());
-            let view = View::Permit { factors, current, named, error, csrf, account: account.clone() };
+            let view =
+                View::Permit { factors, current, sent: sent(text), named, error, csrf, account: account.clone() };
             views.push((name(&format!("permit-{action}")), view));
         }
         let choice = |source: &str| Choice { source: source.into(), label: text.to_owned() };
@@ -59,6 +76,15 @@ fn views(text: &str) -> Vec<(String, View)> {
             View::Offer { label, address: text.to_owned(), may_create: true, typed: typed(text), error, csrf },
         ));
     }
+    for left in [0, 1, 3] {
+        views.push((format!("codes-low-{left}"), View::CodesLow { left, csrf: csrf.clone() }));
+    }
+    for (name, csrf) in [("mailed-link-here", Some(csrf.clone())), ("mailed-link-elsewhere", None)] {
+        let (when, address, browser) = (text.to_owned(), text.to_owned(), text.to_owned());
+        views.push((name.into(), View::MailedLink { when, address, browser, csrf }));
+    }
+    views.push(("disowned".into(), View::Disowned));
+    views.push(("mailed-link-old".into(), View::MailedLinkOld));
     views.push(("sign-in-unavailable".into(), View::SignInUnavailable));
     for problem in std::iter::once(None).chain(SignInProblem::ALL.map(Some)) {
         let name = problem.map_or("sign-in".to_owned(), |p| format!("sign-in-{p:?}").to_lowercase());
@@ -72,7 +98,8 @@ fn views(text: &str) -> Vec<(String, View)> {
     views.push(("away".into(), View::Away { url: text.to_owned(), label: text.to_owned() }));
     views.push(("codes".into(), View::Codes { codes: vec![text.into(); 10], csrf: csrf.clone() }));
     let factors = vec![FactorKind::Totp];
-    let alone = View::Challenge { factors, current: FactorKind::Totp, error: None, csrf, account: None };
+    let alone =
+        View::Challenge { factors, current: FactorKind::Totp, sent: Vec::new(), error: None, csrf, account: None };
     views.push(("totp-alone".into(), alone));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
@@ -170,6 +197,11 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::HelpDesk { .. } => Some("help-desk"),
             View::Enrol { .. } => Some("enrol"),
             View::Codes { .. } => Some("recovery-codes"),
+            View::CodesLow { .. } => Some("codes-low"),
+            View::Address { .. } => Some("address"),
+            // Back to the link itself, which is proof enough for "this was not me".
+            View::MailedLink { .. } => continue,
+            View::Disowned | View::MailedLinkOld => None,
             View::LmsPassword { .. } => Some("lms-password"),
             View::Account { .. } => Some("account"),
             View::Permit { .. } => Some("permit"),
@@ -186,7 +218,11 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
         assert_eq!(html.matches("<input type=\"hidden\" name=\"csrf\" value=\"T0KEN\">").count(), forms, "{name}");
         assert_eq!(html.matches("method=\"post\"").count(), forms, "{name}: GET never changes state");
         match route {
-            Some(route) => assert!(html.contains(&format!("action=\"/vestibule/{route}\"")), "{name}"),
+            Some(route) => {
+                let plain = format!("action=\"/vestibule/{route}\"");
+                let with_factor = format!("action=\"/vestibule/{route}?factor=");
+                assert!(html.contains(&plain) || html.contains(&with_factor), "{name}");
+            }
             None => assert_eq!(forms, 0, "{name}"),
         }
     }
@@ -223,6 +259,7 @@ fn each_factor_gets_the_keyboard_it_needs() {
         let view = View::Challenge {
             factors: FactorKind::ALL.to_vec(),
             current,
+            sent: Vec::new(),
             error: None,
             csrf: "x".into(),
             account: None,
@@ -232,7 +269,7 @@ fn each_factor_gets_the_keyboard_it_needs() {
     let totp = challenge(FactorKind::Totp);
     assert!(totp.contains("inputmode=\"numeric\" autocomplete=\"one-time-code\""));
     assert!(totp.contains("href=\"/vestibule/challenge?factor=recovery\""));
-    assert!(!totp.contains("?factor=totp"), "the present factor is not offered again");
+    assert!(!totp.contains("href=\"/vestibule/challenge?factor=totp"), "the present factor is not offered again");
     let recovery = challenge(FactorKind::Recovery);
     assert!(recovery.contains("inputmode=\"text\"") && recovery.contains("autocapitalize=\"none\""));
     assert!(recovery.contains("spellcheck=\"false\"") && recovery.contains("name=\"factor\" value=\"recovery\""));
@@ -319,6 +356,11 @@ fn chosen() -> BTreeSet<String> {
     keys.extend(asked.flat_map(|asked| Problem::ALL.map(|problem| problem.key(asked).to_owned())));
     let sentences = STATUSES.map(error_keys).into_iter().chain(EndedWhy::ALL.map(EndedWhy::keys));
     keys.extend(sentences.flat_map(|s| [s.heading.to_owned(), s.text.to_owned()]));
+    for factor in ["email", "sms"] {
+        keys.extend([format!("address-{factor}"), format!("address-{factor}-label")]);
+    }
+    let sent = ["code-send", "code-send-to", "disowned", "disowned-text", "mailed-old", "mailed-old-text"];
+    keys.extend(sent.map(str::to_owned));
     let rest = ["locked", "locked-text", "codes-file", "sign-in-unavailable", "sign-in-unavailable-text"];
     let next = ["next-sign-in", "next-continue", "next-account", "next-retry", "next-start"];
     let actions = [
@@ -333,6 +375,7 @@ fn chosen() -> BTreeSet<String> {
         "permit-remove",
         "permit-rename",
         "permit-codes",
+        "permit-confirm-address",
     ];
     keys.extend(actions.map(str::to_owned));
     keys.extend(rest.into_iter().chain(next).map(str::to_owned));

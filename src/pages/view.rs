@@ -3,7 +3,7 @@
 //! A view holds values only, no markup and no sentences; sentences are chosen by [`Problem`] and [`EndedWhy`] from
 //! the few fixed ones in `locales/`. What people may read about a refusal is therefore decided here, once.
 
-pub use crate::flow::{Choice, EndedWhy, Named, Problem};
+pub use crate::flow::{Choice, EndedWhy, Named, Problem, SentTo};
 use crate::types::FactorKind;
 
 /// What every page shows around its content.
@@ -22,6 +22,8 @@ pub enum View {
     Challenge {
         factors: Vec<FactorKind>,
         current: FactorKind,
+        /// Of those whose code is sent.
+        sent: Vec<SentTo>,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,
@@ -30,6 +32,25 @@ pub enum View {
     HelpDesk { error: Option<Problem>, csrf: String },
     /// A first device is set up: the secret in base32, the same as `otpauth:` URI, and one confirming code.
     Enrol { secret: String, uri: String, error: Option<Problem>, csrf: String, account: Option<String> },
+    /// An address or number is proven by a code that is sent there. `to` is masked where the source states it; with
+    /// `open` its owner names it here.
+    Address {
+        kind: FactorKind,
+        to: Option<String>,
+        open: bool,
+        live: bool,
+        error: Option<Problem>,
+        csrf: String,
+        account: Option<String>,
+    },
+    /// Few recovery codes are left.
+    CodesLow { left: u32, csrf: String },
+    /// What a mailed link leads to. `csrf`: it is good in this browser.
+    MailedLink { when: String, address: String, browser: String, csrf: Option<String> },
+    /// "This was not me" was said, and done.
+    Disowned,
+    /// A mailed link that is none, or too old.
+    MailedLinkOld,
     /// The recovery codes, shown once.
     Codes { codes: Vec<String>, csrf: String },
     /// The gateway's own sign-in page (`sign_in: header`). `username` is what was typed before.
@@ -42,6 +63,7 @@ pub enum View {
     Permit {
         factors: Vec<FactorKind>,
         current: FactorKind,
+        sent: Vec<SentTo>,
         named: Named,
         error: Option<Problem>,
         csrf: String,
@@ -128,7 +150,11 @@ impl SignInProblem {
 
 impl Problem {
     #[cfg(test)]
-    pub(super) const ALL: [Problem; 8] = [
+    pub(super) const ALL: [Problem; 12] = [
+        Problem::CodeTooSoon,
+        Problem::CodesUsedUp,
+        Problem::CodeNotSent,
+        Problem::NoAddress,
         Problem::ClockFast(2),
         Problem::ClockSlow(1),
         Problem::WrongCode,
@@ -142,6 +168,11 @@ impl Problem {
     /// The sentence's key, which depends on what was asked: what helps is a different thing each time.
     pub(super) fn key(self, asked: Asked) -> &'static str {
         match (self, asked) {
+            (Problem::CodeTooSoon, _) => "problem-code-too-soon",
+            (Problem::CodesUsedUp, _) => "problem-codes-used-up",
+            (Problem::CodeNotSent, _) => "problem-code-not-sent",
+            (Problem::NoAddress, Asked::Factor(FactorKind::Sms)) => "problem-no-number",
+            (Problem::NoAddress, _) => "problem-no-address",
             (Problem::ClockFast(_), _) => "problem-clock-fast",
             (Problem::ClockSlow(_), _) => "problem-clock-slow",
             (Problem::WrongCode, Asked::Factor(FactorKind::Totp)) => "problem-wrong-totp",

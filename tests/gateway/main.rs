@@ -10,6 +10,7 @@ mod directories;
 mod doors;
 mod edge;
 mod mail;
+mod mailed;
 mod mariadb;
 mod operation;
 mod origin;

@@ -7,7 +7,7 @@ use crate::{
         problem::{KeyPath, Problem, at},
     },
     lms::AppMfa,
-    mfa::{FirstEnrolment, Rule, Stage, policy::default_enrolment},
+    mfa::{Factor, FirstEnrolment, Rule, Stage, policy::default_enrolment},
     types::{Door, FactorKind, Timestamp},
 };
 
@@ -50,7 +50,19 @@ fn factors(config: &Config, found: &mut Vec<Problem>) {
         }
     }
     let has = |kind| factors.iter().any(|factor| factor.kind == kind);
-    if has(FactorKind::Recovery) && !has(FactorKind::Totp) {
+    let sent = [
+        (FactorKind::Email, config.outbound.mail.is_some(), "outbound.mail"),
+        (FactorKind::Sms, config.outbound.sms.is_some(), "outbound.sms"),
+    ];
+    for (kind, _, key) in sent.into_iter().filter(|(kind, is_set, _)| has(*kind) && !is_set) {
+        found.push(Problem::error(
+            at("mfa.factors"),
+            format!("{kind} sends codes, and {key} is not set: nobody could answer it"),
+            format!("set {key}, or leave {kind} out"),
+        ));
+    }
+    let stands_in = |factor: &Factor| factor.kind == FactorKind::Recovery;
+    if has(FactorKind::Recovery) && factors.iter().all(stands_in) {
         found.push(Problem::error(
             at("mfa.factors"),
             "recovery codes stand in for another factor and cannot be enrolled alone",
@@ -164,18 +176,20 @@ fn app_switch(config: &Config, rule: &Rule, here: &KeyPath, found: &mut Vec<Prob
 /// Would anybody who is asked be able to reach 100 points?
 fn satisfiable(config: &Config, found: &mut Vec<Problem>) {
     let weight = |kind| config.mfa.factors.iter().find(|f| f.kind == kind).map_or(0, |f| f.weight);
-    let (totp, recovery) = (weight(FactorKind::Totp), weight(FactorKind::Recovery));
+    let strongest = config.mfa.factors.iter().filter(|f| f.kind != FactorKind::Recovery).map(|f| f.weight).max();
+    let (strongest, recovery) = (strongest.unwrap_or(0), weight(FactorKind::Recovery));
+    let all = config.mfa.factors.iter().map(|f| f.weight).fold(0, u32::saturating_add);
     let asked = config.mfa.rules.iter().any(|rule| rule.stage >= Stage::Optional) || config.mfa.rules.is_empty();
-    if asked && totp.saturating_add(recovery) < 100 {
+    if asked && all < 100 {
         found.push(Problem::error(
             at("mfa.factors"),
-            format!("all factors together bring {} points and 100 are needed: nobody could sign in", totp + recovery),
+            format!("all factors together bring {all} points and 100 are needed: nobody could sign in"),
             "give totp a weight of 100",
         ));
-    } else if asked && totp < 100 {
+    } else if asked && strongest < 100 && all - recovery < 100 {
         found.push(Problem::warning(
             at("mfa.factors"),
-            format!("totp alone brings {totp} of 100 points, so every sign-in uses up a recovery code"),
+            format!("without recovery codes {} of 100 points can be had, so every sign-in uses up one", all - recovery),
             "give totp a weight of 100",
         ));
     }

@@ -210,3 +210,41 @@ error-503 = Zurzeit nicht verfügbar
 error-503-text = Das geht im Augenblick nicht. Bitte versuchen Sie es in einer Minute noch einmal.
 error-504 = Die Lernplattform braucht zu lange
 error-504-text = Die Website hinter dieser Seite hat nicht rechtzeitig geantwortet. Was Sie geschickt haben, kann trotzdem angekommen sein: Sehen Sie nach, bevor Sie es noch einmal schicken.
+
+## Codes that are sent
+code-send = Code senden
+code-send-again = Noch einen Code senden
+code-send-to = Wir senden einen Code an { $to }.
+code-sent-to = Ein Code ist unterwegs an { $to }. Das kann eine Minute dauern; sehen Sie auch im Spam-Ordner nach.
+problem-code-too-soon = Gerade eben ging ein Code hinaus. Warten Sie eine Minute, bevor Sie noch einen anfordern.
+problem-codes-used-up = Vorerst werden Ihnen keine Codes mehr gesendet. Nehmen Sie unten einen anderen Weg, oder fragen Sie Ihren Helpdesk.
+problem-code-not-sent = Es konnte kein Code gesendet werden. Nehmen Sie unten einen anderen Weg, oder versuchen Sie es in einigen Minuten noch einmal.
+problem-no-address = Das ist keine E-Mail-Adresse. Schreiben Sie sie wie name@example.org.
+problem-no-number = Das ist keine Telefonnummer mit Land. Schreiben Sie sie wie +49 170 1234567.
+address-email = Bestätigen Sie Ihre E-Mail-Adresse
+address-email-label = E-Mail-Adresse
+address-sms = Bestätigen Sie Ihre Telefonnummer
+address-sms-label = Telefonnummer
+address-sms-hint = Mit dem Land, wie +49 170 1234567.
+address-why = Bevor Sie einen zweiten Schritt einrichten können, stellt { $site } sicher, dass Sie es sind: Ein Code geht an die E-Mail-Adresse, die von Ihnen bekannt ist.
+codes-low = Nur noch wenige Wiederherstellungscodes
+codes-low-text = { $left ->
+        [0] Das war Ihr letzter Wiederherstellungscode.
+        [one] Sie haben noch einen Wiederherstellungscode.
+       *[other] Sie haben noch { $left } Wiederherstellungscodes.
+    }
+codes-low-what = Erstellen Sie bald neue auf der Seite Ihres Kontos auf { $site }. Ohne sie kann Sie nur der Helpdesk einlassen, wenn Ihr Gerät verloren geht.
+permit-confirm-address = Damit wieder Codes an Ihre E-Mail-Adresse gehen ({ $source }), beantworten Sie einen Ihrer anderen zweiten Schritte.
+mailed = Melden Sie sich gerade an?
+mailed-text = Jemand meldet sich mit Ihrem Passwort auf { $site } an:
+mailed-when = Wann
+mailed-browser = Browser
+mailed-address = Netzadresse
+mailed-pass = Ja, anmelden
+mailed-elsewhere = Wenn Sie das sind: Geben Sie den Code aus der Nachricht in dem Browser ein, in dem Sie sich anmelden, oder öffnen Sie den Link dort. In diesem Browser geht es nicht.
+mailed-not-me = Nein, das war ich nicht
+mailed-not-me-hint = Das beendet die Anmeldung und benachrichtigt den Helpdesk. Ändern Sie danach Ihr Passwort.
+mailed-old = Dieser Link gilt nicht mehr
+mailed-old-text = Er ist zu alt oder nicht vollständig. Kopieren Sie die ganze Adresse aus der Nachricht, oder beginnen Sie von vorn.
+disowned = Danke. Die Anmeldung wurde beendet.
+disowned-text = Wer das versucht hat, kennt Ihr Passwort. Ändern Sie es jetzt, und sprechen Sie mit Ihrem Helpdesk.

@@ -209,3 +209,41 @@ error-503 = Temporarily unavailable
 error-503-text = This service cannot do that at the moment. Please try again in a minute.
 error-504 = The learning site takes too long
 error-504-text = The site behind this page did not answer in time. What you sent may have arrived all the same: look before you send it again.
+
+## Codes that are sent
+code-send = Send me a code
+code-send-again = Send another code
+code-send-to = We send a code to { $to }.
+code-sent-to = A code is on its way to { $to }. It can take a minute; look into the spam folder too.
+problem-code-too-soon = A code went out a moment ago. Wait a minute before you ask for another one.
+problem-codes-used-up = No more codes are sent to you for now. Use another way below, or ask your help desk.
+problem-code-not-sent = No code could be sent. Use another way below, or try again in a few minutes.
+problem-no-address = That is not a mail address. Write it as in name@example.org.
+problem-no-number = That is not a phone number with its country. Write it as in +49 170 1234567.
+address-email = Confirm your mail address
+address-email-label = Mail address
+address-sms = Confirm your phone number
+address-sms-label = Phone number
+address-sms-hint = With the country, as in +49 170 1234567.
+address-why = Before you can set up a second step, { $site } makes sure that it is you: it sends a code to the mail address that is known for you.
+codes-low = Few recovery codes are left
+codes-low-text = { $left ->
+        [0] That was your last recovery code.
+        [one] You have one recovery code left.
+       *[other] You have { $left } recovery codes left.
+    }
+codes-low-what = Make new ones on your account's page at { $site } soon. Without them nobody but the help desk can let you in when your device is lost.
+permit-confirm-address = To use your mail address for codes again ({ $source }), answer one of your other second steps.
+mailed = Is this you signing in?
+mailed-text = Somebody is signing in to { $site } with your password:
+mailed-when = When
+mailed-browser = Browser
+mailed-address = Network address
+mailed-pass = Yes, sign me in
+mailed-elsewhere = If it is you: type the code from the letter in the browser where you are signing in, or open the link there. It does not work in this browser.
+mailed-not-me = No, this was not me
+mailed-not-me-hint = This ends the sign-in and tells the help desk. Change your password afterwards.
+mailed-old = This link is no longer good
+mailed-old-text = It is too old, or not complete. Copy the whole address from the letter, or begin again.
+disowned = Thank you. The sign-in was ended.
+disowned-text = Whoever tried it knows your password. Change it now, and speak to your help desk.

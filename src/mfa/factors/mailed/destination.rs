@@ -38,6 +38,11 @@ impl Destination {
         serde_json::from_slice(plain.expose()).ok()
     }
 
+    /// Whether it was the source's own address when it was confirmed last.
+    pub fn follows_source(&self, ring: &Keyring, account: &AccountId) -> bool {
+        self.stated.as_ref() == Some(&digest(ring, account, &self.to))
+    }
+
     /// Whether the source says another address now than when this was confirmed. That it says none is no other one: a
     /// directory that lost an attribute would suspend a whole school.
     pub fn was_overtaken(&self, ring: &Keyring, account: &AccountId, stated: Option<&str>) -> bool {
