@@ -49,11 +49,12 @@ impl Gate {
             "pass" => {
                 let held =
                     flow_of(incoming).filter(|id| keys::same(field("csrf").as_bytes(), self.csrf(id).as_bytes()));
-                match held {
-                    Some(id) => {
-                        let passed = flow::pass(desk, hall, &caller, token(incoming)).await;
-                        self.answered(house, incoming, &id, passed).await
-                    }
+                let passed = match &held {
+                    Some(_) => flow::pass(desk, hall, &caller, token(incoming)).await.transpose(),
+                    None => None,
+                };
+                match held.zip(passed) {
+                    Some((id, passed)) => self.answered(house, incoming, &id, passed).await,
                     // Another browser, or a flow that is over: what the link still can do is shown.
                     None => self.mailed_page(house, incoming).await,
                 }

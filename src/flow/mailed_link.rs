@@ -54,11 +54,17 @@ async fn passable(desk: &Desk, hall: &Hall, caller: &Caller, link: &Link) -> Res
     Ok((newest && asks).then_some(flow))
 }
 
-/// "Yes, that is me", in the browser that signs in: as good as the code. The flow's form token was seen to.
-pub async fn pass(desk: &Desk, hall: &Hall, caller: &Caller, token: &str) -> Result<Answered, FlowError> {
-    let link = Link::open(&desk.ring(), &hall.site.name, token, desk.now());
-    let Some(link) = link else { return Ok(Answered::Ended(EndedWhy::Expired)) };
-    let Some(flow) = passable(desk, hall, caller, &link).await? else { return Ok(Answered::Ended(EndedWhy::Expired)) };
+/// "Yes, that is me", in the browser that signs in: as good as the code. The flow's form token was seen to. `None`: it
+/// cannot pass what this browser holds, which stays as it is.
+pub async fn pass(desk: &Desk, hall: &Hall, caller: &Caller, token: &str) -> Result<Option<Answered>, FlowError> {
+    let Some(link) = Link::open(&desk.ring(), &hall.site.name, token, desk.now()) else { return Ok(None) };
+    match passable(desk, hall, caller, &link).await? {
+        Some(flow) => Ok(Some(passed(desk, hall, caller, flow).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn passed(desk: &Desk, hall: &Hall, caller: &Caller, flow: Flow) -> Result<Answered, FlowError> {
     let slot = match slot(desk, &flow, FactorKind::Email).await? {
         Ok(slot) => slot,
         Err(answered) => return Ok(answered),

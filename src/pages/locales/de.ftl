@@ -248,3 +248,6 @@ mailed-old = Dieser Link gilt nicht mehr
 mailed-old-text = Er ist zu alt oder nicht vollständig. Kopieren Sie die ganze Adresse aus der Nachricht, oder beginnen Sie von vorn.
 disowned = Danke. Die Anmeldung wurde beendet.
 disowned-text = Wer das versucht hat, kennt Ihr Passwort. Ändern Sie es jetzt, und sprechen Sie mit Ihrem Helpdesk.
+recovery = Wiederherstellungscodes
+recovery-what = Sie lassen Sie ein, wenn Ihre anderen zweiten Schritte nicht zur Hand sind. Neue machen die alten ungültig.
+recovery-new = Neue Wiederherstellungscodes erstellen

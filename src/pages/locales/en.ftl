@@ -247,3 +247,6 @@ mailed-old = This link is no longer good
 mailed-old-text = It is too old, or not complete. Copy the whole address from the letter, or begin again.
 disowned = Thank you. The sign-in was ended.
 disowned-text = Whoever tried it knows your password. Change it now, and speak to your help desk.
+recovery = Recovery codes
+recovery-what = They let you in when your other second steps are not at hand. New ones make the old ones void.
+recovery-new = Make new recovery codes

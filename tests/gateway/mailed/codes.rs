@@ -28,10 +28,10 @@ async fn f5_a_mailed_code_counts_once_in_its_own_flow_and_only_the_newest() {
     }
     let mut double = twin(&world, &browser);
     let typed = format!("{} {}", &second.code[..3], &second.code[3..]);
+    let csrf = double.csrf(CHALLENGE).await;
     assert_eq!(answer(&mut browser, &typed).await.status, StatusCode::SEE_OTHER);
     assert!(is_in(&mut browser).await);
     // Replayed: in the flow that is over, and in a new one.
-    let csrf = double.csrf(CHALLENGE).await;
     let fields = [("csrf", &*csrf), ("factor", "email"), ("code", &*second.code)];
     double.post(CHALLENGE, &fields).await;
     assert!(!double.cookies.contains_key("__Host-vestibule"));
