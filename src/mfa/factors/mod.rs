@@ -12,6 +12,7 @@
 
 pub mod recovery;
 pub mod totp;
+pub mod webauthn;
 
 use crate::types::FactorKind;
 
