@@ -19,8 +19,8 @@ use webauthn_rs_core::{
     error::WebauthnError,
     proto::{
         AllowCredentials, AttestationConveyancePreference, AttestationFormat, AuthenticationState,
-        AuthenticatorAttachment, COSEAlgorithm, Credential, ParsedAttestation, PublicKeyCredential,
-        RegisterPublicKeyCredential, RegistrationState, RequestRegistrationExtensions, ResidentKeyRequirement,
+        AuthenticatorAttachment, COSEAlgorithm, COSEEC2Key, COSEKey, COSEKeyType, COSERSAKey, Credential, ECDSACurve,
+        ParsedAttestation, PublicKeyCredential, RegisterPublicKeyCredential, RegisteredExtensions, RegistrationState, RequestRegistrationExtensions, ResidentKeyRequirement,
         UserVerificationPolicy,
     },
 };
@@ -82,7 +82,7 @@ pub struct Settings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Passkey {
     credential: Credential,
-    /// The user handle under which it was made, base64url; `None` where an import did not say.
+    /// The user handle under which it was made, base64url; `None` where an import did not say it.
     user_handle: Option<String>,
     /// Whether it can be used without a name being typed, as far as the browser said.
     discoverable: Option<bool>,
@@ -106,25 +106,40 @@ impl Passkey {
     pub fn synced(&self) -> bool {
         self.credential.backup_eligible
     }
-    /// From what another system kept: its id, its public key, and the user handle it was made under.
-    pub fn imported(id: Vec<u8>, key: webauthn_rs_core::proto::COSEKey, user_handle: Option<&[u8]>) -> Option<Self> {
+    /// From what another system kept of it. The user handle is learned from its first answer, if that says one.
+    pub fn imported(id: Vec<u8>, key: Key, counter: u32, user_verified: bool) -> Option<Self> {
+        let cred = match key {
+            Key::Es256 { x, y } => COSEKey {
+                type_: COSEAlgorithm::ES256,
+                key: COSEKeyType::EC_EC2(COSEEC2Key { curve: ECDSACurve::SECP256R1, x, y }),
+            },
+            Key::Rs256 { n, e } => {
+                COSEKey { type_: COSEAlgorithm::RS256, key: COSEKeyType::RSA(COSERSAKey { n, e }) }
+            }
+        };
         let credential = Credential {
             cred_id: id,
-            cred: key,
-            counter: 0,
+            cred,
+            counter,
             transports: None,
-            user_verified: false,
+            user_verified,
             backup_eligible: false,
             backup_state: false,
             registration_policy: UserVerificationPolicy::Preferred,
-            extensions: Default::default(),
+            extensions: RegisteredExtensions::none(),
             attestation: ParsedAttestation::default(),
             attestation_format: AttestationFormat::None,
         };
         let fits = (1..=LONGEST_ID).contains(&credential.cred_id.len());
-        let user_handle = user_handle.map(|handle| B64.encode(handle));
-        fits.then_some(Self { credential, user_handle, discoverable: None, unseen: true })
+        fits.then_some(Self { credential, user_handle: None, discoverable: None, unseen: true })
     }
+}
+
+/// A public key of another system's (RFC 9053 §7, RFC 8230). Ed25519 is not among those that can be verified here.
+#[derive(Clone, Debug)]
+pub enum Key {
+    Es256 { x: Vec<u8>, y: Vec<u8> },
+    Rs256 { n: Vec<u8>, e: [u8; 3] },
 }
 
 /// The user handle of an account: its id, which is random and says nothing about anybody (Level 3 §14.6.1).
@@ -411,7 +426,12 @@ impl RelyingParty {
         let result = self.core.authenticate_single_credential(answer, &asking.state, &credential)?;
         let changed = passkey.unseen || result.backup_state() != credential.backup_state;
         credential.backup_state = result.backup_state();
-        let changed = changed.then(|| Passkey { credential, unseen: false, ..passkey.clone() });
+        let changed = changed.then(|| Passkey {
+            credential,
+            user_handle: passkey.user_handle.clone().or_else(|| given.map(|handle| B64.encode(handle))),
+            unseen: false,
+            ..passkey.clone()
+        });
         Ok(Proven { counter: result.counter(), user_verified: result.user_verified(), changed })
     }
 

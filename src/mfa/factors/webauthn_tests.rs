@@ -221,8 +221,13 @@ fn f8_somebody_elses_credential_is_refused() {
     // Of another user, as the authenticator says.
     let refused = with(|a| a.user_handle = Some(b"fedcba9876543210fedcba9876543210".to_vec()));
     assert_eq!(refused.unwrap_err(), Refusal::Unknown);
-    // A security key keeps no user, and says none.
+    // A security key keeps no user, and says none: `null`, or nothing at all.
     assert!(with(|a| a.user_handle = None).is_ok());
+    let asking = ask(&passkey, UserVerification::Preferred);
+    let mut own = own;
+    let mut silent: Value = serde_json::from_str(&own.get(asking.options(), ORIGIN, |_| {})).unwrap();
+    silent["response"].as_object_mut().unwrap().remove("userHandle");
+    assert!(judge(&asking, &silent.to_string(), &passkey, 1).is_ok());
 }
 
 #[test]
@@ -342,7 +347,7 @@ fn a_passkey_that_comes_to_several_devices_is_noted_or_refused() {
 fn an_imported_passkey_says_at_its_first_answer_whether_it_is_synced() {
     let synced = |a: &mut Answer| a.flags = PRESENT | VERIFIED | BACKUP_ELIGIBLE;
     let (mut key, made) = register(&Settings::default(), synced).unwrap();
-    let imported = Passkey::imported(key.id.clone(), made.credential.cred.clone(), None).unwrap();
+    let imported = Passkey::imported(key.id.clone(), key_of(&made), 0, true).unwrap();
     let asking = ask(&imported, UserVerification::Preferred);
     let proven = judge(&asking, &key.get(asking.options(), ORIGIN, synced), &imported, 0).unwrap();
     let learned = proven.changed.unwrap();
@@ -350,11 +355,21 @@ fn an_imported_passkey_says_at_its_first_answer_whether_it_is_synced() {
     let asking = ask(&learned, UserVerification::Preferred);
     let answer = key.get(asking.options(), ORIGIN, |_| {});
     assert_eq!(judge(&asking, &answer, &learned, 2).unwrap_err(), Refusal::Backup);
-    // Whose it is, nobody said at the import: it is no name by itself.
+    let answer = key.get(asking.options(), ORIGIN, |a| (a.user_handle, a.flags) = (Some(b"x".to_vec()), 0b1101));
+    assert_eq!(judge(&asking, &answer, &learned, 2).unwrap_err(), Refusal::Unknown, "another user handle than before");
+    // Before its first answer nobody has said whose it is: it is no name by itself.
     let asking = site().begin_discoverable().unwrap();
     let answer = key.get(asking.options(), ORIGIN, synced);
-    assert_eq!(judge(&asking, &answer, &learned, 2).unwrap_err(), Refusal::Unknown);
-    assert!(Passkey::imported(Vec::new(), made.credential.cred, None).is_none());
+    assert_eq!(judge(&asking, &answer, &imported, 2).unwrap_err(), Refusal::Unknown);
+    assert!(judge(&asking, &answer, &learned, 2).is_ok());
+    assert!(Passkey::imported(Vec::new(), key_of(&made), 0, false).is_none());
+}
+
+fn key_of(passkey: &Passkey) -> Key {
+    match &passkey.credential.cred.key {
+        COSEKeyType::EC_EC2(key) => Key::Es256 { x: key.x.clone(), y: key.y.clone() },
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
