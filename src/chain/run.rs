@@ -8,7 +8,7 @@ use crate::{
     audit::InstanceVerdict,
     lms::LmsUser,
     outbound::Answer,
-    types::{Clock, SourceId, Subject, Timestamp, Username},
+    types::{Clock, FirstProof, SourceId, Subject, Timestamp, Username},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -85,6 +85,7 @@ pub struct Authenticated {
     lms: Option<LmsProof>,
     at: Timestamp,
     after_error: bool,
+    by: FirstProof,
 }
 
 impl Authenticated {
@@ -100,6 +101,7 @@ impl Authenticated {
             lms,
             at,
             after_error,
+            by: FirstProof::Password,
         }
     }
 
@@ -133,6 +135,9 @@ impl Authenticated {
     /// Whether an instance before it could not say: a stranger is then not accepted (design §2).
     pub fn after_error(&self) -> bool {
         self.after_error
+    }
+    pub fn by(&self) -> FirstProof {
+        self.by
     }
     /// Takes out what the LMS gave; the proof itself is used up.
     pub fn into_lms(self) -> Option<LmsProof> {
@@ -341,7 +346,12 @@ pub async fn vouch(instance: &Instance, subject: &Subject, clock: &dyn Clock) ->
             Err(_) => Verdict::Error(format!("no answer within {:?}", instance.deadline)),
         },
     };
-    judged_alone(instance, verdict, began, clock)
+    let outcome = judged_alone(instance, verdict, began, clock);
+    let end = match outcome.end {
+        End::Authenticated(proof) => End::Authenticated(Box::new(Authenticated { by: FirstProof::Passkey, ..*proof })),
+        refused @ End::Refused { .. } => refused,
+    };
+    Outcome { end, ..outcome }
 }
 
 impl Outcome {

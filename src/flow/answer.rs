@@ -9,6 +9,7 @@ use super::{
     link::{choices, sides},
     lms_half::Half,
     offer::may_create,
+    passkey::{self, put_question},
     permit::{is_held_here, need, permission},
     sign_in::{Finished, finish},
     step::{Action, Errand, Flow, Stage},
@@ -19,7 +20,7 @@ use crate::{
     limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, Enrolments, sealed_place},
-        factors::{recovery, totp},
+        factors::{recovery, totp, webauthn},
         policy::{Decision, Permission, Satisfied},
     },
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
@@ -247,7 +248,7 @@ pub(super) async fn check(
         }
     };
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Checked::Gone) };
-    match judge(desk, flow, &resolved, kind, code, &enrolments).await? {
+    match judge(desk, hall, caller, flow, &resolved, kind, code, &enrolments).await? {
         Judged::Right(enrolment) => {
             desk.throttle.factor_right(slot).await?;
             let event = Event::FactorAccepted { account: account.clone(), factor: kind, door: flow.door };
@@ -264,6 +265,11 @@ pub(super) async fn check(
             desk.metrics.factor_answer(kind, "used");
             desk.throttle.factor_not_wrong(slot).await?;
             uncounted(desk, flow, Problem::AlreadyUsed).await
+        }
+        Judged::NotAccepted(refusal) => {
+            desk.record(hall, caller, refused(refusal.reason()));
+            desk.metrics.factor_answer(kind, "wrong");
+            wrong(desk, slot).await
         }
         Judged::Wrong => {
             desk.record(hall, caller, refused("wrong"));
@@ -320,20 +326,23 @@ async fn uncounted(desk: &Desk, flow: &Flow, problem: Problem) -> Result<Checked
     Ok(Checked::Problem { problem, left: desk.throttle.factor_left(flow.id.expose()).await? })
 }
 
-enum Judged {
+pub(super) enum Judged {
     /// By which enrolment.
     Right(Option<EnrolmentId>),
     /// It was right, and somebody has used it: this very code, sent twice.
     Used,
     /// Of another time, by a clock that is so many seconds fast.
-    Elsewhen {
-        fast: i64,
-    },
+    Elsewhen { fast: i64 },
+    /// Not a right assertion, and why.
+    NotAccepted(webauthn::Refusal),
     Wrong,
 }
 
+#[expect(clippy::too_many_arguments, reason = "what one answer is judged by, handed on as it came")]
 async fn judge(
     desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
     flow: &Flow,
     resolved: &Resolved,
     kind: FactorKind,
@@ -342,7 +351,8 @@ async fn judge(
 ) -> Result<Judged, FlowError> {
     match kind {
         FactorKind::Totp => judge_totp(desk, flow, resolved, code, enrolments).await,
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms => Ok(Judged::Wrong),
+        FactorKind::Webauthn => passkey::judge(desk, hall, caller, flow, resolved, code, enrolments).await,
+        FactorKind::Email | FactorKind::Sms => Ok(Judged::Wrong),
         FactorKind::Recovery => {
             let Some(canonical) = recovery::canonical(code) else { return Ok(Judged::Wrong) };
             let digest = recovery::digest(&desk.ring(), &flow.pending.account, &canonical);
@@ -407,6 +417,7 @@ async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact
         Some(Decision::Satisfied(satisfied)) => done(desk, hall, caller, &flow.id, satisfied).await,
         Some(Decision::Challenge(..)) => {
             flow.stage = Stage::Challenge;
+            put_question(desk, hall, &mut flow).await?;
             next(desk, flow).await
         }
         Some(Decision::Enrol(..)) | None => ended(desk, hall, &flow.id, EndedWhy::Expired).await,

@@ -10,7 +10,8 @@
 //! The sign count is compared here and claimed in the database (`EnrolmentStore::claim_counter`), which decides.
 //! Challenges are the library's own 32 random bytes.
 
-use crate::types::{AccountId, Origin, Scheme};
+use super::Kind;
+use crate::types::{AccountId, FactorKind, Origin, Scheme};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr, time::Duration};
@@ -25,7 +26,7 @@ use webauthn_rs_core::{
     },
 };
 
-// pub const KIND: Kind = Kind { factor: FactorKind::Webauthn, weight: 100, asked: true };
+pub const KIND: Kind = Kind { factor: FactorKind::Webauthn, weight: 100, asked: true };
 
 /// The longest answer that is parsed. A registration with a certificate chain has about 6 KiB; ours have one.
 pub const LONGEST_ANSWER: usize = 16 * 1024;
@@ -69,8 +70,7 @@ pub enum Attachment {
 }
 
 /// What the factor's entry in gateway.yaml says beside its weight.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub user_verification: UserVerification,
     pub attachment: Attachment,
@@ -175,6 +175,10 @@ impl Asking {
     /// `PublicKeyCredentialRequestOptionsJSON` (Level 3 §5.1.10).
     pub fn options(&self) -> &str {
         &self.options
+    }
+    /// What names this ceremony, for claiming it once.
+    pub fn challenge(&self) -> Option<String> {
+        serde_json::from_str::<Challenged>(&self.options).ok().map(|options| options.challenge)
     }
 }
 
@@ -462,6 +466,11 @@ struct ClientData {
 struct Excluded {
     #[serde(default)]
     exclude_credentials: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Challenged {
+    challenge: String,
 }
 
 #[derive(Deserialize)]

@@ -25,6 +25,11 @@ pub enum Message {
         site: String,
         factor: FactorKind,
     },
+    /// A passkey's sign count did not rise; `label` is what its owner calls it.
+    PasskeyCopied {
+        site: String,
+        label: String,
+    },
     /// The password that vestibule itself keeps for the account.
     PasswordChangedHere {
         site: String,
@@ -52,6 +57,7 @@ impl Message {
             Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Email },
             Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Sms },
             Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Recovery },
+            Self::PasskeyCopied { site: site.clone(), label: "Work laptop".to_owned() },
             Self::PasswordChangedHere { site: site.clone() },
             Self::BreakGlassUsed { site, user: "emergency".to_owned(), address: "192.0.2.7".to_owned() },
             Self::Test,
@@ -65,6 +71,7 @@ impl Message {
             Self::MethodUnlinked { .. } => "method_unlinked",
             Self::PrimaryChanged { .. } => "primary_changed",
             Self::FactorEnrolled { .. } => "factor_enrolled",
+            Self::PasskeyCopied { .. } => "passkey_copied",
             Self::PasswordChangedHere { .. } => "password_changed",
             Self::BreakGlassUsed { .. } => "break_glass_used",
             Self::Test => "test",
@@ -94,6 +101,12 @@ impl Message {
                 };
                 said("enrolled", text, "not-you", context! { site => line(site) })
             }
+            Self::PasskeyCopied { site, label } => said(
+                "passkey-copied",
+                "passkey-copied-text",
+                "passkey-copied-advice",
+                context! { site => line(site), label => line(label) },
+            ),
             Self::PasswordChangedHere { site } => {
                 said("password", "password-text", "not-you", context! { site => line(site) })
             }
