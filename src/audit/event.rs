@@ -1,7 +1,8 @@
 //! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
 
 use crate::types::{
-    AccountId, ClientAddr, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId, Unavailable,
+    AccountId, ClientAddr, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId,
+    Unavailable,
 };
 use async_trait::async_trait;
 use serde::Serialize;

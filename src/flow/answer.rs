@@ -31,11 +31,23 @@ use std::time::Duration;
 pub enum Asked {
     Challenge {
         factors: Vec<FactorKind>,
+        /// What the authenticator is asked, as long as that question is good.
+        passkey: Option<String>,
     },
     HelpDesk,
     Device {
         secret: String,
         uri: String,
+        /// A passkey may be enrolled instead.
+        passkey_too: bool,
+    },
+    /// A passkey is enrolled: what the authenticator is asked.
+    Passkey {
+        options: String,
+        /// An authenticator app may be enrolled instead.
+        totp: bool,
+        /// By somebody who is signed in.
+        further: bool,
     },
     Codes {
         codes: Vec<String>,
@@ -44,6 +56,7 @@ pub enum Asked {
     /// A factor, for the named action alone.
     Permit {
         factors: Vec<FactorKind>,
+        passkey: Option<String>,
         named: Named,
     },
     /// Another source that is to be linked.
@@ -107,12 +120,14 @@ pub async fn ask(
     }
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let name = resolved.account().username.clone();
+    let passkey = flow.asks.passkey.as_ref().map(|asking| asking.options().to_owned());
+    let further = flow.errand.is_some();
     let asked = match flow.stage {
         Stage::Challenge => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
             match desk.policy.decide(resolved, &enrolments, flow.facts, &stand.case()) {
-                Decision::Challenge(_, factors) => Asked::Challenge { factors },
+                Decision::Challenge(_, factors) => Asked::Challenge { factors, passkey },
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
             }
@@ -123,14 +138,18 @@ pub async fn ask(
             let issuer = desk.settings.mfa.issuer.as_deref().unwrap_or(hall.site.public_url.host());
             let label = name.as_deref().unwrap_or("account");
             let uri = totp::otpauth_uri(issuer, label, &bytes, desk.settings.mfa.totp()).expose().clone();
-            Asked::Device { secret, uri }
+            Asked::Device { secret, uri, passkey_too: !further && passkey::is_offered(desk, hall) }
+        }
+        Stage::EnrolPasskey { begun, .. } => {
+            let totp = !further && desk.policy.offers(FactorKind::Totp);
+            Asked::Passkey { options: begun.options().to_owned(), totp, further }
         }
         Stage::Codes { codes } => Asked::Codes { codes },
         Stage::LmsPassword => Asked::LmsPassword,
         Stage::Permit => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
             match (permission(desk, &flow).await?, named(hall, &flow, &enrolments)) {
-                (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, named },
+                (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, passkey, named },
                 (_, _) => return Ok(None),
             }
         }
@@ -183,12 +202,22 @@ pub async fn answer(
     }
     match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
-        other => unanswered(desk, hall, id, other).await,
+        other => unanswered(desk, hall, id, kind, other).await,
     }
 }
 
 /// What becomes of an answer that was not right.
-pub(super) async fn unanswered(desk: &Desk, hall: &Hall, id: &FlowId, checked: Checked) -> Result<Answered, FlowError> {
+pub(super) async fn unanswered(
+    desk: &Desk,
+    hall: &Hall,
+    id: &FlowId,
+    kind: FactorKind,
+    checked: Checked,
+) -> Result<Answered, FlowError> {
+    // Its question was good for one answer.
+    if kind == FactorKind::Webauthn && matches!(checked, Checked::Problem { .. }) {
+        passkey::ask_passkey(desk, hall, id, Door::Browser).await?;
+    }
     match checked {
         Checked::Problem { problem, .. } => Ok(Answered::Again(problem)),
         Checked::Locked { minutes } => Ok(Answered::Locked { minutes }),
@@ -332,7 +361,9 @@ pub(super) enum Judged {
     /// It was right, and somebody has used it: this very code, sent twice.
     Used,
     /// Of another time, by a clock that is so many seconds fast.
-    Elsewhen { fast: i64 },
+    Elsewhen {
+        fast: i64,
+    },
     /// Not a right assertion, and why.
     NotAccepted(webauthn::Refusal),
     Wrong,

@@ -45,7 +45,7 @@ pub async fn permit(
             let facts = [flow.facts.clone(), vec![fact]].concat();
             answered(desk, hall, caller, Flow { facts, ..flow }).await
         }
-        other => unanswered(desk, hall, id, other).await,
+        other => unanswered(desk, hall, id, kind, other).await,
     }
 }
 

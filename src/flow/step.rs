@@ -2,11 +2,14 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-use crate::{mfa::factors::webauthn, types::{
-    AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId, Subject, Timestamp,
-    Unavailable,
-}};
 pub use crate::{accounts::Pending, chain::Kept, lms::Held};
+use crate::{
+    mfa::factors::webauthn,
+    types::{
+        AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId,
+        Subject, Timestamp, Unavailable,
+    },
+};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 

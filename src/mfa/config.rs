@@ -67,7 +67,16 @@ pub struct Factor {
 
 impl Factor {
     pub fn of(kind: FactorKind) -> Self {
-        Self { kind, weight: hundred(), algorithm: None, digits: None, period: None, user_verification: None, attachment: None, passwordless: None }
+        Self {
+            kind,
+            weight: hundred(),
+            algorithm: None,
+            digits: None,
+            period: None,
+            user_verification: None,
+            attachment: None,
+            passwordless: None,
+        }
     }
 
     pub fn totp(&self) -> totp::Options {

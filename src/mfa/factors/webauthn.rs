@@ -21,8 +21,8 @@ use webauthn_rs_core::{
     proto::{
         AllowCredentials, AttestationConveyancePreference, AttestationFormat, AuthenticationState,
         AuthenticatorAttachment, COSEAlgorithm, COSEEC2Key, COSEKey, COSEKeyType, COSERSAKey, Credential, ECDSACurve,
-        ParsedAttestation, PublicKeyCredential, RegisterPublicKeyCredential, RegisteredExtensions, RegistrationState, RequestRegistrationExtensions, ResidentKeyRequirement,
-        UserVerificationPolicy,
+        ParsedAttestation, PublicKeyCredential, RegisterPublicKeyCredential, RegisteredExtensions, RegistrationState,
+        RequestRegistrationExtensions, ResidentKeyRequirement, UserVerificationPolicy,
     },
 };
 
@@ -113,9 +113,7 @@ impl Passkey {
                 type_: COSEAlgorithm::ES256,
                 key: COSEKeyType::EC_EC2(COSEEC2Key { curve: ECDSACurve::SECP256R1, x, y }),
             },
-            Key::Rs256 { n, e } => {
-                COSEKey { type_: COSEAlgorithm::RS256, key: COSEKeyType::RSA(COSERSAKey { n, e }) }
-            }
+            Key::Rs256 { n, e } => COSEKey { type_: COSEAlgorithm::RS256, key: COSEKeyType::RSA(COSERSAKey { n, e }) },
         };
         let credential = Credential {
             cred_id: id,
@@ -316,8 +314,7 @@ impl RelyingParty {
         let origin = public_url.to_string();
         let is_name = !host.starts_with('[') && host.parse::<IpAddr>().is_err();
         let url = url::Url::parse(&origin).ok().filter(|_| is_name && public_url.scheme() == Scheme::Https)?;
-        let core =
-            WebauthnCore::new_unsafe_experts_only(host, host, vec![url], TIMEOUT, Some(false), Some(false));
+        let core = WebauthnCore::new_unsafe_experts_only(host, host, vec![url], TIMEOUT, Some(false), Some(false));
         Some(Self { core, origin })
     }
 

@@ -236,7 +236,10 @@ fn f8_who_is_not_named_must_be_said_by_the_authenticator() {
     for (handle, accepted) in [(Some(key.user_handle.clone()), true), (None, false), (Some(b"x".to_vec()), false)] {
         let asking = site().begin_discoverable().unwrap();
         let options: Value = serde_json::from_str(asking.options()).unwrap();
-        assert_eq!((&options["userVerification"], &options["allowCredentials"]), (&"required".into(), &Value::Array(vec![])));
+        assert_eq!(
+            (&options["userVerification"], &options["allowCredentials"]),
+            (&"required".into(), &Value::Array(vec![]))
+        );
         let last = key.count;
         let answer = key.get(asking.options(), ORIGIN, |a| a.user_handle.clone_from(&handle));
         assert_eq!(judge(&asking, &answer, &passkey, last).is_ok(), accepted, "{handle:?}");
@@ -248,7 +251,8 @@ fn f8_who_is_not_named_must_be_said_by_the_authenticator() {
 
 #[test]
 fn f8_a_sign_count_that_does_not_rise_is_refused() {
-    for (last, given, accepted) in [(5, 6, true), (5, 5, false), (5, 4, false), (5, 0, false), (0, 0, true), (0, 1, true)]
+    for (last, given, accepted) in
+        [(5, 6, true), (5, 5, false), (5, 4, false), (5, 0, false), (0, 0, true), (0, 1, true)]
     {
         let (mut key, passkey) = honest();
         let asking = ask(&passkey, UserVerification::Preferred);
@@ -335,8 +339,7 @@ fn a_passkey_that_comes_to_several_devices_is_noted_or_refused() {
     let (mut key, passkey) = register(&Settings::default(), synced).unwrap();
     assert!(passkey.synced());
     let asking = ask(&passkey, UserVerification::Preferred);
-    let answer =
-        key.get(asking.options(), ORIGIN, |a| a.flags = PRESENT | VERIFIED | BACKUP_ELIGIBLE | BACKED_UP);
+    let answer = key.get(asking.options(), ORIGIN, |a| a.flags = PRESENT | VERIFIED | BACKUP_ELIGIBLE | BACKED_UP);
     let proven = judge(&asking, &answer, &passkey, 1).unwrap();
     assert!(proven.changed.unwrap().credential.backup_state);
     // One that was bound to its device does not leave it.

@@ -9,8 +9,8 @@ use crate::{
     store::Stores,
     tokens::{Device, Holder, TokenRecord},
     types::{
-        AccountId, Amr, ClientAddr, Clock, Door, EnrolmentId, Fact, FactorKind, FirstProof, FlowId, LmsUserId, RngExt, ServiceName, SessionKey,
-        SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
+        AccountId, Amr, ClientAddr, Clock, Door, EnrolmentId, Fact, FactorKind, FirstProof, FlowId, LmsUserId, RngExt,
+        ServiceName, SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
     },
 };
 use std::{net::Ipv4Addr, time::Duration};

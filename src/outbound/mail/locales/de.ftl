@@ -20,6 +20,9 @@ enrolled-webauthn = Für Ihr Konto auf { $site } wurde ein Sicherheitsschlüssel
 enrolled-email = Für Ihr Konto auf { $site } wurde diese oder eine andere E-Mail-Adresse als zweiter Schritt eingerichtet.
 enrolled-sms = Für Ihr Konto auf { $site } wurde eine Telefonnummer als zweiter Schritt eingerichtet.
 enrolled-recovery = Für Ihr Konto auf { $site } wurden neue Wiederherstellungscodes erstellt. Ältere gelten nicht mehr.
+passkey-copied = Einer Ihrer Passkeys wurde abgelehnt
+passkey-copied-text = Ihr Passkey „{ $label }“ für { $site } wurde eben benutzt, und sein Zähler war zurückgeblieben. Das kann heißen, dass jemand eine Kopie davon hat. Niemand wurde damit angemeldet.
+passkey-copied-advice = Melden Sie sich auf einem anderen Weg an, entfernen Sie diesen Passkey aus Ihrem Konto und richten Sie einen neuen ein. Wenn Sie das nicht waren, sagen Sie sofort Ihrem Helpdesk Bescheid.
 password = Ihr Passwort wurde geändert
 password-text = Das Passwort Ihres Kontos auf { $site } wurde geändert.
 

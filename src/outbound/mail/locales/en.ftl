@@ -20,6 +20,9 @@ enrolled-webauthn = A security key or passkey was set up as the second step for 
 enrolled-email = This or another e-mail address was set up as the second step for your account at { $site }.
 enrolled-sms = A phone number was set up as the second step for your account at { $site }.
 enrolled-recovery = New recovery codes were made for your account at { $site }. Older ones no longer work.
+passkey-copied = A passkey of yours was refused
+passkey-copied-text = Your passkey “{ $label }” at { $site } has just been used, and its counter was behind. This can mean that somebody has a copy of it. Nobody was signed in with it.
+passkey-copied-advice = Sign in another way, remove this passkey from your account and set up a new one. If this was not you, tell your help desk at once.
 password = Your password was changed
 password-text = The password of your account at { $site } was changed.
 
