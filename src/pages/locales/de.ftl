@@ -86,7 +86,6 @@ enrol-passkey = Sicherheitsschlüssel oder Passkey einrichten
 enrol-passkey-why = Ein Passkey bleibt auf Ihrem Gerät oder Sicherheitsschlüssel und gilt nur für { $site }. Ab jetzt werden Sie beim Anmelden danach gefragt.
 enrol-passkey-label = Wie nennen Sie ihn?
 enrol-passkey-label-hint = Damit Sie ihn wiedererkennen, zum Beispiel „Laptop im Büro“. Sie können das Feld leer lassen.
-enrol-passkey-hint = Ihr Gerät oder Sicherheitsschlüssel bittet Sie um eine Bestätigung, etwa mit PIN, Fingerabdruck oder Gesicht.
 enrol-passkey-submit = Einrichten
 
 ## Ein Code für eine benannte Handlung

@@ -137,7 +137,6 @@ enrol-passkey = Set up a security key or passkey
 enrol-passkey-why = A passkey stays on your device or security key, and works only on { $site }. From now on you are asked for it when you sign in.
 enrol-passkey-label = What do you call it?
 enrol-passkey-label-hint = So that you know it again, for example “Work laptop”. You may leave it empty.
-enrol-passkey-hint = Your device or security key asks you to confirm, for example with its PIN, your fingerprint or your face.
 enrol-passkey-submit = Set it up
 
 ## Recovery codes
