@@ -132,21 +132,20 @@ pub(super) async fn judge_one(
 ) -> Result<Result<Proven, Refusal>, FlowError> {
     let passkey = open_passkey(desk, enrolment)?;
     let last = u32::try_from(enrolment.counter).unwrap_or(u32::MAX);
-    let judged = party.judge(assertion, asking, &passkey, last);
-    let proven = match judged {
+    let proven = match party.judge(assertion, asking, &passkey, last) {
         Ok(proven) => proven,
-        Err(refusal) => {
-            if refusal == Refusal::SignCount {
-                alarm(desk, hall, caller, enrolment, account).await;
-            }
-            return Ok(Err(refusal));
+        Err(Refusal::SignCount) => {
+            suspend(desk, hall, caller, enrolment, account).await?;
+            return Ok(Err(Refusal::SignCount));
         }
+        Err(refusal) => return Ok(Err(refusal)),
     };
     match proven.counter {
         0 => desk.enrolments.used(&enrolment.id, desk.now()).await?,
         counter => {
             if !desk.enrolments.claim_counter(&enrolment.id, i64::from(counter), desk.now()).await? {
-                alarm(desk, hall, caller, enrolment, account).await;
+                // Two answers at the same moment, of which this one is the older: refused, and no sign of a copy yet.
+                alarm(desk, hall, caller, enrolment);
                 return Ok(Err(Refusal::SignCount));
             }
         }
@@ -157,14 +156,28 @@ pub(super) async fn judge_one(
     Ok(Ok(proven))
 }
 
-/// A count that does not rise may be a copied key (Level 3 §6.1.1): its owner and the operator hear of it.
-async fn alarm(desk: &Desk, hall: &Hall, caller: &Caller, enrolment: &Enrolment, account: &Account) {
-    let event = Event::SignCountRegressed { account: account.id.clone(), enrolment: enrolment.id.clone() };
-    desk.record(hall, caller, event);
+/// A count that does not rise may be a copied key (Level 3 §6.1.1). Which of the two is the copy nobody knows: neither
+/// counts until its owner has answered another factor for it.
+async fn suspend(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    enrolment: &Enrolment,
+    account: &Account,
+) -> Result<(), FlowError> {
+    alarm(desk, hall, caller, enrolment);
+    if desk.enrolments.suspend(&enrolment.id, true).await? {
+        let (factor, label) = (enrolment.kind, enrolment.label.clone());
+        desk.tell(caller, account, Message::FactorSuspended { site: host(hall), factor, label }).await;
+    }
+    Ok(())
+}
+
+fn alarm(desk: &Desk, hall: &Hall, caller: &Caller, enrolment: &Enrolment) {
+    let (account, id) = (enrolment.account.clone(), enrolment.id.clone());
+    tracing::warn!(account = %account, "a passkey's sign count did not rise: there may be a copy of the key");
+    desk.record(hall, caller, Event::SignCountRegressed { account, enrolment: id });
     desk.metrics.factor_answer(FactorKind::Webauthn, "copied");
-    tracing::warn!(account = %account.id, "a passkey's sign count did not rise: there may be a copy of the key");
-    let message = Message::PasskeyCopied { site: host(hall), label: enrolment.label.clone() };
-    desk.tell(caller, account, message).await;
 }
 
 /// The stage in which a factor of that kind is enrolled; `None`: not at this site, or not at all.
