@@ -57,6 +57,8 @@ pub enum AccountCommand {
     Disable(User),
     /// It may sign in again
     Enable(User),
+    /// End what too many wrong passwords or codes have locked, at every site and under every name of the account
+    Unlock(User),
     /// Take all its factors away (a lost phone): the next one needs a code of the help desk
     ResetFactors(User),
     /// Add an account of the gateway's own; asks for its password

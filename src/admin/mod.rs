@@ -17,6 +17,7 @@ mod init;
 mod keyfile;
 pub mod listener;
 mod local;
+mod lockout;
 mod methods;
 pub mod probe;
 mod reload;

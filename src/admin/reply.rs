@@ -93,6 +93,9 @@ pub struct AccountSheet {
     pub totp: Vec<String>,
     pub recovery_codes_left: u32,
     pub enrols_by_help_desk_only: bool,
+    /// What is refused for now, and until when.
+    #[serde(default)]
+    pub locked: Vec<String>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
 }
@@ -355,6 +358,7 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("TOTP", dash_if_empty(&sheet.totp)),
         ("recovery", format!("{} codes left", sheet.recovery_codes_left)),
         ("enrolment", enrols.to_owned()),
+        ("locked", dash_if_empty(&sheet.locked)),
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));

@@ -6,6 +6,7 @@
 use super::{
     Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Problem, SignedIn,
     account::label,
+    known::factor_slot,
     link::{choices, sides},
     lms_half::Half,
     offer::may_create,
@@ -225,7 +226,7 @@ pub(super) async fn check(
     if !complete(kind, code) {
         return uncounted(desk, flow, Problem::Incomplete).await;
     }
-    let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
+    let slot = match factor_slot(desk, hall, caller, flow, kind.as_str()).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {

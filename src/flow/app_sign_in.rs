@@ -7,6 +7,7 @@ use super::{
     Caller, Desk, FlowError, Hall, Problem,
     answer::{Checked, check, decide, drop_flow, load},
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
+    known::password_slot,
     lms_half::{Half, Opened, first_half, second_half},
     step::Stage,
 };
@@ -81,7 +82,7 @@ async fn judged(
         return Ok(AppAnswer::Refused(None));
     }
     let canonical = hall.lms.canonical_username(&username);
-    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let leave = password_slot(desk, hall, caller, Door::App, &canonical).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::App, &canonical) else {
         return Ok(AppAnswer::Refused(None));
     };

@@ -4,6 +4,7 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
     answer::{Checked, complete, decide, done, ended, load, minutes, next, sealed_place, wrong},
+    known::factor_slot,
     permit::host,
     sign_in::enrol_stage,
     step::{Flow, Stage},
@@ -43,7 +44,7 @@ pub async fn confirm_help_desk(
         return Ok(Answered::Again(Problem::Incomplete));
     };
     let account = flow.pending.account.clone();
-    let slot = match desk.throttle.factor(&account, "help_desk", flow.id.expose()).await? {
+    let slot = match factor_slot(desk, hall, caller, &flow, "help_desk").await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => {
             return Ok(Answered::Ended(EndedWhy::TooManyAttempts));

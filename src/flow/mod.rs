@@ -11,6 +11,7 @@ mod begin;
 mod desk;
 mod elsewhere;
 mod enrol;
+mod known;
 mod leavers;
 mod link;
 mod lms_half;

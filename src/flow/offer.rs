@@ -7,6 +7,7 @@ use super::{
     account::instance,
     answer::{ended, load, next},
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge_by, new_flow_id, open, settle},
+    known::password_slot,
     link::link_second,
     lms_half::{Half, first_half},
     permit::permission,
@@ -101,7 +102,7 @@ async fn prove(
     if canonical.is_empty() || username.len() > LONGEST_NAME || password.expose().is_empty() {
         return Ok(Answered::Again(Problem::Incomplete));
     }
-    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let leave = password_slot(desk, hall, caller, Door::Browser, &canonical).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return Ok(Answered::Again(Problem::WrongPassword));
     };

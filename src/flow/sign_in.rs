@@ -3,6 +3,7 @@
 use super::{
     Caller, Desk, FlowError, Hall,
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
+    known::{password_slot, remember},
     lms_half::{Half, Opened, first_half, second_half},
     offer::offer,
     step::{Flow, Stage},
@@ -22,6 +23,7 @@ use crate::{
     sessions::{
         self, Issued,
         cookie::{self, Jar},
+        known::Shown,
     },
     types::{Door, FlowId, Rng, Secret},
 };
@@ -48,6 +50,8 @@ pub struct SignedIn {
     pub issued: Issued,
     /// The LMS's cookies, to be sealed under the session's key. Empty where an earlier LMS session was resumed.
     pub lms_cookies: Vec<(String, String)>,
+    /// `Set-Cookie` lines of ours beside the session's.
+    pub own_cookies: Vec<String>,
     /// Same-origin path and query.
     pub location: String,
 }
@@ -86,7 +90,7 @@ async fn judged(
     }
     let leave = match canonical.as_str() {
         "guest" => desk.throttle.guest(caller.client).await?,
-        name => desk.throttle.password(&hall.site.name, name, caller.client).await?,
+        name => password_slot(desk, hall, caller, Door::Browser, name).await?,
     };
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return refuse(hall, caller, &canonical).await;
@@ -133,7 +137,8 @@ async fn guest(
     end_earlier(desk, hall, caller).await?;
     desk.record(hall, caller, Event::GuestSignedIn);
     let location = wanted.unwrap_or(location);
-    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, location })))
+    let own_cookies = Vec::new();
+    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, own_cookies, location })))
 }
 
 /// WHICH ACCOUNT, and IS IT ENOUGH.
@@ -268,6 +273,8 @@ pub(super) async fn enter(
         let (rule, stage) = (rule.clone(), stage.as_str());
         desk.record(hall, caller, Event::LetThrough { account: account.clone(), door: Door::Browser, rule, stage });
     }
+    let shown = if satisfied.facts().is_empty() { Shown::Password } else { Shown::Factor };
+    let own_cookies = vec![remember(desk, hall, caller, satisfied.resolved().account(), shown)];
     let visit = desk.visit(hall, caller);
     let mut issued = sessions::issue(satisfied, &bound, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
     let resumed = resumable(desk, hall, caller, &issued).await;
@@ -298,7 +305,7 @@ pub(super) async fn enter(
         Some(wanted) if !forced => wanted,
         Some(_) | None => location,
     };
-    Ok(SignedIn { issued, lms_cookies, location })
+    Ok(SignedIn { issued, lms_cookies, own_cookies, location })
 }
 
 /// The seal key of this browser's expired session of the same account, if its LMS session is still that user's

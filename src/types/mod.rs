@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens a socket, reads a clock or knows a rule; it only makes wrong values hard to write.
 
+pub mod agent;
 mod assurance;
 mod bad_request;
 mod client;
@@ -17,7 +18,10 @@ pub use assurance::{Amr, Door, Fact, FactorKind};
 pub use bad_request::BadRequest;
 pub use client::{Cidr, CidrError, ClientAddr};
 pub use clock::{Clock, Rng, RngExt, SystemClock, SystemRng, Timestamp};
-pub use ids::{AccountId, FlowId, LmsUserId, RequestId, ServiceName, SessionKey, SiteName, SourceId, Subject, TokenId};
+pub use ids::{
+    AccountId, DeviceId, FlowId, KnownMark, LmsUserId, RequestId, ServiceName, SessionKey, SiteName, SourceId, Subject,
+    TokenId,
+};
 pub use origin::{Origin, OriginError, Scheme};
 pub use path::{CanonicalPath, MAX_PATH};
 pub use secret::{Password, Secret};

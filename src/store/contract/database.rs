@@ -1,6 +1,6 @@
 //! What accounts, enrolments, the ledger and audit must do on every database.
 
-use super::{HandClock, Samples, bindings, local, standing, winners};
+use super::{HandClock, Samples, bindings, devices, local, standing, winners};
 use crate::{
     accounts::{Account, Binding, Created, Learned, Mail, State, Verified},
     keys::Sealed,
@@ -22,6 +22,8 @@ pub async fn database(stores: &Stores, clock: &HandClock) {
     standing::instances_keep_their_kinds(stores).await;
     f1_f6_claims_are_won_once(stores, clock).await;
     enrolments_are_replaced_and_reset(stores, clock).await;
+    devices::f9_a_device_is_moved_on_by_one_caller(stores, clock).await;
+    devices::devices_are_listed_capped_and_forgotten(stores, clock).await;
     tokens_are_found_while_they_live(stores, clock).await;
     j13_revocation_reaches_every_descendant(stores, clock).await;
     bindings::bindings_are_listed_and_removed(stores, clock).await;
