@@ -5,6 +5,7 @@ use super::{
         AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
         SessionCommand, SessionTarget, TokenCommand,
     },
+    devices::DeviceRow,
     keyfile::{self, KeyfileError},
     methods::MethodError,
     reload::{NotReloaded, Reloads},
@@ -18,6 +19,7 @@ use crate::{
     keys::SharedKeyring,
     mfa::{
         enrolment::EnrolmentStore,
+        factors::device::DeviceStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
     },
     outbound::mail::{self, Mailer},
@@ -31,6 +33,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub struct Admin {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub devices: Arc<dyn DeviceStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
@@ -114,6 +117,8 @@ pub enum AdminError {
     NoPassword,
     #[error("{0}")]
     BadAccount(String),
+    #[error("no trusted device {0}")]
+    NoDevice(String),
     #[error("nothing was written:\n{}", lines(.0))]
     Import(Vec<LineProblem>),
     #[error("nothing was written: meanwhile somebody else added an account of the same name")]
@@ -141,6 +146,7 @@ impl Admin {
             Command::Account(command) => self.account(by, command).await,
             Command::Binding(command) => self.bindings(by, command).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
+            Command::Device(command) => self.device(by, command).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,
@@ -214,6 +220,7 @@ impl Admin {
         let methods = self.accounts.methods(&account.id).await?;
         let sessions = self.sessions.of_account(&account.id).await?;
         let tokens = self.ledger.of_account(&account.id).await?;
+        let trusted = self.trusted(account).await?;
         Ok(Reply::Account(Box::new(AccountSheet {
             account: AccountRow::of(account),
             username_verified: account.username_verified,
@@ -226,6 +233,7 @@ impl Admin {
             locked: self.locked(account).await?,
             sessions: sessions.iter().map(SessionRow::of).collect(),
             tokens: tokens.iter().map(TokenRow::of).collect(),
+            devices: trusted.iter().map(DeviceRow::of).collect(),
         })))
     }
 
@@ -270,6 +278,7 @@ impl Admin {
         let half = |cause| AdminError::Half { done: so_far, cause };
         let sessions = self.sessions.remove_account(&account.id).await.map_err(half)?;
         let tokens = self.ledger.revoke_account(&account.id, self.clock.now()).await.map_err(half)?;
+        self.devices.forget_all(&account.id).await.map_err(half)?;
         Ok((sessions, tokens))
     }
 

@@ -1,6 +1,7 @@
 //! What an operator can ask for. The same words on the command line and, as JSON, on the Unix socket.
 
 use super::{
+    devices::DeviceCommand,
     imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
     methods::{LinkMethod, Merge, MethodOf},
     source::{ExplainCommand, SourceCommand},
@@ -26,6 +27,9 @@ pub enum Command {
     /// Who is signed in with a browser
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Browsers and apps that are not asked for a second factor for a while
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Which apps are signed in
     #[command(subcommand)]
     Token(TokenCommand),

@@ -2,6 +2,7 @@
 
 use super::{
     Facts, Reloaded,
+    devices::{DeviceRow, table_of as device_table},
     imports::{self, BindingRow},
     methods::{self, MethodRow},
     source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
@@ -30,6 +31,7 @@ pub enum Reply {
     Bindings(Vec<BindingRow>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
+    Devices(Vec<DeviceRow>),
     /// Something was done; the sentence says what.
     Done {
         said: String,
@@ -98,6 +100,9 @@ pub struct AccountSheet {
     pub locked: Vec<String>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
+    /// Those that are trusted now.
+    #[serde(default)]
+    pub devices: Vec<DeviceRow>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +216,7 @@ impl Reply {
             | Reply::Account(_)
             | Reply::Sessions(_)
             | Reply::Tokens(_)
+            | Reply::Devices(_)
             | Reply::Done { .. }
             | Reply::Steps { .. }
             | Reply::EnrolmentCode { .. }
@@ -236,6 +242,7 @@ impl fmt::Display for Reply {
             Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
+            Reply::Devices(rows) => f.write_str(&device_table(rows)),
             Reply::Done { said } => writeln!(f, "{}", plain(said)),
             Reply::Steps { steps } => steps.iter().try_for_each(|step| writeln!(f, "{}", plain(step))),
             Reply::EnrolmentCode { account, code, expires } => {
@@ -368,6 +375,9 @@ fn sheet(sheet: &AccountSheet) -> String {
     }
     if !sheet.tokens.is_empty() {
         let _ = write!(text, "\n{}", tokens(&sheet.tokens));
+    }
+    if !sheet.devices.is_empty() {
+        let _ = write!(text, "\n{}", device_table(&sheet.devices));
     }
     text
 }

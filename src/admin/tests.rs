@@ -6,7 +6,7 @@ use crate::{
     audit::{Audit, Target},
     chain::{Instance, Rules, local::memory::LocalMemory},
     keys::{Keyring, Sealed},
-    limits::{Count, Counters, Throttle},
+    limits::Throttle,
     mfa::{
         enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
@@ -302,25 +302,15 @@ fn staff() -> Instance {
 
 /// These tests ask no source.
 fn no_chain() -> Chain {
-    struct NoCounters;
-    #[async_trait]
-    impl Counters for NoCounters {
-        async fn add(&self, _: &str, _: i64, _: Duration) -> Result<Count, Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-        async fn look(&self, _: &str) -> Result<Count, Unavailable> {
-            Ok(Count { value: 0, resets_in: Duration::ZERO })
-        }
-        async fn clear(&self, _: &str) -> Result<(), Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-    }
     Chain {
         configured: Vec::new(),
         instances: vec![staff()],
         sites: Vec::new(),
         sync_limit_percent: 10,
-        throttle: Throttle::new(Arc::new(NoCounters), crate::limits::Config::default()),
+        throttle: Throttle::new(
+            Arc::new(crate::limits::lane_tests::Plain::default()),
+            crate::limits::Config::default(),
+        ),
         policy: Policy::new(&crate::mfa::Config::default()),
         fault: None,
     }
@@ -347,6 +337,7 @@ impl Desk {
         let admin = Admin {
             accounts: stores.clone(),
             enrolments: stores.clone(),
+            devices: Arc::new(super::devices::memory::Devices::default()),
             sessions: stores.clone(),
             ledger: stores.clone(),
             locals: locals.clone(),
@@ -693,6 +684,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
     let copy = Admin {
         accounts: admin.accounts.clone(),
         enrolments: admin.enrolments.clone(),
+        devices: desk.admin.devices.clone(),
         sessions: admin.sessions.clone(),
         ledger: admin.ledger.clone(),
         locals: desk.admin.locals.clone(),

@@ -45,6 +45,7 @@ pub(super) fn administrator(
     Admin {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        devices: stores.devices.clone(),
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
         locals: stores.locals.clone(),
@@ -106,6 +107,7 @@ pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, ma
     Desk {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        devices: stores.devices.clone(),
         sessions: stores.sessions.clone(),
         flows: stores.flows.clone(),
         ledger: stores.ledger.clone(),

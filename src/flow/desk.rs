@@ -8,7 +8,7 @@ use crate::{
     language::Lang,
     limits::{Sprays, Throttle},
     lms::{Held, Lms, LmsError, Site, farewell},
-    mfa::{self, enrolment::EnrolmentStore, policy::Policy},
+    mfa::{self, enrolment::EnrolmentStore, factors::device::DeviceStore, policy::Policy},
     outbound::mail::{Mailer, Message},
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
@@ -23,6 +23,7 @@ use super::step::{Caps, FlowStore};
 pub struct Desk {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub devices: Arc<dyn DeviceStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub flows: Arc<dyn FlowStore>,
     pub ledger: Arc<dyn LedgerStore>,

@@ -23,6 +23,7 @@ mod sign_in;
 mod sign_out;
 pub mod step;
 mod told;
+mod trusted;
 
 pub use account::{Sheet, Way, Wish, begin_action, sheet};
 pub use answer::{Answered, Asked, answer, ask, cancel};
@@ -39,3 +40,4 @@ pub use prove::prove_lms_password;
 pub use sign_in::{Refused, SignIn, SignedIn, sign_in};
 pub use sign_out::{reap, sign_out};
 pub use told::{EndedWhy, Named, Problem};
+pub use trusted::{Recognised, forget_device, forget_devices, recognise, trust, trusted_devices};

@@ -9,7 +9,7 @@ mod throttle;
 mod unlock;
 
 #[cfg(test)]
-mod lane_tests;
+pub mod lane_tests;
 
 pub use config::Config;
 pub use counters::{Count, Counters};

@@ -157,9 +157,13 @@ pub enum Worth {
 }
 
 impl TrustedDevice {
+    pub fn is_live(&self, epoch: u32, now: Timestamp) -> bool {
+        self.epoch == epoch && now < self.expires
+    }
+
     /// What `shown` is worth for the account's present epoch.
     pub fn worth(&self, shown: &Shown, epoch: u32, now: Timestamp) -> Worth {
-        if self.epoch != epoch || now >= self.expires || shown.counter > self.counter {
+        if !self.is_live(epoch, now) || shown.counter > self.counter {
             return Worth::Over;
         }
         // Both ways: a clock that stepped back must not lengthen it.
