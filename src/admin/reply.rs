@@ -92,7 +92,7 @@ pub struct AccountSheet {
     /// `campus-lms: 42`.
     pub methods: Vec<String>,
     /// `Alice's phone, since …, by_help_desk`.
-    pub totp: Vec<String>,
+    pub factors: Vec<String>,
     pub recovery_codes_left: u32,
     pub enrols_by_help_desk_only: bool,
     /// What is refused for now, and until when.
@@ -195,10 +195,12 @@ impl TokenRow {
 
 /// One line per device of an account.
 pub fn devices(enrolments: &Enrolments) -> Vec<String> {
-    let line = |totp: &crate::mfa::enrolment::TotpEnrolment| {
-        format!("{}, since {}, {}", totp.label, short(totp.created), totp.proof.as_str())
+    let line = |factor: &crate::mfa::enrolment::Enrolment| {
+        let suspended = if factor.suspended { ", suspended" } else { "" };
+        let (kind, since, proof) = (factor.kind, short(factor.created), factor.proof.as_str());
+        format!("{kind}: {}, since {since}, {proof}{suspended}", factor.label)
     };
-    enrolments.totp.iter().map(line).collect()
+    enrolments.all.iter().map(line).collect()
 }
 
 /// To the second: `2026-11-21T09:30:00Z`.
@@ -362,7 +364,7 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("state", format!("{} (epoch {})", sheet.account.state, sheet.epoch)),
         ("since", sheet.account.created.clone()),
         ("signs in by", dash_if_empty(&sheet.methods)),
-        ("TOTP", dash_if_empty(&sheet.totp)),
+        ("factors", dash_if_empty(&sheet.factors)),
         ("recovery", format!("{} codes left", sheet.recovery_codes_left)),
         ("enrolment", enrols.to_owned()),
         ("locked", dash_if_empty(&sheet.locked)),

@@ -8,8 +8,10 @@ use crate::{
     keys::{Keyring, Sealed},
     limits::Throttle,
     mfa::{
-        enrolment::{Claim, EnrolmentStore, Enrolments, TotpEnrolment},
+        enrolment::{Claim, Enrolled, Enrolment, EnrolmentStore, Enrolments},
+        exemption::{Exemption, ExemptionKind, ExemptionStore},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
+        known::{Known, KnownStore},
         policy::Policy,
     },
     outbound::mail::Mailer,
@@ -46,6 +48,7 @@ pub(super) struct Memory {
     tokens: Mutex<Vec<TokenRecord>>,
     resets: Mutex<Vec<AccountId>>,
     codes: Mutex<Vec<(AccountId, String, Timestamp)>>,
+    exemptions: Mutex<Vec<Exemption>>,
     methods: Mutex<Vec<(SourceId, Subject, AccountId)>>,
     /// The session store does not answer.
     down: Mutex<bool>,
@@ -188,17 +191,69 @@ impl EnrolmentStore for Memory {
         self.codes.lock().unwrap().push((id.clone(), digest.to_owned(), expires));
         Ok(())
     }
-    async fn enrol_first(&self, _: &TotpEnrolment, _: &[String]) -> Result<bool, Unavailable> {
+    async fn enrol_first(&self, _: &Enrolment, _: &[String], _: usize) -> Result<bool, Unavailable> {
         unreachable!("administration enrols nobody")
     }
-    async fn claim_step(&self, _: &str, _: i64) -> Result<bool, Unavailable> {
+    async fn by_handle(&self, _: &str) -> Result<Option<Enrolment>, Unavailable> {
         unreachable!("administration answers no factor")
+    }
+    async fn enrol(&self, _: &Enrolment) -> Result<Enrolled, Unavailable> {
+        unreachable!("administration enrols nobody")
+    }
+    async fn rename(&self, _: &AccountId, _: &EnrolmentId, _: &str) -> Result<bool, Unavailable> {
+        unreachable!("administration renames no factor")
+    }
+    async fn remove(&self, _: &AccountId, _: &EnrolmentId) -> Result<bool, Unavailable> {
+        Ok(false)
+    }
+    async fn suspend(&self, _: &EnrolmentId, _: bool) -> Result<bool, Unavailable> {
+        unreachable!("administration suspends no factor")
+    }
+    async fn claim_counter(&self, _: &EnrolmentId, _: i64, _: Timestamp) -> Result<bool, Unavailable> {
+        unreachable!("administration answers no factor")
+    }
+    async fn update_secret(&self, _: &EnrolmentId, _: &Sealed<Vec<u8>>) -> Result<(), Unavailable> {
+        unreachable!("administration answers no factor")
+    }
+    async fn used(&self, _: &EnrolmentId, _: Timestamp) -> Result<(), Unavailable> {
+        unreachable!("administration answers no factor")
+    }
+    async fn replace_recovery(&self, _: &AccountId, _: &[String]) -> Result<(), Unavailable> {
+        unreachable!("administration makes no codes")
+    }
+    async fn leave_to_help_desk(&self, _: &AccountId) -> Result<(), Unavailable> {
+        Ok(())
     }
     async fn claim_recovery(&self, _: &AccountId, _: &str, _: Timestamp) -> Result<Claim, Unavailable> {
         unreachable!("administration answers no factor")
     }
     async fn claim_enrolment_code(&self, _: &AccountId, _: &str, _: Timestamp) -> Result<bool, Unavailable> {
         unreachable!("administration enrols nobody")
+    }
+}
+
+#[async_trait]
+impl KnownStore for Memory {
+    async fn known(&self, _: &AccountId) -> Result<Arc<Known>, Unavailable> {
+        Ok(Arc::default())
+    }
+}
+
+#[async_trait]
+impl ExemptionStore for Memory {
+    async fn exempt(&self, exemption: &Exemption) -> Result<(), Unavailable> {
+        self.exemptions.lock().unwrap().push(exemption.clone());
+        Ok(())
+    }
+    async fn end_exemption(&self, account: &AccountId, kind: ExemptionKind) -> Result<bool, Unavailable> {
+        let mut exemptions = self.exemptions.lock().unwrap();
+        let before = exemptions.len();
+        exemptions.retain(|exemption| exemption.account != *account || exemption.kind != kind);
+        Ok(exemptions.len() < before)
+    }
+    async fn exemptions(&self, account: &AccountId) -> Result<Vec<Exemption>, Unavailable> {
+        let exemptions = self.exemptions.lock().unwrap();
+        Ok(exemptions.iter().filter(|exemption| exemption.account == *account).cloned().collect())
     }
 }
 
@@ -311,7 +366,7 @@ fn no_chain() -> Chain {
             Arc::new(crate::limits::lane_tests::Plain::default()),
             crate::limits::Config::default(),
         ),
-        policy: Policy::new(&crate::mfa::Config::default()),
+        policy: Policy::new(&crate::mfa::Config::default(), Default::default()),
         fault: None,
     }
 }
@@ -338,6 +393,8 @@ impl Desk {
             accounts: stores.clone(),
             enrolments: stores.clone(),
             devices: Arc::new(super::devices::memory::Devices::default()),
+            known: stores.clone(),
+            exemptions: stores.clone(),
             sessions: stores.clone(),
             ledger: stores.clone(),
             locals: locals.clone(),
@@ -429,6 +486,8 @@ fn session(account: &AccountId, key: &str) -> Session {
         client: ClientAddr::new([192, 0, 2, 7].into()),
         agent: "Firefox".to_owned(),
         parent: None,
+        device: None,
+        no_setup: false,
     }
 }
 
@@ -685,6 +744,8 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         accounts: admin.accounts.clone(),
         enrolments: admin.enrolments.clone(),
         devices: desk.admin.devices.clone(),
+        known: admin.known.clone(),
+        exemptions: admin.exemptions.clone(),
         sessions: admin.sessions.clone(),
         ledger: admin.ledger.clone(),
         locals: desk.admin.locals.clone(),

@@ -24,11 +24,11 @@ use crate::{
         Lms, Site,
         moodle::{self, Moodle},
     },
-    mfa::policy::Policy,
+    mfa::policy::{Policy, Surroundings},
     outbound::{Upstream, mail::Mailer},
     pages::Pages,
     store::Stores,
-    types::{Clock, Origin, Rng, Scheme},
+    types::{Clock, Origin, Rng, Scheme, Username},
 };
 use arc_swap::ArcSwap;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -46,6 +46,8 @@ pub(super) fn administrator(
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
         devices: stores.devices.clone(),
+        known: stores.known.clone(),
+        exemptions: stores.exemptions.clone(),
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
         locals: stores.locals.clone(),
@@ -103,6 +105,13 @@ pub(super) fn place(config: &Config, site: &Site) -> Place {
     }
 }
 
+/// The rules, with what they take from the rest of the configuration.
+pub(super) fn policy(config: &Config) -> Policy {
+    let administrators = config.admin.administrators.iter().filter_map(|name| Username::canonical(name));
+    let administrators = administrators.map(|name| name.as_str().to_owned()).collect();
+    Policy::new(&config.mfa, Surroundings { administrators, mail: config.outbound.mail.is_some() })
+}
+
 pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, mailer, sprays, .. }: &Lasting) -> Desk {
     Desk {
         accounts: stores.accounts.clone(),
@@ -110,10 +119,11 @@ pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, ma
         devices: stores.devices.clone(),
         sessions: stores.sessions.clone(),
         flows: stores.flows.clone(),
+        known: stores.known.clone(),
         ledger: stores.ledger.clone(),
         throttle: Throttle::new(stores.counters.clone(), config.limits),
         sprays: sprays.clone(),
-        policy: Policy::new(&config.mfa),
+        policy: policy(config),
         ring: ground.ring.clone(),
         audit: Arc::new(audit.clone()),
         metrics: metrics.clone(),

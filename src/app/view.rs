@@ -10,7 +10,6 @@ use crate::{
     config::Config,
     limits::Throttle,
     lms::{Lms, Site},
-    mfa::policy::Policy,
     store::Stores,
 };
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub(super) fn view<'a>(
         sites: lmses.map(site).collect(),
         sync_limit_percent: config.chain.sync_limit_percent,
         throttle: Throttle::new(stores.counters.clone(), config.limits),
-        policy: Policy::new(&config.mfa),
+        policy: super::parts::policy(config),
         fault: None,
     }
 }

@@ -128,6 +128,18 @@ pub enum Event {
         factor: FactorKind,
         proof: &'static str,
     },
+    FactorRemoved {
+        account: AccountId,
+        factor: FactorKind,
+    },
+    FactorRenamed {
+        account: AccountId,
+        factor: FactorKind,
+    },
+    /// All recovery codes that there were are void.
+    RecoveryCodesReplaced {
+        account: AccountId,
+    },
     FactorsReset {
         account: AccountId,
     },
@@ -160,12 +172,15 @@ pub enum Event {
         account: AccountId,
         left: u32,
     },
-    /// The stage let somebody through whom `required` would have asked.
+    /// Nothing was asked, and why.
     LetThrough {
         account: AccountId,
         door: Door,
         rule: String,
-        stage: &'static str,
+        /// The stage, the signals, grace or an exemption.
+        reason: String,
+        /// What would have been next: `pass`, `challenge`, `enrol`.
+        would: &'static str,
     },
     SignedIn {
         account: AccountId,
@@ -301,6 +316,9 @@ impl Event {
             | Event::FactorAccepted { account, .. }
             | Event::FactorRefused { account, .. }
             | Event::FactorEnrolled { account, .. }
+            | Event::FactorRemoved { account, .. }
+            | Event::FactorRenamed { account, .. }
+            | Event::RecoveryCodesReplaced { account }
             | Event::FactorsReset { account }
             | Event::AccountUnlocked { account }
             | Event::DeviceTrusted { account, .. }

@@ -40,7 +40,7 @@ fn sources(config: &Config, site: &Site) -> String {
 
 fn at_door(config: &Config, site: &Site, door: Door, now: Timestamp) -> String {
     let strictest = Rule::strictest();
-    let rule = config.mfa.rules.iter().find(|rule| rule.matches(&site.name, door)).unwrap_or(&strictest);
+    let rule = config.mfa.rules.iter().find(|rule| rule.serves(&site.name, door)).unwrap_or(&strictest);
     let name =
         if std::ptr::eq(rule, &strictest) { "no rule matches".to_owned() } else { format!("rule {}", rule.name) };
     let must = format!("password, then {}", factors(config));
@@ -57,7 +57,7 @@ fn at_door(config: &Config, site: &Site, door: Door, now: Timestamp) -> String {
         Stage::Off => "password alone".to_owned(),
         Stage::Report => "password alone; what `required` would have asked is recorded".to_owned(),
         Stage::Optional => format!("{must}, for those who have enrolled; the others password alone"),
-        Stage::Required => format!("{must}; {}", first(rule, now)),
+        Stage::Required => format!("{must}; {}", first(config, rule, now)),
     };
     format!("{}: {meets} ({name})", rule.stage.as_str())
 }
@@ -73,14 +73,15 @@ fn factors(config: &Config) -> String {
     .to_owned()
 }
 
-fn first(rule: &Rule, now: Timestamp) -> String {
-    match (rule.first_enrolment, &rule.enrolment_window) {
+fn first(config: &Config, rule: &Rule, now: Timestamp) -> String {
+    match (super::check::first_enrolment(config, rule), &rule.enrolment_window) {
         (FirstEnrolment::AtSignIn, Some(window)) if window.is_open(now) => {
             format!("first enrolment at sign-in until {}", window.until)
         }
         (FirstEnrolment::AtSignIn, Some(window)) => {
             format!("first enrolment closed since {}, only with a code of the help desk", window.until)
         }
+        (FirstEnrolment::AfterEmailCode, _) => "first enrolment after a code by e-mail".to_owned(),
         (FirstEnrolment::AtSignIn, None) | (FirstEnrolment::ByHelpDesk, _) => {
             "first enrolment with a code of the help desk".to_owned()
         }

@@ -25,9 +25,9 @@ use crate::{
             rest::rest_denied,
         },
     },
-    mfa::Stage,
+    mfa::{known::Known, policy::Case},
     tokens::{self, TokenRecord, Unproven},
-    types::{Door, FactorKind, FlowId, Password, Secret, Unavailable},
+    types::{ClientAddr, Door, FactorKind, FlowId, Password, Secret, Timestamp, Unavailable},
 };
 use bytes::Bytes;
 use http::{Method, header};
@@ -141,6 +141,9 @@ impl Gate {
             Ok(AppAnswer::WrongCode { attempts_left, problem }) => {
                 let text = match problem {
                     Problem::AlreadyUsed => "This code was used before. Wait for the next one.",
+                    Problem::ClockFast(_) | Problem::ClockSlow(_) => {
+                        "Wrong code: your phone's clock is not right. Let it set its time automatically."
+                    }
                     Problem::WrongCode
                     | Problem::Incomplete
                     | Problem::WrongPassword
@@ -177,7 +180,7 @@ impl Gate {
         let format = RestFormat::from_param(params.get("moodlewsrestformat").ok().flatten());
         let refuse = |error| reply::app(200, format.content_type(), errors::rest_error(error, format));
         let Ok(surrogate) = params.text("wstoken") else { return Ok(refuse(RestError::InvalidToken)) };
-        let Some(record) = self.live_token(house, surrogate.unwrap_or_default()).await? else {
+        let Some(record) = self.live_token(house, incoming, surrogate.unwrap_or_default()).await? else {
             return Ok(refuse(RestError::InvalidToken));
         };
         let Ok(function) = params.text("wsfunction").map(|f| f.map(str::to_owned)) else {
@@ -259,7 +262,7 @@ impl Gate {
         }
         let Some(mut params) = merged(incoming, body) else { return Ok(Act::Reply(ambiguous())) };
         let record = match params.text("token") {
-            Ok(Some(surrogate)) => self.live_token(house, surrogate).await?,
+            Ok(Some(surrogate)) => self.live_token(house, incoming, surrogate).await?,
             Ok(None) => return Ok(Act::Reply(reply::app(200, JSON, errors::missing_param("token")))),
             Err(_) => return Ok(Act::Reply(ambiguous())),
         };
@@ -286,7 +289,7 @@ impl Gate {
         };
         let ring = self.desk.ring.load_full();
         let record = tokens::find_by_file_key(self.desk.ledger.as_ref(), &ring, key).await?;
-        let Some(record) = record.filter(|record| self.is_good(house, record)) else { return not_found() };
+        let Some(record) = self.good(house, incoming, record).await? else { return not_found() };
         let Some(raw) = self.opened_file_key(incoming, &record) else { return not_found() };
         // The surrogate is 64 letters and digits: it stands in the path once, as it was found.
         let target = incoming.target.forwarded().replacen(key, raw.expose(), 1);
@@ -298,7 +301,7 @@ impl Gate {
     pub async fn app_upload_form(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Result<Reply, Refusal> {
         let Some(mut params) = merged(incoming, body) else { return Ok(ambiguous()) };
         let record = match params.text("token") {
-            Ok(Some(surrogate)) => self.live_token(house, surrogate).await?,
+            Ok(Some(surrogate)) => self.live_token(house, incoming, surrogate).await?,
             Ok(None) => return Ok(reply::app(200, JSON, errors::missing_param("token"))),
             Err(_) => return Ok(ambiguous()),
         };
@@ -376,10 +379,15 @@ impl Gate {
     }
 
     /// A surrogate that opens this site now, and its use noted.
-    pub async fn live_token(&self, house: &House, surrogate: &str) -> Result<Option<Arc<TokenRecord>>, Unavailable> {
+    pub async fn live_token(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        surrogate: &str,
+    ) -> Result<Option<Arc<TokenRecord>>, Unavailable> {
         let ring = self.desk.ring.load_full();
         let record = tokens::find(self.desk.ledger.as_ref(), &ring, surrogate).await?;
-        let record = record.filter(|record| self.is_good(house, record));
+        let record = self.good(house, incoming, record).await?;
         if let Some(record) = &record {
             let _ = self.desk.ledger.touch(&record.id, self.desk.clock.now()).await;
         }
@@ -387,13 +395,26 @@ impl Gate {
     }
 
     /// Alive, of this site, and, where it was minted without a factor, still allowed by what allowed it.
-    fn is_good(&self, house: &House, record: &TokenRecord) -> bool {
+    async fn good(
+        &self,
+        house: &House,
+        incoming: &Incoming,
+        record: Option<Arc<TokenRecord>>,
+    ) -> Result<Option<Arc<TokenRecord>>, Unavailable> {
+        let Some(record) = record else { return Ok(None) };
+        let now = self.desk.clock.now();
+        if record.site != *house.name() || !self.desk.settings.tokens.alive(&record, now) {
+            return Ok(None);
+        }
         let reason_holds = match record.unproven {
             None => true,
             Some(Unproven::AppSwitch) => house.hall.site.app.mfa == AppMfa::Off,
-            Some(Unproven::Stage) => self.desk.policy.rule(house.name(), Door::App).stage != Stage::Required,
+            Some(reason @ (Unproven::Stage | Unproven::Grace | Unproven::Bypass)) => {
+                let known = self.known(&record.account).await?;
+                self.desk.policy.still_lets(reason, &token_case(house, &record, &known, incoming.client, now))
+            }
         };
-        record.site == *house.name() && self.desk.settings.tokens.alive(record, self.desk.clock.now()) && reason_holds
+        Ok(Some(record).filter(|_| reason_holds))
     }
 
     pub fn token_headers(
@@ -451,6 +472,18 @@ impl Gate {
 
 fn unopened(incoming: &Incoming, record: &TokenRecord, error: &keys::OpenError) {
     tracing::error!(request_id = %incoming.id, token = %record.id, %error, "a ledger entry cannot be opened");
+}
+
+/// A token as the policy sees it now.
+fn token_case<'a>(
+    house: &'a House,
+    record: &'a TokenRecord,
+    known: &'a Known,
+    client: ClientAddr,
+    now: Timestamp,
+) -> Case<'a> {
+    let (site, source) = (house.name(), &record.source);
+    Case { site, door: Door::App, path: None, client, source, known, device: false, no_setup: false, now }
 }
 
 fn token_standing(record: &TokenRecord) -> Standing {

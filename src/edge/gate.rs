@@ -17,14 +17,15 @@ use crate::{
     identity::{Assertions, Signer, Told, tell},
     keys,
     lms::{Authorization, Intent, moodle},
+    mfa::{known::Known, policy::Case},
     outbound::Upstream,
     pages::{Frame, Pages, View},
     sessions::{
-        Session, Who,
+        Identity, Session, Who,
         cookie::{self, Jar},
     },
     telemetry::Metrics,
-    types::{Amr, BadRequest, Door, LmsUserId, SessionKey, SiteName, Unavailable},
+    types::{AccountId, Amr, BadRequest, ClientAddr, Door, LmsUserId, SessionKey, SiteName, Timestamp, Unavailable},
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -270,7 +271,7 @@ impl Gate {
     pub async fn session(&self, house: &House, incoming: &Incoming) -> Result<Option<Arc<Session>>, Unavailable> {
         let Some(id) = incoming.cookie(cookie::SESSION) else { return Ok(None) };
         let key = keys::session_key(id);
-        let session = self.live(house, &key).await?;
+        let session = self.live(house, &key, incoming.client).await?;
         if session.is_some() {
             // The store writes it down at most once a minute, in the background; a failure there costs nobody a request.
             let _ = self.desk.sessions.touch(&key, self.desk.clock.now()).await;
@@ -285,18 +286,34 @@ impl Gate {
     }
 
     /// [`Gate::session`] without noting use: an open websocket on which nobody says anything keeps no session alive.
-    pub async fn live(&self, house: &House, key: &SessionKey) -> Result<Option<Arc<Session>>, Unavailable> {
+    pub async fn live(
+        &self,
+        house: &House,
+        key: &SessionKey,
+        client: ClientAddr,
+    ) -> Result<Option<Arc<Session>>, Unavailable> {
         let Some(session) = self.desk.sessions.get(key).await? else { return Ok(None) };
         let now = self.desk.clock.now();
         let settings = &self.desk.settings.sessions;
         let enough = match &session.who {
             Who::Guest => house.hall.site.guest == crate::lms::Guest::Allow,
-            Who::Account(_) => self.desk.policy.still_enough(&session.facts, house.name(), Door::Browser),
+            Who::Account(identity) => {
+                let known = self.known(&identity.account).await?;
+                self.desk.policy.still_enough(&session.facts, &case(house, &session, identity, &known, client, now))
+            }
         };
         if session.site != *house.name() || !settings.alive(&session, now) || !enough {
             return Ok(None);
         }
         Ok(Some(session))
+    }
+
+    /// What the policy must know of an account now; nothing where no rule asks.
+    pub(super) async fn known(&self, account: &AccountId) -> Result<Arc<Known>, Unavailable> {
+        match self.desk.policy.needs_known() {
+            true => self.desk.known.known(account).await,
+            false => Ok(Arc::default()),
+        }
     }
 
     /// The visitor's pre-session, and the cookie to send for a new one.
@@ -425,6 +442,28 @@ impl Gate {
         let assertion = self.assertions.of(holder, told, &Signer { site, issuer, ring: &ring, rng, now });
         headers.extend(assertion.map(|value| (names.assertion.clone(), value)));
         headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect()
+    }
+}
+
+/// A session as the policy sees it now.
+pub(super) fn case<'a>(
+    house: &'a House,
+    session: &Session,
+    identity: &'a Identity,
+    known: &'a Known,
+    client: ClientAddr,
+    now: Timestamp,
+) -> Case<'a> {
+    Case {
+        site: house.name(),
+        door: Door::Browser,
+        path: None,
+        client,
+        source: &identity.source,
+        known,
+        device: session.device.as_ref().is_some_and(|device| now < device.until),
+        no_setup: session.no_setup,
+        now,
     }
 }
 

@@ -180,7 +180,7 @@ impl Gate {
                 None => return self.error(incoming, 400),
             },
             "/vestibule/help-desk" => flow::confirm_help_desk(desk, hall, &caller, &id, &code).await,
-            "/vestibule/enrol" => flow::confirm_device(desk, hall, &caller, &id, &code).await,
+            "/vestibule/enrol" => flow::confirm_device(desk, hall, &caller, &id, &code, &field("label")).await,
             "/vestibule/lms-password" => {
                 let password = Password::new(field("password"));
                 flow::prove_lms_password(desk, hall, &caller, &id, password).await

@@ -291,7 +291,7 @@ impl Gateways {
     fn guard(&self, session: &Session, incoming: &Incoming) {
         let Some(key) = incoming.cookie(cookie::SESSION).map(keys::session_key) else { return };
         let Some(conn) = Conn::info(session.digest()).as_ref().map(Arc::downgrade) else { return };
-        let (gates, host) = (self.0.clone(), incoming.host.name.clone());
+        let (gates, host, client) = (self.0.clone(), incoming.host.name.clone(), incoming.client);
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(GUARD_EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -300,7 +300,7 @@ impl Gateways {
                 let Some(conn) = conn.upgrade() else { return };
                 let gate = gates.load_full();
                 let lives = match gate.houses.get(&host) {
-                    Some(house) => matches!(gate.live(house, &key).await, Ok(Some(_))),
+                    Some(house) => matches!(gate.live(house, &key, client).await, Ok(Some(_))),
                     None => false,
                 };
                 if !lives {

@@ -171,7 +171,7 @@ impl Gateway {
         let Some(surrogate) = surrogate else {
             return Ok(Err(reply::app(200, JSON, errors::missing_param("token"))));
         };
-        Ok(match self.0.live_token(house, &surrogate).await? {
+        Ok(match self.0.live_token(house, incoming, &surrogate).await? {
             Some(record) => Ok(Opening { record, read, token_at, scanner }),
             None => Err(reply::app(200, JSON, errors::invalid_token())),
         })

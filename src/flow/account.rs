@@ -5,15 +5,16 @@ use super::{
     Caller, Desk, FlowError, Hall,
     begin::{open, waiting},
     lms_half::Half,
+    permit::strength,
     step::{Action, Errand, Flow, Stage},
 };
 use crate::{
     accounts::{Method, Pending, Resolved, resume},
     chain::{Instance, Standing},
     lms::Held,
-    mfa::policy::{Permission, Place},
+    mfa::policy::{ENOUGH, Permission},
     sessions::{Session, Who},
-    types::{Door, FlowId, SourceId, Subject, Timestamp},
+    types::{ClientAddr, Door, EnrolmentId, FactorKind, FlowId, SourceId, Subject, Timestamp},
 };
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -51,6 +52,10 @@ pub enum Wish {
     Link,
     Unlink(String),
     MakePrimary(String),
+    AddFactor(FactorKind),
+    RemoveFactor(EnrolmentId),
+    RenameFactor(EnrolmentId, String),
+    NewRecoveryCodes,
 }
 
 /// `None`: the session is not this account's any more, or nobody's.
@@ -70,7 +75,8 @@ pub async fn sheet(desk: &Desk, hall: &Hall, session: &Session) -> Result<Option
         may_make_primary: may_make_primary(hall, method),
     });
     let more = further(hall, &methods).next().is_some();
-    let has_factor = matches!(permission(desk, hall, resolved).await?, Permission::Ask(_) | Permission::Given(_));
+    let has_factor = permission(desk, hall, session.client, resolved, None).await?;
+    let has_factor = matches!(has_factor, Permission::Ask(_) | Permission::Given(_));
     Ok(Some(Sheet { name: account.username, ways: ways.collect(), more, has_factor }))
 }
 
@@ -95,16 +101,20 @@ pub async fn begin_action(
             let (source, subject) = named(method);
             Action::MakePrimary { source, subject }
         }),
+        Wish::AddFactor(kind) => Some(Action::AddFactor { kind: *kind }).filter(|_| desk.policy.offers(*kind)),
+        Wish::RemoveFactor(id) => Some(Action::RemoveFactor { id: id.clone() }),
+        Wish::RenameFactor(id, label) => Some(Action::RenameFactor { id: id.clone(), label: label.clone() }),
+        Wish::NewRecoveryCodes => Some(Action::NewRecoveryCodes).filter(|_| desk.policy.offers(FactorKind::Recovery)),
     };
     let Some(action) = action.filter(|action| may(hall, &methods, action, session_source(session))) else {
         return Ok(None);
     };
     let half = Half { held: Held::ByHeader { service: None }, lms_user: None };
     let flow = Flow {
-        errand: Some(Errand::Act { session: session.key.clone(), action }),
+        errand: Some(Errand::Act { session: session.key.clone(), action: action.clone() }),
         ..waiting(desk, hall, caller, Door::Browser, &resolved, Stage::Permit, half)
     };
-    match permission(desk, hall, resolved).await? {
+    match permission(desk, hall, caller.client, resolved, Some(&action)).await? {
         Permission::Ask(_) => {
             open(desk, hall, &flow).await?;
             Ok(Some(flow.id))
@@ -113,10 +123,18 @@ pub async fn begin_action(
     }
 }
 
-async fn permission(desk: &Desk, hall: &Hall, resolved: Resolved) -> Result<Permission, FlowError> {
+/// What would have to be answered, for this action or for any.
+async fn permission(
+    desk: &Desk,
+    hall: &Hall,
+    client: ClientAddr,
+    resolved: Resolved,
+    action: Option<&Action>,
+) -> Result<Permission, FlowError> {
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
-    let place = Place { site: &hall.site.name, door: Door::Browser, now: desk.now() };
-    Ok(desk.policy.permit(resolved, &enrolments, Vec::new(), place))
+    let stand = desk.standpoint(hall, Door::Browser, client, &resolved, &enrolments).await?;
+    let need = action.map_or(ENOUGH, |action| strength(desk, action, &enrolments));
+    Ok(desk.policy.permit(resolved, &enrolments, Vec::new(), &stand.case(), need))
 }
 
 /// Whose session it is, if that account is still as it was when the session was given, with its methods.
@@ -147,7 +165,11 @@ pub(super) fn may(hall: &Hall, methods: &[Method], action: &Action, current: Opt
         methods.iter().find(|method| method.source == *source && method.subject == *subject)
     };
     match action {
-        Action::Link => true,
+        Action::Link
+        | Action::AddFactor { .. }
+        | Action::RemoveFactor { .. }
+        | Action::RenameFactor { .. }
+        | Action::NewRecoveryCodes => true,
         Action::Unlink { source, subject } => {
             find(source, subject).is_some_and(|method| may_unlink(hall, methods, method, current))
         }

@@ -10,7 +10,7 @@ use super::{
     link::{choices, sides},
     lms_half::Half,
     offer::may_create,
-    permit::{is_held_here, permission},
+    permit::{is_held_here, need, permission},
     sign_in::{Finished, finish},
     step::{Action, Errand, Flow, Stage},
 };
@@ -19,12 +19,13 @@ use crate::{
     audit::Event,
     limits::{FactorSlot, Leave, Limit},
     mfa::{
-        enrolment::{Claim, Enrolments},
+        enrolment::{Claim, Enrolments, sealed_place},
         factors::{recovery, totp},
-        policy::{Decision, Permission, Place, Satisfied, scores},
+        policy::{Decision, Permission, Satisfied},
     },
-    types::{Door, Fact, FactorKind, FlowId},
+    types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
 };
+use std::time::Duration;
 
 /// What a page of a flow shows.
 pub enum Asked {
@@ -109,8 +110,8 @@ pub async fn ask(
     let asked = match flow.stage {
         Stage::Challenge => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
-            let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
-            match desk.policy.decide(resolved, &enrolments, flow.facts, place) {
+            let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
+            match desk.policy.decide(resolved, &enrolments, flow.facts, &stand.case()) {
                 Decision::Challenge(_, factors) => Asked::Challenge { factors },
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
@@ -121,15 +122,18 @@ pub async fn ask(
             let Some(bytes) = totp::from_base32(&secret) else { return Ok(None) };
             let issuer = desk.settings.mfa.issuer.as_deref().unwrap_or(hall.site.public_url.host());
             let label = name.as_deref().unwrap_or("account");
-            let uri = totp::otpauth_uri(issuer, label, &bytes).expose().clone();
+            let uri = totp::otpauth_uri(issuer, label, &bytes, desk.settings.mfa.totp()).expose().clone();
             Asked::Device { secret, uri }
         }
         Stage::Codes { codes } => Asked::Codes { codes },
         Stage::LmsPassword => Asked::LmsPassword,
-        Stage::Permit => match (permission(desk, &flow).await?, named(hall, &flow)) {
-            (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, named },
-            (_, _) => return Ok(None),
-        },
+        Stage::Permit => {
+            let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+            match (permission(desk, &flow).await?, named(hall, &flow, &enrolments)) {
+                (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, named },
+                (_, _) => return Ok(None),
+            }
+        }
         Stage::SecondSource => {
             let (passwords, buttons) = choices(desk, hall, &flow.pending.account).await?;
             Asked::SecondSource { passwords, buttons }
@@ -143,11 +147,19 @@ pub async fn ask(
     Ok(Some((asked, name)))
 }
 
-fn named(hall: &Hall, flow: &Flow) -> Option<Named> {
+fn named(hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
     Some(match flow.errand.as_ref()? {
         Errand::Act { action: Action::Link, .. } => Named::Link,
         Errand::Act { action: Action::Unlink { source, .. }, .. } => Named::Unlink(label(hall, source)),
         Errand::Act { action: Action::MakePrimary { source, .. }, .. } => Named::MakePrimary(label(hall, source)),
+        Errand::Act { action: Action::AddFactor { kind }, .. } => Named::AddFactor(*kind),
+        Errand::Act { action: Action::RemoveFactor { id }, .. } => {
+            Named::RemoveFactor(enrolments.find(id)?.label.clone())
+        }
+        Errand::Act { action: Action::RenameFactor { id, .. }, .. } => {
+            Named::RenameFactor(enrolments.find(id)?.label.clone())
+        }
+        Errand::Act { action: Action::NewRecoveryCodes, .. } => Named::NewRecoveryCodes,
         // With the name there: what is being given way is that one person's sign-in.
         Errand::Adopt { second, .. } => Named::Adopt(match sides(hall, second) {
             (label, Some(name)) => format!("{label}: {name}"),
@@ -218,7 +230,7 @@ pub(super) async fn check(
     let refused = |reason| Event::FactorRefused { account: account.clone(), factor: kind, door: flow.door, reason };
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Checked::Gone) };
     let enrolments = desk.enrolments.enrolments(account).await?;
-    match askable(desk, flow, resolved, &enrolments) {
+    match askable(desk, flow, resolved, &enrolments).await? {
         Some(factors) if factors.contains(&kind) => {}
         Some(_) => return uncounted(desk, flow, Problem::Incomplete).await,
         None => return Ok(Checked::Gone),
@@ -235,8 +247,9 @@ pub(super) async fn check(
             return Ok(Checked::Locked { minutes: minutes(rest) });
         }
     };
-    match judge(desk, flow, kind, code, &enrolments).await? {
-        Judged::Right => {
+    let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Checked::Gone) };
+    match judge(desk, flow, &resolved, kind, code, &enrolments).await? {
+        Judged::Right(enrolment) => {
             desk.throttle.factor_right(slot).await?;
             let event = Event::FactorAccepted { account: account.clone(), factor: kind, door: flow.door };
             desk.record(hall, caller, event);
@@ -245,7 +258,7 @@ pub(super) async fn check(
                 let left = enrolments.recovery_left.saturating_sub(1);
                 desk.record(hall, caller, Event::RecoveryCodesLow { account: account.clone(), left });
             }
-            Ok(Checked::Right(Fact { factor: kind, at: desk.now() }))
+            Ok(Checked::Right(Fact { factor: kind, at: desk.now(), enrolment }))
         }
         Judged::Used => {
             desk.record(hall, caller, refused("already used"));
@@ -258,22 +271,43 @@ pub(super) async fn check(
             desk.metrics.factor_answer(kind, "wrong");
             wrong(desk, slot).await
         }
+        Judged::Elsewhen { fast } => {
+            desk.record(hall, caller, refused("clock"));
+            desk.metrics.factor_answer(kind, "wrong");
+            Ok(match wrong(desk, slot).await? {
+                Checked::Problem { left, .. } => Checked::Problem { problem: clock(fast), left },
+                other => other,
+            })
+        }
     }
 }
 
+/// Rounded up: "about 1 minute" is the least that refuses a code.
+pub(super) fn clock(fast: i64) -> Problem {
+    let minutes = u16::try_from(fast.unsigned_abs().div_ceil(60)).unwrap_or(u16::MAX);
+    if fast > 0 { Problem::ClockFast(minutes) } else { Problem::ClockSlow(minutes) }
+}
+
 /// The factors that the flow asks for now; `None`: for none.
-fn askable(desk: &Desk, flow: &Flow, resolved: Resolved, enrolments: &Enrolments) -> Option<Vec<FactorKind>> {
-    let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
+async fn askable(
+    desk: &Desk,
+    flow: &Flow,
+    resolved: Resolved,
+    enrolments: &Enrolments,
+) -> Result<Option<Vec<FactorKind>>, FlowError> {
+    let stand = desk.standpoint_of(flow, &resolved, enrolments).await?;
+    let case = stand.case();
     if matches!(flow.stage, Stage::Permit) {
-        return match desk.policy.permit(resolved, enrolments, flow.facts.clone(), place) {
+        let need = need(desk, flow, enrolments);
+        return Ok(match desk.policy.permit(resolved, enrolments, flow.facts.clone(), &case, need) {
             Permission::Ask(factors) => Some(factors),
             Permission::Given(_) | Permission::NoFactor => None,
-        };
+        });
     }
-    match desk.policy.decide(resolved, enrolments, flow.facts.clone(), place) {
+    Ok(match desk.policy.decide(resolved, enrolments, flow.facts.clone(), &case) {
         Decision::Challenge(_, factors) => Some(factors),
         Decision::Satisfied(_) | Decision::Enrol(..) => None,
-    }
+    })
 }
 
 pub(super) async fn wrong(desk: &Desk, slot: FactorSlot) -> Result<Checked, FlowError> {
@@ -288,41 +322,33 @@ async fn uncounted(desk: &Desk, flow: &Flow, problem: Problem) -> Result<Checked
 }
 
 enum Judged {
-    Right,
+    /// By which enrolment.
+    Right(Option<EnrolmentId>),
     /// It was right, and somebody has used it: this very code, sent twice.
     Used,
+    /// Of another time, by a clock that is so many seconds fast.
+    Elsewhen {
+        fast: i64,
+    },
     Wrong,
 }
 
 async fn judge(
     desk: &Desk,
     flow: &Flow,
+    resolved: &Resolved,
     kind: FactorKind,
     code: &str,
     enrolments: &Enrolments,
 ) -> Result<Judged, FlowError> {
     match kind {
-        FactorKind::Totp => {
-            let rule = desk.policy.rule(&flow.site, flow.door);
-            let mut judged = Judged::Wrong;
-            for device in enrolments.totp.iter().filter(|device| scores(&rule, device)) {
-                let secret = desk.ring().open("enrolment", &sealed_place(&device.id), device.secret.as_text())?;
-                match totp::check(secret.expose(), code, desk.now(), device.last_step) {
-                    totp::Outcome::Accepted { step } => {
-                        let first = desk.enrolments.claim_step(&device.id, step).await?;
-                        return Ok(if first { Judged::Right } else { Judged::Used });
-                    }
-                    totp::Outcome::AlreadyUsed => judged = Judged::Used,
-                    totp::Outcome::Wrong => {}
-                }
-            }
-            Ok(judged)
-        }
+        FactorKind::Totp => judge_totp(desk, flow, resolved, code, enrolments).await,
+        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms => Ok(Judged::Wrong),
         FactorKind::Recovery => {
             let Some(canonical) = recovery::canonical(code) else { return Ok(Judged::Wrong) };
             let digest = recovery::digest(&desk.ring(), &flow.pending.account, &canonical);
             Ok(match desk.enrolments.claim_recovery(&flow.pending.account, &digest, desk.now()).await? {
-                Claim::Won => Judged::Right,
+                Claim::Won => Judged::Right(None),
                 Claim::Used => Judged::Used,
                 Claim::Unknown => Judged::Wrong,
             })
@@ -330,10 +356,47 @@ async fn judge(
     }
 }
 
+async fn judge_totp(
+    desk: &Desk,
+    flow: &Flow,
+    resolved: &Resolved,
+    code: &str,
+    enrolments: &Enrolments,
+) -> Result<Judged, FlowError> {
+    let stand = desk.standpoint_of(flow, resolved, enrolments).await?;
+    let rule = desk.policy.rule(&stand.case());
+    let mut judged = Judged::Wrong;
+    let devices = enrolments.of(FactorKind::Totp).filter(|e| !e.suspended && desk.policy.scores(&rule, e));
+    for device in devices {
+        let secret = desk.ring().open("enrolment", &sealed_place(&device.id), device.secret.as_text())?;
+        let hinted = |step| format!("totp-hint/{}/{step}", device.id);
+        let options = totp::Options::read(&device.detail);
+        match totp::check(secret.expose(), options, code, desk.now(), device.counter) {
+            // Somebody was told that this code is one of another time; it is nobody's proof any more.
+            totp::Outcome::Accepted { step } if desk.throttle.happened(&hinted(step)).await? => {}
+            totp::Outcome::Accepted { step } => {
+                let first = desk.enrolments.claim_counter(&device.id, step, desk.now()).await?;
+                return Ok(if first { Judged::Right(Some(device.id.clone())) } else { Judged::Used });
+            }
+            totp::Outcome::AlreadyUsed => judged = Judged::Used,
+            totp::Outcome::Elsewhen { step, fast } => {
+                desk.throttle.first(&hinted(step), HINT_LASTS).await?;
+                judged = Judged::Elsewhen { fast };
+            }
+            totp::Outcome::Wrong => {}
+        }
+    }
+    Ok(judged)
+}
+
+/// Longer than any hinted code could still come into the window.
+const HINT_LASTS: Duration = Duration::from_secs(900);
+
 /// Whether the text can be such a code at all; what cannot is not counted.
 pub(super) fn complete(kind: FactorKind, code: &str) -> bool {
     match kind {
-        FactorKind::Totp => code.chars().filter(|c| c.is_ascii_digit()).count() == usize::from(totp::DIGITS),
+        FactorKind::Totp => (6..=8).contains(&code.chars().filter(char::is_ascii_digit).count()),
+        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms => !code.is_empty(),
         FactorKind::Recovery => recovery::canonical(code).is_some(),
     }
 }
@@ -383,8 +446,8 @@ pub(super) async fn next(desk: &Desk, flow: Flow) -> Result<Answered, FlowError>
 pub(super) async fn decide(desk: &Desk, flow: &Flow) -> Result<Option<Decision>, FlowError> {
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
-    let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
-    Ok(Some(desk.policy.decide(resolved, &enrolments, flow.facts.clone(), place)))
+    let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
+    Ok(Some(desk.policy.decide(resolved, &enrolments, flow.facts.clone(), &stand.case())))
 }
 
 /// The user's own end of it. Who is signed in stays so.
@@ -413,9 +476,4 @@ pub(super) async fn drop_flow(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<(
 
 pub(super) fn minutes(rest: std::time::Duration) -> u32 {
     u32::try_from(rest.as_secs().div_ceil(60)).unwrap_or(u32::MAX)
-}
-
-/// Where an enrolment's secret is sealed to.
-pub(super) fn sealed_place(enrolment: &str) -> String {
-    format!("enrolment:{enrolment}")
 }

@@ -9,13 +9,14 @@ use super::{
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     known::password_slot,
     lms_half::{Half, Opened, first_half, second_half},
+    sign_in::note_basis,
     step::Stage,
 };
 use crate::{
     audit::Event,
     chain::{Attempt, Credentials, Trace},
     lms::{AppMfa, Held},
-    mfa::policy::{Basis, Decision, Place, Policy, Satisfied},
+    mfa::policy::{Decision, Policy, Satisfied},
     outbound::Answer,
     tokens::{self, Device, LmsTokens, Means},
     types::{Door, FactorKind, FlowId, Password, Secret, ServiceName},
@@ -110,8 +111,8 @@ async fn judged(
         return mint(desk, hall, caller, Policy::app_switched_off(resolved), half).await;
     }
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
-    let place = Place { site: &hall.site.name, door: Door::App, now: desk.now() };
-    match desk.policy.decide(resolved, &enrolments, Vec::new(), place) {
+    let stand = desk.standpoint(hall, Door::App, caller.client, &resolved, &enrolments).await?;
+    match desk.policy.decide(resolved, &enrolments, Vec::new(), &stand.case()) {
         Decision::Satisfied(satisfied) => mint(desk, hall, caller, satisfied, half).await,
         Decision::Enrol(..) => Ok(AppAnswer::EnrolmentDue),
         Decision::Challenge(..) if hall.site.app.mfa == AppMfa::Refuse => Ok(AppAnswer::FactorDue),
@@ -186,10 +187,7 @@ async fn mint(
     let Held::Token { service, token, private_token, log_user } = held else { return Ok(AppAnswer::FlowOver) };
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();
-    if let Basis::Stage { rule, stage } = satisfied.basis() {
-        let (rule, stage) = (rule.clone(), stage.as_str());
-        desk.record(hall, caller, Event::LetThrough { account: account.clone(), door: Door::App, rule, stage });
-    }
+    note_basis(desk, hall, caller, &satisfied, Door::App);
     let tokens = LmsTokens {
         service: ServiceName::new(service),
         token: Secret::new(token),

@@ -9,7 +9,7 @@ use super::{
     lms_half::Half,
     permit::host,
     pins::selection,
-    step::{Flow, Stage},
+    step::{Asks, Flow, Stage},
 };
 use crate::{
     accounts::{Question, Resolution, Resolved, State, resolve},
@@ -303,6 +303,7 @@ pub(super) fn waiting(
         agent: caller.agent.clone(),
         pending: resolved.to_pending(),
         facts: Vec::new(),
+        asks: Asks::default(),
         stage,
         errand: None,
         held,

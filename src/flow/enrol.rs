@@ -3,27 +3,28 @@
 
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
-    answer::{Checked, complete, decide, done, ended, load, minutes, next, sealed_place, wrong},
+    answer::{Checked, clock, complete, decide, done, drop_flow, ended, load, minutes, next, wrong},
+    factors::{fresh_codes, label},
     known::factor_slot,
-    permit::host,
+    permit::{host, is_held_here, permission},
     sign_in::enrol_stage,
-    step::{Flow, Stage},
+    step::{Errand, Flow, Stage},
 };
 use crate::{
-    accounts::Resolved,
+    accounts::{Account, Resolved},
     audit::Event,
     keys::{self, Sealed},
     limits::{Leave, Limit},
     mfa::{
-        enrolment::{EnrolmentProof, TotpEnrolment},
-        factors::{recovery, totp},
+        enrolment::{Enrolled, Enrolment, EnrolmentProof, sealed_place},
+        factors::totp,
         help_desk,
-        policy::Decision,
+        policy::{Decision, Permission},
     },
     outbound::mail::Message,
     sessions::cookie,
     tokens::Unproven,
-    types::{AccountId, Door, Fact, FactorKind, FlowId, RngExt, Secret},
+    types::{AccountId, Door, EnrolmentId, Fact, FactorKind, FlowId, RngExt, Secret},
 };
 
 /// The help desk's one-time code, which opens a first enrolment.
@@ -57,7 +58,7 @@ pub async fn confirm_help_desk(
     let digest = help_desk::enrolment_code_digest(&desk.ring(), &account, &canonical);
     if desk.enrolments.claim_enrolment_code(&account, &digest, desk.now()).await? {
         desk.throttle.factor_right(slot).await?;
-        flow.stage = enrol_stage(desk.rng.as_ref(), EnrolmentProof::ByHelpDesk, rule);
+        flow.stage = enrol_stage(desk, EnrolmentProof::ByHelpDesk, rule);
         return next(desk, flow).await;
     }
     let account = resolved.account().id.clone();
@@ -75,6 +76,7 @@ pub async fn confirm_device(
     caller: &Caller,
     id: &FlowId,
     code: &str,
+    name: &str,
 ) -> Result<Answered, FlowError> {
     let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
         return Ok(Answered::Ended(EndedWhy::Expired));
@@ -84,10 +86,18 @@ pub async fn confirm_device(
     if !complete(FactorKind::Totp, code) {
         return Ok(Answered::Again(Problem::Incomplete));
     }
-    let totp::Outcome::Accepted { step } = totp::check(secret.expose(), code, desk.now(), -1) else {
+    let options = desk.settings.mfa.totp();
+    let step = match totp::check(secret.expose(), options, code, desk.now(), -1) {
+        totp::Outcome::Accepted { step } => step,
         // The secret is on the same page: guessing it tells nobody anything, so nothing is counted.
-        return Ok(Answered::Again(Problem::WrongCode));
+        totp::Outcome::Elsewhen { fast, .. } => return Ok(Answered::Again(clock(fast))),
+        totp::Outcome::AlreadyUsed | totp::Outcome::Wrong => return Ok(Answered::Again(Problem::WrongCode)),
     };
+    if flow.errand.is_some() {
+        return add_device(desk, hall, caller, flow, (&secret, step, options), name).await;
+    }
+    // Counted before the policy is asked: who comes in between is seen by one of the two.
+    let seen = desk.enrolments.enrolments(&flow.pending.account).await?.all.len();
     // Only where a first enrolment is still due, and by the proof that opened it: the window may have closed, or a
     // device may have been enrolled in another browser (attack J3).
     let resolved = match decide(desk, &flow).await? {
@@ -95,20 +105,15 @@ pub async fn confirm_device(
         Some(_) => return overtaken(desk, &flow).await,
         None => return ended(desk, hall, id, EndedWhy::Expired).await,
     };
-    let enrolment = enrolment(desk, hall, &resolved, &secret, step, proof, rule);
-    let codes = recovery::generate(desk.rng.as_ref()).to_vec();
+    let enrolment = enrolment(desk, hall, &resolved, (&secret, step, options), (proof, rule), name);
     let account = &resolved.account().id;
-    let digests: Vec<String> = codes
-        .iter()
-        .filter_map(|code| recovery::canonical(code))
-        .map(|canonical| recovery::digest(&desk.ring(), account, &canonical))
-        .collect();
-    if !desk.enrolments.enrol_first(&enrolment, &digests).await? {
+    let (codes, digests) = fresh_codes(desk, account);
+    if !desk.enrolments.enrol_first(&enrolment, &digests, seen).await? {
         return overtaken(desk, &flow).await;
     }
     end_unproven(desk, caller, account).await?;
     flow.stage = Stage::Codes { codes };
-    flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now() });
+    flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now(), enrolment: Some(enrolment.id.clone()) });
     let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
     desk.record(hall, caller, event);
     let message = Message::FactorEnrolled { site: host(hall), factor: FactorKind::Totp };
@@ -116,26 +121,74 @@ pub async fn confirm_device(
     next(desk, flow).await
 }
 
+/// A further device, in the flow in which another factor was answered for it.
+async fn add_device(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    flow: Flow,
+    device: (&Secret<Vec<u8>>, i64, totp::Options),
+    name: &str,
+) -> Result<Answered, FlowError> {
+    if !is_held_here(desk, hall, caller, &flow).await? {
+        return ended(desk, hall, &flow.id, EndedWhy::Expired).await;
+    }
+    let (Stage::Enrol { proof, rule, .. }, Some(Permission::Given(permitted))) =
+        (flow.stage.clone(), permission(desk, &flow).await?)
+    else {
+        return ended(desk, hall, &flow.id, EndedWhy::Expired).await;
+    };
+    desk.must_record()?;
+    let enrolment = enrolment(desk, hall, permitted.resolved(), device, (proof, rule), name);
+    if desk.flows.take(&flow.id).await?.is_none() {
+        return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
+    }
+    added(desk, hall, caller, permitted.resolved().account(), &enrolment).await
+}
+
+/// The end of enrolling a further factor of any kind.
+pub(super) async fn added(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    account: &Account,
+    enrolment: &Enrolment,
+) -> Result<Answered, FlowError> {
+    match desk.enrolments.enrol(enrolment).await? {
+        Enrolled::Yes => {}
+        Enrolled::Taken => return Ok(Answered::Ended(EndedWhy::FactorTaken)),
+        Enrolled::Full => return Ok(Answered::Ended(EndedWhy::FactorsFull)),
+    }
+    let (factor, proof) = (enrolment.kind, enrolment.proof.as_str());
+    desk.record(hall, caller, Event::FactorEnrolled { account: account.id.clone(), factor, proof });
+    desk.tell(caller, account, Message::FactorEnrolled { site: host(hall), factor }).await;
+    Ok(Answered::Acted)
+}
+
 fn enrolment(
     desk: &Desk,
     hall: &Hall,
     resolved: &Resolved,
-    secret: &Secret<Vec<u8>>,
-    step: i64,
-    proof: EnrolmentProof,
-    rule: String,
-) -> TotpEnrolment {
-    let id = desk.rng.hex(16);
+    (secret, step, options): (&Secret<Vec<u8>>, i64, totp::Options),
+    (proof, rule): (EnrolmentProof, String),
+    name: &str,
+) -> Enrolment {
+    let id = EnrolmentId::new(desk.rng.hex(16));
     let sealed = desk.ring().seal(desk.rng.as_ref(), "enrolment", &sealed_place(&id), secret.expose());
-    TotpEnrolment {
+    Enrolment {
         account: resolved.account().id.clone(),
-        label: "Authenticator app".into(),
+        kind: FactorKind::Totp,
+        label: label(name, "Authenticator app"),
         secret: Sealed::from_text(sealed),
-        last_step: step,
+        detail: options.write(),
+        counter: step,
+        handle: None,
         created: desk.now(),
+        last_used: None,
         site: hall.site.name.clone(),
         rule,
         proof,
+        suspended: false,
         id,
     }
 }
@@ -143,7 +196,8 @@ fn enrolment(
 /// What was given because there was no factor to ask for ends with the first one: the reason is gone (design §2).
 async fn end_unproven(desk: &Desk, caller: &Caller, account: &AccountId) -> Result<(), FlowError> {
     for token in desk.ledger.of_account(account).await? {
-        if token.unproven == Some(Unproven::Stage) && token.revoked.is_none() {
+        let by_lack = matches!(token.unproven, Some(Unproven::Stage | Unproven::Grace));
+        if by_lack && token.revoked.is_none() {
             desk.ledger.revoke(&token.id, desk.now()).await?;
         }
     }
@@ -164,6 +218,10 @@ pub async fn keep_codes(desk: &Desk, hall: &Hall, caller: &Caller, id: &FlowId) 
     };
     if !matches!(flow.stage, Stage::Codes { .. }) {
         return Ok(Answered::Next(flow.stage));
+    }
+    if matches!(flow.errand, Some(Errand::Act { .. })) {
+        drop_flow(desk, hall, id).await?;
+        return Ok(Answered::Acted);
     }
     match decide(desk, &flow).await? {
         Some(Decision::Satisfied(satisfied)) => done(desk, hall, caller, id, satisfied).await,

@@ -12,13 +12,13 @@ use super::{
     lms_half::{Half, first_half},
     permit::permission,
     sign_in::{Finished, SignIn, finish, go_on},
-    step::{Errand, Flow, Pending, Stage},
+    step::{Asks, Errand, Flow, Pending, Stage},
 };
 use crate::{
     accounts::Resolved,
     chain::{Attempt, Authenticated, Credentials, Kept, Newcomers, Selection, Trace},
     lms::LoginForm,
-    mfa::policy::{Decision, Permission, Permitted, Place},
+    mfa::policy::{Decision, Permission, Permitted},
     types::{AccountId, Door, FlowId, Password, SourceId},
 };
 use std::time::Instant;
@@ -53,6 +53,7 @@ pub(super) async fn offer(
             at: now,
         },
         facts: Vec::new(),
+        asks: Asks::default(),
         stage: Stage::Offer,
         errand: Some(Errand::Adopt { second: Box::new(second), candidates }),
         held: half.held,
@@ -147,6 +148,7 @@ async fn claimed(
         pending: resolved.to_pending(),
         stage: Stage::Permit,
         facts: Vec::new(),
+        asks: Asks::default(),
         held: half.held,
         lms_user: half.lms_user,
         ..flow.clone()
@@ -226,8 +228,9 @@ pub(super) async fn adopted(
     let (resolved, facts) = permitted.into_parts();
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
-    let place = Place { site: &hall.site.name, door: Door::Browser, now: desk.now() };
-    let Decision::Satisfied(satisfied) = desk.policy.decide(resolved, &enrolments, facts, place) else {
+    let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await;
+    let stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let Decision::Satisfied(satisfied) = desk.policy.decide(resolved, &enrolments, facts, &stand.case()) else {
         hall.give_back(half.held);
         return Ok(Answered::Ended(EndedWhy::Expired));
     };

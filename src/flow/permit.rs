@@ -5,6 +5,7 @@ use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall,
     account::{label, may, owner, session_source},
     answer::{Checked, check, ended, load, next, unanswered},
+    factors::{begin_adding, new_recovery_codes, remove_factor, rename_factor},
     offer::adopted,
     step::{Action, Errand, Flow, Stage},
 };
@@ -12,7 +13,10 @@ use crate::{
     accounts::resume,
     audit::Event,
     keys,
-    mfa::policy::{Permission, Permitted, Place},
+    mfa::{
+        enrolment::Enrolments,
+        policy::{ENOUGH, Permission, Permitted},
+    },
     outbound::mail::Message,
     sessions::{Session, cookie},
     types::{Door, FactorKind, FlowId, SourceId, Subject},
@@ -51,9 +55,16 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
         Some(Permission::NoFactor) => return ended(desk, hall, &flow.id, EndedWhy::NoFactor).await,
         None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
-    if let Some(Errand::Act { action: Action::Link, .. }) = &flow.errand {
-        flow.stage = Stage::SecondSource;
-        return next(desk, flow).await;
+    match &flow.errand {
+        Some(Errand::Act { action: Action::Link, .. }) => {
+            flow.stage = Stage::SecondSource;
+            return next(desk, flow).await;
+        }
+        Some(Errand::Act { action: Action::AddFactor { kind }, .. }) => {
+            let kind = *kind;
+            return begin_adding(desk, flow, &permitted, kind).await;
+        }
+        Some(_) | None => {}
     }
     desk.must_record()?;
     let Some(taken) = desk.flows.take(&flow.id).await? else {
@@ -67,7 +78,18 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
             make_primary(desk, hall, caller, permitted, (&source, &subject)).await
         }
         Some(Errand::Adopt { second, .. }) => adopted(desk, hall, caller, permitted, &second, taken).await,
-        Some(Errand::Act { action: Action::Link, .. }) | None => Ok(Answered::Ended(EndedWhy::Expired)),
+        Some(Errand::Act { action: Action::RemoveFactor { id }, .. }) => {
+            remove_factor(desk, hall, caller, permitted, &id).await
+        }
+        Some(Errand::Act { action: Action::RenameFactor { id, label }, .. }) => {
+            rename_factor(desk, hall, caller, permitted, &id, &label).await
+        }
+        Some(Errand::Act { action: Action::NewRecoveryCodes, .. }) => {
+            new_recovery_codes(desk, hall, caller, permitted, Flow { errand: taken.errand.clone(), ..taken }).await
+        }
+        Some(Errand::Act { action: Action::Link | Action::AddFactor { .. }, .. }) | None => {
+            Ok(Answered::Ended(EndedWhy::Expired))
+        }
     }
 }
 
@@ -75,8 +97,29 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
 pub(super) async fn permission(desk: &Desk, flow: &Flow) -> Result<Option<Permission>, FlowError> {
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
-    let place = Place { site: &flow.site, door: flow.door, now: desk.now() };
-    Ok(Some(desk.policy.permit(resolved, &enrolments, flow.facts.clone(), place)))
+    let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
+    let need = need(desk, flow, &enrolments);
+    Ok(Some(desk.policy.permit(resolved, &enrolments, flow.facts.clone(), &stand.case(), need)))
+}
+
+/// How strong an answer must be: as strong as the factor that is touched (attack F7).
+pub(super) fn need(desk: &Desk, flow: &Flow, enrolments: &Enrolments) -> u32 {
+    match &flow.errand {
+        Some(Errand::Act { action, .. }) => strength(desk, action, enrolments),
+        Some(Errand::Adopt { .. }) | None => ENOUGH,
+    }
+}
+
+pub(super) fn strength(desk: &Desk, action: &Action, enrolments: &Enrolments) -> u32 {
+    let of = |kind| desk.policy.weight(kind).clamp(1, ENOUGH);
+    match action {
+        Action::AddFactor { kind } => of(*kind),
+        Action::RemoveFactor { id } | Action::RenameFactor { id, .. } => {
+            enrolments.find(id).map_or(ENOUGH, |enrolment| of(enrolment.kind))
+        }
+        Action::NewRecoveryCodes => of(FactorKind::Recovery),
+        Action::Link | Action::Unlink { .. } | Action::MakePrimary { .. } => ENOUGH,
+    }
 }
 
 /// Whether this browser still has the session that began the flow. A stranger's flow belongs to its cookie alone.

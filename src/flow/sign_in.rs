@@ -17,7 +17,7 @@ use crate::{
     mfa::{
         enrolment::EnrolmentProof,
         factors::totp,
-        policy::{Basis, Decision, Place, Satisfied},
+        policy::{Basis, Decision, Satisfied, Would},
     },
     outbound::Answer,
     sessions::{
@@ -25,7 +25,7 @@ use crate::{
         cookie::{self, Jar},
         known::Shown,
     },
-    types::{Door, FlowId, Rng, Secret},
+    types::{Door, FlowId, Secret},
 };
 use std::time::Instant;
 
@@ -183,8 +183,9 @@ pub(super) async fn go_on(
 ) -> Result<Option<SignIn>, FlowError> {
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
-    let place = Place { site: &hall.site.name, door: Door::Browser, now: desk.now() };
-    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), place) {
+    let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await;
+    let stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), &stand.case()) {
         Decision::Satisfied(satisfied) => {
             return Ok(match finish(desk, hall, caller, satisfied, half, wanted).await? {
                 Finished::SignedIn(signed_in) => Some(SignIn::SignedIn(signed_in)),
@@ -193,10 +194,12 @@ pub(super) async fn go_on(
             });
         }
         Decision::Challenge(resolved, _) => (resolved, Stage::Challenge),
-        Decision::Enrol(resolved, EnrolmentProof::ByHelpDesk, _) => (resolved, Stage::HelpDesk),
-        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => {
-            (resolved, enrol_stage(desk.rng.as_ref(), proof, rule))
-        }
+        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => (resolved, enrol_stage(desk, proof, rule)),
+        Decision::Enrol(
+            resolved,
+            EnrolmentProof::AfterEmailCode | EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported,
+            _,
+        ) => (resolved, Stage::HelpDesk),
     };
     let flow = Flow {
         wanted: wanted.unwrap_or_default(),
@@ -206,8 +209,8 @@ pub(super) async fn go_on(
     Ok(Some(SignIn::Continue(flow.id, stage)))
 }
 
-pub(super) fn enrol_stage(rng: &dyn Rng, proof: EnrolmentProof, rule: String) -> Stage {
-    let secret = totp::base32(&totp::new_secret(rng)).expose().clone();
+pub(super) fn enrol_stage(desk: &Desk, proof: EnrolmentProof, rule: String) -> Stage {
+    let secret = totp::base32(&totp::new_secret(desk.rng.as_ref())).expose().clone();
     Stage::Enrol { secret, proof, rule }
 }
 
@@ -269,10 +272,7 @@ pub(super) async fn enter(
     let Held::Session { cookies, location, log_user } = held else { return Err(FlowError::SourceDown) };
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();
-    if let Basis::Stage { rule, stage } = satisfied.basis() {
-        let (rule, stage) = (rule.clone(), stage.as_str());
-        desk.record(hall, caller, Event::LetThrough { account: account.clone(), door: Door::Browser, rule, stage });
-    }
+    note_basis(desk, hall, caller, &satisfied, Door::Browser);
     let shown = if satisfied.facts().is_empty() { Shown::Password } else { Shown::Factor };
     let own_cookies = vec![remember(desk, hall, caller, satisfied.resolved().account(), shown)];
     let visit = desk.visit(hall, caller);
@@ -306,6 +306,19 @@ pub(super) async fn enter(
         Some(_) | None => location,
     };
     Ok(SignedIn { issued, lms_cookies, own_cookies, location })
+}
+
+/// That nothing was asked is recorded, with the reason.
+pub(super) fn note_basis(desk: &Desk, hall: &Hall, caller: &Caller, satisfied: &Satisfied, door: Door) {
+    let account = satisfied.resolved().account().id.clone();
+    let (rule, reason, would) = match satisfied.basis() {
+        Basis::Factors | Basis::AppSwitch => return,
+        Basis::Signals { rule, signals } => (rule.clone(), format!("signals: {}", signals.join(", ")), Would::Pass),
+        Basis::Stage { rule, stage, would } => (rule.clone(), stage.as_str().to_owned(), *would),
+        Basis::Grace { rule, ends } => (rule.clone(), format!("grace until {ends}"), Would::Enrol),
+        Basis::Exempt { until } => (String::new(), format!("exempt until {until}"), Would::Challenge),
+    };
+    desk.record(hall, caller, Event::LetThrough { account, door, rule, reason, would: would.as_str() });
 }
 
 /// The seal key of this browser's expired session of the same account, if its LMS session is still that user's

@@ -3,8 +3,8 @@
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
 use crate::types::{
-    AccountId, ClientAddr, Door, Fact, FlowId, LmsUserId, SessionKey, SiteName, SourceId, Subject, Timestamp,
-    Unavailable,
+    AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId,
+    Subject, Timestamp, Unavailable,
 };
 pub use crate::{accounts::Pending, chain::Kept, lms::Held};
 use async_trait::async_trait;
@@ -35,7 +35,7 @@ pub enum Stage {
     Offer,
 }
 
-/// What somebody wants to do to an account's methods, by the name under which its page asks for a factor.
+/// What somebody wants to do to an account's methods and factors, by the name under which its page asks for a factor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -49,6 +49,17 @@ pub enum Action {
         source: SourceId,
         subject: Subject,
     },
+    AddFactor {
+        kind: FactorKind,
+    },
+    RemoveFactor {
+        id: EnrolmentId,
+    },
+    RenameFactor {
+        id: EnrolmentId,
+        label: String,
+    },
+    NewRecoveryCodes,
 }
 
 /// What a flow is for, where it is not for signing in alone.
@@ -60,6 +71,11 @@ pub enum Errand {
     /// Of a stranger: to be linked to the account that this browser proves next.
     Adopt { second: Box<Kept>, candidates: Vec<AccountId> },
 }
+
+/// A factor's own side of being asked. Void with the flow.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asks {}
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Flow {
@@ -74,6 +90,9 @@ pub struct Flow {
     pub agent: String,
     pub pending: Pending,
     pub facts: Vec<Fact>,
+    /// What was sent out or shown for the factors that are asked now.
+    #[serde(default)]
+    pub asks: Asks,
     pub stage: Stage,
     #[serde(default)]
     pub errand: Option<Errand>,

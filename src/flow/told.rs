@@ -1,5 +1,7 @@
 //! What a story tells whoever is waiting: the few things that may be known outside.
 
+use crate::types::FactorKind;
+
 /// What was wrong with an answer, as far as its sender needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -13,6 +15,9 @@ pub enum Problem {
     WrongPassword,
     /// A source that would know does not answer.
     Unavailable,
+    /// Right at another time: the device's clock is so many minutes fast.
+    ClockFast(u16),
+    ClockSlow(u16),
     /// The form's token was not this flow's: an old tab, or the page was open too long.
     FormExpired,
 }
@@ -30,6 +35,10 @@ pub enum EndedWhy {
     LinkTaken,
     /// The account has no second step, without which nothing is linked.
     NoFactor,
+    /// Somebody's already: this key or address.
+    FactorTaken,
+    /// The account has as many factors as one may have.
+    FactorsFull,
     /// In another tab, or the form was sent twice: there is a session already.
     AlreadyFinished,
 }
@@ -40,6 +49,11 @@ pub enum Named {
     Link,
     Unlink(String),
     MakePrimary(String),
+    AddFactor(FactorKind),
+    /// By what its owner calls it.
+    RemoveFactor(String),
+    RenameFactor(String),
+    NewRecoveryCodes,
     /// To sign in by this source as the account that was just proven.
     Adopt(String),
 }

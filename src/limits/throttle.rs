@@ -188,6 +188,11 @@ impl Throttle {
         Ok(self.counters.add(&format!("once/{what}"), 1, window).await?.value == 1)
     }
 
+    /// Whether somebody was first about `what`, within its window.
+    pub async fn happened(&self, what: &str) -> Result<bool, Unavailable> {
+        Ok(self.counters.value(&format!("once/{what}")).await? > 0)
+    }
+
     /// A right password, or one nobody could judge: never counts.
     pub async fn password_not_wrong(&self, slot: PasswordSlot) -> Result<(), Unavailable> {
         self.landed(slot.address.as_deref()).await?;

@@ -1,17 +1,20 @@
 //! `mfa:` in gateway.yaml: what each factor is worth, and which rule applies where.
 
-use crate::types::{Door, FactorKind, SiteName, Timestamp};
+use super::factors::totp;
+use crate::types::{Cidr, Door, FactorKind, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Deserializer, de};
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
-/// Points as in Moodle's tool_mfa: every answered factor brings its weight, 100 pass.
+/// Points as in Moodle's tool_mfa: every answered factor and every signal that holds brings its weight, 100 pass.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The factors that are offered. One that is left out is neither asked nor enrolled.
     pub factors: Vec<Factor>,
-    /// The first rule that matches site and door decides. Where none does, [`Rule::strictest`] applies.
+    /// What counts without a question. None by default.
+    pub signals: Vec<Signal>,
+    /// The first rule that matches decides. Where none does, [`Rule::strictest`] applies.
     pub rules: Vec<Rule>,
     /// What authenticator apps show above the code; `null`: the site's host name.
     pub issuer: Option<String>,
@@ -24,7 +27,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            factors: FactorKind::ALL.into_iter().map(|kind| Factor { kind, weight: 100 }).collect(),
+            factors: [FactorKind::Totp, FactorKind::Recovery].into_iter().map(Factor::of).collect(),
+            signals: Vec::new(),
             rules: Vec::new(),
             issuer: None,
             flow_minutes: 10,
@@ -33,18 +37,109 @@ impl Default for Config {
     }
 }
 
-/// One factor and what it is worth.
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// One factor and what it is worth. Which of the options belong to which kind, `check` says.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Factor {
     pub kind: FactorKind,
     /// Points, 1 to 100.
     #[serde(default = "hundred")]
     pub weight: u32,
+    /// Of `totp`: what new devices are enrolled with. Those that are enrolled keep what they have.
+    #[serde(default)]
+    pub algorithm: Option<totp::Algorithm>,
+    /// Of `totp`: 6 or 8.
+    #[serde(default)]
+    pub digits: Option<u8>,
+    /// Of `totp`: seconds, 15 to 120.
+    #[serde(default)]
+    pub period: Option<u32>,
+}
+
+impl Factor {
+    pub fn of(kind: FactorKind) -> Self {
+        Self { kind, weight: hundred(), algorithm: None, digits: None, period: None }
+    }
+
+    pub fn totp(&self) -> totp::Options {
+        let usual = totp::Options::default();
+        totp::Options {
+            algorithm: self.algorithm.unwrap_or(usual.algorithm),
+            digits: self.digits.unwrap_or(usual.digits),
+            period: self.period.unwrap_or(usual.period),
+            imported: false,
+        }
+    }
 }
 
 fn hundred() -> u32 {
     100
+}
+
+impl Config {
+    /// The entry of a kind, where it is offered.
+    pub fn factor(&self, kind: FactorKind) -> Option<&Factor> {
+        self.factors.iter().find(|factor| factor.kind == kind)
+    }
+
+    /// What new TOTP devices are enrolled with.
+    pub fn totp(&self) -> totp::Options {
+        self.factor(FactorKind::Totp).map(Factor::totp).unwrap_or_default()
+    }
+}
+
+/// Something that holds of a visitor without their being asked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    /// For rules, `explain` and the audit log.
+    pub name: String,
+    pub kind: SignalKind,
+    /// Points, 1 to 100.
+    #[serde(default = "hundred")]
+    pub weight: u32,
+    /// Of `network`: the visitor's address is in one of these.
+    #[serde(default)]
+    pub networks: Vec<Cidr>,
+    /// Of `source`: the sign-in was vouched for by one of these instances.
+    #[serde(default)]
+    pub sources: Vec<SourceId>,
+    /// Of `group`: in at least one of these.
+    #[serde(default)]
+    pub any_of: Vec<String>,
+    /// Of `group` and `administrator`: in none of these (as tool_mfa's cohort and role factors mean it).
+    #[serde(default)]
+    pub none_of: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalKind {
+    /// The visitor's address.
+    Network,
+    /// Who vouched for the first identity.
+    Source,
+    /// Groups, roles and cohorts, as the account's sources state them.
+    Group,
+    /// Holds of everybody who is *not* an administrator, as tool_mfa's `admin` factor does.
+    Administrator,
+    /// A browser that was trusted after an asked factor.
+    Device,
+    /// Holds of accounts that have nothing to be asked for.
+    NoSetup,
+}
+
+impl SignalKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SignalKind::Network => "network",
+            SignalKind::Source => "source",
+            SignalKind::Group => "group",
+            SignalKind::Administrator => "administrator",
+            SignalKind::Device => "device",
+            SignalKind::NoSetup => "no_setup",
+        }
+    }
 }
 
 /// What is asked of whom.
@@ -59,13 +154,38 @@ pub struct Rule {
     /// Empty: both doors.
     #[serde(default)]
     pub doors: Vec<Door>,
+    /// In at least one of these; empty: everybody.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The instances that vouched for the sign-in; empty: all.
+    #[serde(default)]
+    pub sources: Vec<SourceId>,
+    /// Where the visitor is; empty: anywhere.
+    #[serde(default)]
+    pub networks: Vec<Cidr>,
+    /// A rule with paths is looked at when one of them is opened, and never at sign-in: it asks for more, not for
+    /// less. `/admin/` is everything below, `/course/loginas.php` that script.
+    #[serde(default)]
+    pub paths: Vec<String>,
     #[serde(default)]
     pub stage: Stage,
+    /// The factors that count; `null`: all that are offered.
     #[serde(default)]
-    pub first_enrolment: FirstEnrolment,
+    pub factors: Option<Vec<FactorKind>>,
+    /// The signals that count, by their names; `null`: all.
+    #[serde(default)]
+    pub signals: Option<Vec<String>>,
+    /// `null`: `after_email_code` where mail is set up, else `by_help_desk`.
+    #[serde(default)]
+    pub first_enrolment: Option<FirstEnrolment>,
     /// Only with `first_enrolment: at_sign_in`, and required there.
     #[serde(default)]
     pub enrolment_window: Option<EnrolmentWindow>,
+    #[serde(default)]
+    pub grace: Option<Grace>,
+    /// With `paths`: an asked factor that is younger than so many minutes.
+    #[serde(default)]
+    pub fresh_minutes: Option<u64>,
 }
 
 impl Rule {
@@ -75,14 +195,57 @@ impl Rule {
             name: "default".to_owned(),
             sites: Vec::new(),
             doors: Vec::new(),
+            groups: Vec::new(),
+            sources: Vec::new(),
+            networks: Vec::new(),
+            paths: Vec::new(),
             stage: Stage::Required,
-            first_enrolment: FirstEnrolment::ByHelpDesk,
+            factors: None,
+            signals: None,
+            first_enrolment: Some(FirstEnrolment::ByHelpDesk),
             enrolment_window: None,
+            grace: None,
+            fresh_minutes: None,
         }
     }
 
-    pub fn matches(&self, site: &SiteName, door: Door) -> bool {
+    /// As far as the place goes, whoever comes and whatever they open.
+    pub fn serves(&self, site: &SiteName, door: Door) -> bool {
         (self.sites.is_empty() || self.sites.contains(site)) && (self.doors.is_empty() || self.doors.contains(&door))
+    }
+
+    pub fn counts(&self, factor: FactorKind) -> bool {
+        self.factors.as_ref().is_none_or(|named| named.contains(&factor))
+    }
+
+    pub fn counts_signal(&self, name: &str) -> bool {
+        self.signals.as_ref().is_none_or(|named| named.iter().any(|other| other == name))
+    }
+}
+
+/// A time in which those who have nothing to be asked for are let through.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grace {
+    /// It ends for everybody with this day.
+    pub until: Option<Deadline>,
+    /// It ends so many days after the account became known by an import; never counted from a sign-in. Whoever was
+    /// not imported has none.
+    pub days_after_import: Option<u32>,
+    /// Sends people to set up a factor at each sign-in until they have one.
+    pub force_setup: bool,
+}
+
+impl Grace {
+    /// The first moment that is too late, for an account of that import. The earlier of two.
+    pub fn ends(&self, imported: Option<Timestamp>) -> Option<Timestamp> {
+        let by_import = |days: u32| imported.map(|at| at.plus(Duration::from_secs(u64::from(days) * 86_400)));
+        match (self.until.as_ref().map(Deadline::at), self.days_after_import) {
+            (Some(until), Some(days)) => by_import(days).map(|end| end.min(until)),
+            (Some(until), None) => Some(until),
+            (None, Some(days)) => by_import(days),
+            (None, None) => None,
+        }
     }
 }
 
@@ -112,14 +275,15 @@ impl Stage {
     }
 }
 
-/// What must be proven beyond the password before a first device is enrolled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// What must be proven beyond the password before a first device is enrolled. From the weakest to the strongest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FirstEnrolment {
     /// Nothing more: whoever has the password first owns the factor. Only inside an enrolment window.
     AtSignIn,
+    /// A code mailed to the address that the account's source states.
+    AfterEmailCode,
     /// A one-time code that the help desk gave out.
-    #[default]
     ByHelpDesk,
 }
 
@@ -199,10 +363,22 @@ mod tests {
     fn a_rule_without_sites_and_doors_matches_all() {
         let mut rule = Rule::strictest();
         let site = SiteName::new("campus");
-        assert!(rule.matches(&site, Door::App));
+        assert!(rule.serves(&site, Door::App));
         rule.doors = vec![Door::Browser];
-        assert!(rule.matches(&site, Door::Browser) && !rule.matches(&site, Door::App));
+        assert!(rule.serves(&site, Door::Browser) && !rule.serves(&site, Door::App));
         rule.sites = vec![SiteName::new("other")];
-        assert!(!rule.matches(&site, Door::Browser));
+        assert!(!rule.serves(&site, Door::Browser));
+    }
+
+    #[test]
+    fn f11_grace_ends_on_its_date_or_so_many_days_after_the_import_and_no_sign_in_moves_it() {
+        let at = |text: &str| text.parse::<Deadline>().unwrap();
+        let until = Grace { until: Some(at("2027-06-30")), ..Grace::default() };
+        assert_eq!(until.ends(None), Some(at("2027-07-01T00:00:00Z").at()));
+        let days = Grace { days_after_import: Some(14), ..Grace::default() };
+        assert_eq!(days.ends(None), None, "whoever was not imported has none");
+        assert_eq!(days.ends(Some(at("2027-06-01T00:00:00Z").at())), Some(at("2027-06-15T00:00:00Z").at()));
+        let both = Grace { until: Some(at("2027-06-10T00:00:00Z")), days_after_import: Some(14), force_setup: false };
+        assert_eq!(both.ends(Some(at("2027-06-01T00:00:00Z").at())), Some(at("2027-06-10T00:00:00Z").at()));
     }
 }

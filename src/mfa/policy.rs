@@ -1,18 +1,24 @@
-//! IS IT ENOUGH? Points, as in Moodle's tool_mfa: each factor brings its weight once, 100 pass. Pure: everything it
-//! looks at is an argument. [`Satisfied`] is made here and nowhere else.
+//! IS IT ENOUGH? Points, as in Moodle's tool_mfa: each factor and each signal brings its weight once, 100 pass. Pure:
+//! everything it looks at is an argument. [`Satisfied`] is made here and nowhere else.
+//!
+//! The first rule that matches decides. A rule that names groups may or may not match somebody whose groups were never
+//! read: of all that *could* decide, the strictest does (attack J16).
 
 use super::{
-    config::{Config, FirstEnrolment, Rule, Stage},
-    enrolment::{EnrolmentProof, Enrolments, TotpEnrolment},
+    config::{Config, FirstEnrolment, Rule, Signal, Stage},
+    enrolment::{Enrolment, EnrolmentProof, Enrolments},
+    known::Known,
+    signals,
 };
 use crate::{
     accounts::Resolved,
-    types::{Amr, Door, Fact, FactorKind, SiteName, Timestamp},
+    types::{Amr, ClientAddr, Door, Fact, FactorKind, SiteName, SourceId, Timestamp},
 };
-use std::collections::BTreeSet;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, time::Duration};
 
 /// What passes.
-const ENOUGH: u32 = 100;
+pub const ENOUGH: u32 = 100;
 
 /// Proof that everything this site and door ask of an account was answered. Issuing a session or a token uses it up.
 #[derive(Debug)]
@@ -20,17 +26,86 @@ pub struct Satisfied {
     resolved: Resolved,
     facts: Vec<Fact>,
     basis: Basis,
+    no_setup: bool,
 }
 
 /// What the satisfaction rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// Asked factors were answered.
+    /// Asked factors were answered, with or without signals beside them.
     Factors,
-    /// The stage of the named rule let it through.
-    Stage { rule: String, stage: Stage },
+    /// The named signals alone. Never at the app's door.
+    Signals { rule: String, signals: Vec<String> },
+    /// The stage of the named rule let it through; and what `required` would have asked.
+    Stage { rule: String, stage: Stage, would: Would },
+    /// The named rule's grace.
+    Grace { rule: String, ends: Timestamp },
+    /// An exemption or a bypass.
+    Exempt { until: Timestamp },
     /// The site's `app.mfa: off`.
     AppSwitch,
+}
+
+impl Basis {
+    /// `None`: an asked factor was answered, and what is minted needs no reason to live on.
+    pub fn unproven(&self) -> Option<Unproven> {
+        match self {
+            Basis::Factors => None,
+            // Signals alone mint nothing under `required`; elsewhere it is the stage that lets.
+            Basis::Signals { .. } | Basis::Stage { .. } => Some(Unproven::Stage),
+            Basis::Grace { .. } => Some(Unproven::Grace),
+            Basis::Exempt { .. } => Some(Unproven::Bypass),
+            Basis::AppSwitch => Some(Unproven::AppSwitch),
+        }
+    }
+}
+
+/// What let a token be minted without an asked factor. It dies as soon as that no longer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unproven {
+    /// The rule's stage was `off`, `report` or `optional`.
+    Stage,
+    /// The rule's grace.
+    Grace,
+    /// An exemption or a bypass.
+    Bypass,
+    /// The site said `app.mfa: off`.
+    AppSwitch,
+}
+
+impl Unproven {
+    const ALL: [Unproven; 4] = [Unproven::Stage, Unproven::Grace, Unproven::Bypass, Unproven::AppSwitch];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unproven::Stage => "stage",
+            Unproven::Grace => "grace",
+            Unproven::Bypass => "bypass",
+            Unproven::AppSwitch => "app_switch",
+        }
+    }
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unproven| unproven.as_str() == text)
+    }
+}
+
+/// What a stage that lets through leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Would {
+    Pass,
+    Challenge,
+    Enrol,
+}
+
+impl Would {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Would::Pass => "pass",
+            Would::Challenge => "challenge",
+            Would::Enrol => "enrol",
+        }
+    }
 }
 
 impl Satisfied {
@@ -45,6 +120,10 @@ impl Satisfied {
     }
     pub fn amr(&self) -> Amr {
         Amr::of_password_and(&self.facts)
+    }
+    /// The account had nothing to be asked for.
+    pub fn had_no_setup(&self) -> bool {
+        self.no_setup
     }
     pub fn into_parts(self) -> (Resolved, Vec<Fact>) {
         (self.resolved, self.facts)
@@ -63,6 +142,9 @@ impl Permitted {
     pub fn resolved(&self) -> &Resolved {
         &self.resolved
     }
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
     pub fn into_parts(self) -> (Resolved, Vec<Fact>) {
         (self.resolved, self.facts)
     }
@@ -78,11 +160,21 @@ pub enum Permission {
     NoFactor,
 }
 
-/// Where the question is asked.
+/// Who asks for what, and where.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct Case<'a> {
     pub site: &'a SiteName,
     pub door: Door,
+    /// Decoded; `None` at sign-in.
+    pub path: Option<&'a str>,
+    pub client: ClientAddr,
+    /// The instance that vouched for the first identity.
+    pub source: &'a SourceId,
+    pub known: &'a Known,
+    /// The browser, or the app, was trusted after an asked factor and still is.
+    pub device: bool,
+    /// The account has nothing to be asked for. Of a session: had, when it began; it ends with the first enrolment.
+    pub no_setup: bool,
     pub now: Timestamp,
 }
 
@@ -101,10 +193,37 @@ pub enum Decision {
 pub struct Outlook {
     pub rule: String,
     pub stage: Stage,
+    /// The signals that hold.
+    pub signals: Vec<String>,
     /// Which would be asked; empty where none is due.
     pub factors: Vec<FactorKind>,
     /// There is nothing to ask yet: which proof would open a first enrolment.
     pub first_enrolment: Option<EnrolmentProof>,
+    /// Let through until then, by grace or an exemption.
+    pub lenient_until: Option<Timestamp>,
+}
+
+/// What a path asks of a session beyond what it was given for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepUp {
+    pub rule: String,
+    /// How young the factor must be; `None`: any age, it is more points that are missing.
+    pub within: Option<Duration>,
+}
+
+/// The points of a case under a rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Score {
+    asked: u32,
+    silent: u32,
+    /// The signals that hold, by name.
+    signals: Vec<String>,
+}
+
+impl Score {
+    fn is_enough(&self) -> bool {
+        self.asked.saturating_add(self.silent) >= ENOUGH
+    }
 }
 
 /// The rules of one configuration.
@@ -112,80 +231,201 @@ pub struct Outlook {
 pub struct Policy {
     rules: Vec<Rule>,
     weights: Vec<(FactorKind, u32)>,
+    signals: Vec<Signal>,
+    administrators: Vec<String>,
+    /// Where a rule does not say.
+    first_enrolment: FirstEnrolment,
+}
+
+/// What the policy takes from the rest of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// `admin.administrators`, canonical.
+    pub administrators: Vec<String>,
+    /// Whether `outbound.mail` is set.
+    pub mail: bool,
 }
 
 impl Policy {
-    pub fn new(config: &Config) -> Self {
-        Self { rules: config.rules.clone(), weights: config.factors.iter().map(|f| (f.kind, f.weight)).collect() }
+    pub fn new(config: &Config, surroundings: Surroundings) -> Self {
+        Self {
+            rules: config.rules.clone(),
+            weights: config.factors.iter().map(|f| (f.kind, f.weight)).collect(),
+            signals: config.signals.clone(),
+            administrators: surroundings.administrators,
+            first_enrolment: default_enrolment(surroundings.mail),
+        }
     }
 
-    /// The first rule that matches, or the strictest there is.
-    pub fn rule(&self, site: &SiteName, door: Door) -> Rule {
-        self.rules.iter().find(|rule| rule.matches(site, door)).cloned().unwrap_or_else(Rule::strictest)
+    /// The rule that decides this case.
+    pub fn rule(&self, case: &Case<'_>) -> Rule {
+        self.find(case).cloned().unwrap_or_else(Rule::strictest)
     }
 
-    /// The points of these facts. A factor counts once however often it was answered; one that is no longer
-    /// offered counts nothing.
-    pub fn points(&self, facts: &[Fact]) -> u32 {
-        let kinds: BTreeSet<FactorKind> = facts.iter().map(|fact| fact.factor).collect();
-        kinds.into_iter().map(|kind| self.weight(kind)).fold(0, u32::saturating_add)
+    /// `None`: no rule decides; at sign-in that is the strictest there is, of a path that nothing more is asked.
+    fn find(&self, case: &Case<'_>) -> Option<&Rule> {
+        let mut could: Vec<&Rule> = Vec::new();
+        let mut sure = false;
+        for rule in &self.rules {
+            match matches(rule, case) {
+                Some(false) => {}
+                Some(true) => {
+                    could.push(rule);
+                    sure = true;
+                    break;
+                }
+                None => could.push(rule),
+            }
+        }
+        // The first of the strictest.
+        let strictest = could.into_iter().rev().max_by_key(|rule| rule.stage);
+        let default_is_stricter = !sure && case.path.is_none();
+        strictest.filter(|rule| !default_is_stricter || rule.stage == Stage::Required)
     }
 
-    fn weight(&self, kind: FactorKind) -> u32 {
+    /// Whether any answer depends on what is known of the account.
+    pub fn needs_known(&self) -> bool {
+        let by_account = |rule: &Rule| !rule.groups.is_empty() || rule.grace.is_some();
+        // An exemption makes a difference wherever something is required.
+        self.rules.is_empty() || self.rules.iter().any(|r| by_account(r) || r.stage == Stage::Required)
+    }
+
+    /// Whether some rule is about this path.
+    pub fn names_path(&self, path: &str) -> bool {
+        self.rules.iter().any(|rule| rule.paths.iter().any(|pattern| covers(pattern, path)))
+    }
+
+    pub fn offers(&self, kind: FactorKind) -> bool {
+        self.weight(kind) > 0
+    }
+
+    pub fn weight(&self, kind: FactorKind) -> u32 {
         self.weights.iter().find(|(known, _)| *known == kind).map_or(0, |(_, weight)| *weight)
     }
 
-    /// Decides for an account that has just proven its first identity, or answered a factor.
-    pub fn decide(&self, resolved: Resolved, enrolments: &Enrolments, facts: Vec<Fact>, place: Place<'_>) -> Decision {
-        let rule = self.rule(place.site, place.door);
-        if self.points(&facts) >= ENOUGH {
-            return Decision::Satisfied(Satisfied { resolved, facts, basis: Basis::Factors });
-        }
-        let kinds = self.askable(&rule, enrolments, &facts);
-        let through = |resolved| {
-            let basis = Basis::Stage { rule: rule.name.clone(), stage: rule.stage };
-            Decision::Satisfied(Satisfied { resolved, facts: facts.clone(), basis })
+    /// Whether a signal of that name counts under the rule that decides this case.
+    pub fn counts(&self, case: &Case<'_>, kind: super::SignalKind) -> bool {
+        let rule = self.rule(case);
+        self.signals.iter().any(|signal| signal.kind == kind && rule.counts_signal(&signal.name))
+    }
+
+    /// The points of these facts. A factor counts once however often it was answered; one that is no longer
+    /// offered, or that the rule doesn't count, counts nothing.
+    fn asked(&self, rule: &Rule, facts: &[Fact], now: Timestamp) -> u32 {
+        let fresh = |fact: &&Fact| match within(rule) {
+            // Neither older nor from a future that a clock has taken back.
+            Some(within) => now.since(fact.at) < within && fact.at.since(now) < within,
+            None => true,
         };
+        let kinds: BTreeSet<FactorKind> = facts.iter().filter(fresh).map(|fact| fact.factor).collect();
+        let counted = kinds.into_iter().filter(|kind| rule.counts(*kind));
+        counted.map(|kind| self.weight(kind)).fold(0, u32::saturating_add)
+    }
+
+    fn score(&self, rule: &Rule, case: &Case<'_>, facts: &[Fact]) -> Score {
+        let counted = self.signals.iter().filter(|signal| rule.counts_signal(&signal.name));
+        let holding: Vec<&Signal> =
+            counted.filter(|signal| signals::holds(signal, case, &self.administrators)).collect();
+        Score {
+            asked: self.asked(rule, facts, case.now),
+            silent: holding.iter().map(|signal| signal.weight).fold(0, u32::saturating_add),
+            signals: holding.into_iter().map(|signal| signal.name.clone()).collect(),
+        }
+    }
+
+    /// Decides for an account that has just proven its first identity, or answered a factor.
+    pub fn decide(&self, resolved: Resolved, enrolments: &Enrolments, facts: Vec<Fact>, case: &Case<'_>) -> Decision {
+        let rule = self.rule(case);
+        let score = self.score(&rule, case, &facts);
+        let no_setup = case.no_setup;
+        let satisfied =
+            |resolved, basis| Decision::Satisfied(Satisfied { resolved, facts: facts.clone(), basis, no_setup });
+        if score.is_enough() && score.asked > 0 {
+            return satisfied(resolved, Basis::Factors);
+        }
+        if score.is_enough() && case.door == Door::Browser {
+            return satisfied(resolved, Basis::Signals { rule: rule.name, signals: score.signals });
+        }
+        let kinds = self.askable(&rule, enrolments, &facts, case);
+        let would = match (score.is_enough(), kinds.is_empty()) {
+            (true, _) => Would::Pass,
+            (false, false) => Would::Challenge,
+            (false, true) => Would::Enrol,
+        };
+        let through =
+            |resolved| satisfied(resolved, Basis::Stage { rule: rule.name.clone(), stage: rule.stage, would });
         match rule.stage {
             Stage::Off | Stage::Report => through(resolved),
             Stage::Optional if kinds.is_empty() => through(resolved),
-            Stage::Optional | Stage::Required if !kinds.is_empty() => Decision::Challenge(resolved, kinds),
-            Stage::Optional | Stage::Required => {
-                let by_help_desk_only = resolved.account().enrol_by_help_desk_only;
-                let proof = first_enrolment(&rule, by_help_desk_only, enrolments, place.now);
-                Decision::Enrol(resolved, proof, rule.name)
-            }
+            Stage::Optional | Stage::Required => match self.lenient(&rule, case, self.reachable(&rule, &score, &kinds))
+            {
+                Some(basis) => satisfied(resolved, basis),
+                None if !kinds.is_empty() => Decision::Challenge(resolved, kinds),
+                None => {
+                    let proof = self.first_enrolment(&rule, resolved.account(), enrolments, case.now);
+                    Decision::Enrol(resolved, proof, rule.name)
+                }
+            },
         }
     }
 
+    /// Whether answering all that can be asked would be enough.
+    fn reachable(&self, rule: &Rule, score: &Score, kinds: &[FactorKind]) -> bool {
+        let more = kinds.iter().filter(|kind| rule.counts(**kind)).map(|kind| self.weight(*kind));
+        more.fold(score.asked.saturating_add(score.silent), u32::saturating_add) >= ENOUGH
+    }
+
+    /// What lets through somebody of whom a factor is required: an exemption whatever they have, grace those who have
+    /// not enough to be asked for (as tool_mfa's factor of that name is neutral for the others).
+    fn lenient(&self, rule: &Rule, case: &Case<'_>, reachable: bool) -> Option<Basis> {
+        if let Some(until) = exempt(case) {
+            return Some(Basis::Exempt { until });
+        }
+        let ends = in_grace(rule, case).filter(|_| !reachable)?;
+        Some(Basis::Grace { rule: rule.name.clone(), ends })
+    }
+
     /// What [`Self::decide`] would say of an account with these enrolments and no fact yet.
-    pub fn outlook(&self, by_help_desk_only: bool, enrolments: &Enrolments, place: Place<'_>) -> Outlook {
-        let rule = self.rule(place.site, place.door);
-        let kinds = self.askable(&rule, enrolments, &[]);
-        let (factors, first) = match rule.stage {
-            Stage::Off | Stage::Report => (Vec::new(), None),
-            Stage::Optional => (kinds, None),
-            Stage::Required if kinds.is_empty() => {
-                (kinds, Some(first_enrolment(&rule, by_help_desk_only, enrolments, place.now)))
-            }
-            Stage::Required => (kinds, None),
+    pub fn outlook(&self, by_help_desk_only: bool, address: bool, enrolments: &Enrolments, case: &Case<'_>) -> Outlook {
+        let rule = self.rule(case);
+        let score = self.score(&rule, case, &[]);
+        let kinds = self.askable(&rule, enrolments, &[], case);
+        let by_signals = score.is_enough() && case.door == Door::Browser;
+        let lenient = match self.lenient(&rule, case, self.reachable(&rule, &score, &kinds)) {
+            Some(Basis::Grace { ends, .. }) => Some(ends),
+            Some(Basis::Exempt { until }) => Some(until),
+            Some(_) | None => None,
         };
-        Outlook { rule: rule.name, stage: rule.stage, factors, first_enrolment: first }
+        let asks = rule.stage >= Stage::Optional && !by_signals && lenient.is_none();
+        let first = (asks && rule.stage == Stage::Required && kinds.is_empty())
+            .then(|| self.opens(&rule, (by_help_desk_only, address), enrolments, case.now));
+        Outlook {
+            rule: rule.name,
+            stage: rule.stage,
+            signals: score.signals,
+            factors: if asks { kinds } else { Vec::new() },
+            first_enrolment: first,
+            lenient_until: lenient.filter(|_| rule.stage >= Stage::Optional && !by_signals),
+        }
     }
 
     /// Whether the facts answered in an action's own flow permit it. Whatever the stage, an asked factor is needed:
-    /// what a sign-in was let through by permits nothing here.
+    /// what a sign-in was let through by permits nothing here, and no signal does. `need` is the weight of the factor
+    /// that is touched, where it is one (attack F7), else [`ENOUGH`].
     pub fn permit(
         &self,
         resolved: Resolved,
         enrolments: &Enrolments,
         facts: Vec<Fact>,
-        place: Place<'_>,
+        case: &Case<'_>,
+        need: u32,
     ) -> Permission {
-        if self.points(&facts) >= ENOUGH {
+        let rule = self.rule(case);
+        let points = self.asked(&rule, &facts, case.now);
+        if points > 0 && points >= need {
             return Permission::Given(Permitted { resolved, facts });
         }
-        match self.askable(&self.rule(place.site, place.door), enrolments, &facts) {
+        match self.askable(&rule, enrolments, &facts, case) {
             kinds if kinds.is_empty() => Permission::NoFactor,
             kinds => Permission::Ask(kinds),
         }
@@ -193,135 +433,162 @@ impl Policy {
 
     /// `app.mfa: off` at the app's door.
     pub fn app_switched_off(resolved: Resolved) -> Satisfied {
-        Satisfied { resolved, facts: Vec::new(), basis: Basis::AppSwitch }
+        Satisfied { resolved, facts: Vec::new(), basis: Basis::AppSwitch, no_setup: false }
     }
 
-    /// Whether what a session or token was given for still holds. Sessions keep facts, not verdicts.
-    pub fn still_enough(&self, facts: &[Fact], site: &SiteName, door: Door) -> bool {
-        match self.rule(site, door).stage {
+    /// Whether what a session was given for still holds. Sessions keep facts, not verdicts: the rule, its grace, the
+    /// visitor's network and groups are what they are now.
+    pub fn still_enough(&self, facts: &[Fact], case: &Case<'_>) -> bool {
+        let rule = self.find(case);
+        match rule.map_or(Stage::Required, |rule| rule.stage) {
             Stage::Off | Stage::Report | Stage::Optional => true,
-            Stage::Required => self.points(facts) >= ENOUGH,
+            Stage::Required => {
+                let strictest;
+                let rule = match rule {
+                    Some(rule) => rule,
+                    None => {
+                        strictest = Rule::strictest();
+                        &strictest
+                    }
+                };
+                // Nearly every session: factors alone, and no signal is looked at.
+                self.asked(rule, facts, case.now) >= ENOUGH
+                    || exempt(case).is_some()
+                    || (facts.is_empty() && in_grace(rule, case).is_some())
+                    || self.score(rule, case, facts).is_enough()
+            }
+        }
+    }
+
+    /// What the path of this case asks of a session beyond what it was given for; `None`: nothing more.
+    pub fn step_up(&self, facts: &[Fact], case: &Case<'_>) -> Option<StepUp> {
+        let rule = self.find(case)?;
+        if rule.stage < Stage::Required {
+            return None;
+        }
+        let score = self.score(rule, case, facts);
+        let enough = match rule.fresh_minutes {
+            // A signal is no proof of presence, and nobody is exempt from what guards the rest.
+            Some(_) => score.is_enough() && score.asked > 0,
+            None => score.is_enough() || exempt(case).is_some(),
+        };
+        (!enough).then(|| StepUp { rule: rule.name.clone(), within: within(rule) })
+    }
+
+    /// Whether what let a token be minted without an asked factor still does (attack J8).
+    pub fn still_lets(&self, unproven: Unproven, case: &Case<'_>) -> bool {
+        let rule = self.rule(case);
+        match unproven {
+            Unproven::Stage => rule.stage != Stage::Required,
+            Unproven::Grace => in_grace(&rule, case).is_some(),
+            Unproven::Bypass => exempt(case).is_some(),
+            // The site's own, not a rule's.
+            Unproven::AppSwitch => false,
         }
     }
 
     /// The factors that this account has, that score under this rule, that are offered, and that were not
-    /// answered yet.
-    fn askable(&self, rule: &Rule, enrolments: &Enrolments, facts: &[Fact]) -> Vec<FactorKind> {
+    /// answered yet. What stands in for others is not asked where it could add nothing.
+    fn askable(&self, rule: &Rule, enrolments: &Enrolments, facts: &[Fact], case: &Case<'_>) -> Vec<FactorKind> {
         let scoring = Enrolments {
-            totp: enrolments.totp.iter().filter(|e| scores(rule, e)).cloned().collect(),
+            all: enrolments.all.iter().filter(|e| !e.suspended && self.scores(rule, e)).cloned().collect(),
             recovery_left: enrolments.recovery_left,
         };
-        let answered = |kind: FactorKind| facts.iter().any(|fact| fact.factor == kind);
-        scoring.kinds().into_iter().filter(|kind| self.weight(*kind) > 0 && !answered(*kind)).collect()
+        let answered = |kind: FactorKind| {
+            facts.iter().any(|fact| fact.factor == kind && self.asked(rule, std::slice::from_ref(fact), case.now) > 0)
+        };
+        let counts = |kind: &FactorKind| rule.counts(*kind) && self.weight(*kind) > 0 && !answered(*kind);
+        scoring.kinds().into_iter().filter(counts).collect()
     }
-}
 
-/// An enrolment scores only under rules that would have allowed it (design §2 "First enrolment").
-pub fn scores(rule: &Rule, enrolment: &TotpEnrolment) -> bool {
-    enrolment.rule == rule.name
-        || match rule.first_enrolment {
-            FirstEnrolment::AtSignIn => true,
-            FirstEnrolment::ByHelpDesk => enrolment.proof == EnrolmentProof::ByHelpDesk,
+    /// An enrolment scores only under rules that would have allowed it (design §2 "First enrolment").
+    pub fn scores(&self, rule: &Rule, enrolment: &Enrolment) -> bool {
+        enrolment.rule == rule.name
+            || match rule.first_enrolment.unwrap_or(self.first_enrolment) {
+                FirstEnrolment::AtSignIn => true,
+                FirstEnrolment::AfterEmailCode => enrolment.proof >= EnrolmentProof::AfterEmailCode,
+                FirstEnrolment::ByHelpDesk => enrolment.proof >= EnrolmentProof::ByHelpDesk,
+            }
+    }
+
+    fn first_enrolment(
+        &self,
+        rule: &Rule,
+        account: &crate::accounts::Account,
+        enrolments: &Enrolments,
+        now: Timestamp,
+    ) -> EnrolmentProof {
+        self.opens(rule, (account.enrol_by_help_desk_only, account.email.is_some()), enrolments, now)
+    }
+
+    /// Which proof opens a first enrolment now. The help desk's code is always one; the password alone only inside the
+    /// window; and neither that nor a mailed code after a reset, or where factors exist that merely don't score here.
+    fn opens(
+        &self,
+        rule: &Rule,
+        (by_help_desk_only, address): (bool, bool),
+        enrolments: &Enrolments,
+        now: Timestamp,
+    ) -> EnrolmentProof {
+        if !enrolments.all.is_empty() || by_help_desk_only {
+            return EnrolmentProof::ByHelpDesk;
         }
+        match (rule.first_enrolment.unwrap_or(self.first_enrolment), &rule.enrolment_window) {
+            (FirstEnrolment::AtSignIn, Some(window)) if window.is_open(now) => EnrolmentProof::AtSignIn,
+            (FirstEnrolment::AfterEmailCode, _) if address => EnrolmentProof::AfterEmailCode,
+            (FirstEnrolment::AtSignIn | FirstEnrolment::AfterEmailCode | FirstEnrolment::ByHelpDesk, _) => {
+                EnrolmentProof::ByHelpDesk
+            }
+        }
+    }
 }
 
-/// Which proof opens a first enrolment now. The help desk's code is always one; the password alone only inside the
-/// window, and never after a reset or where factors exist that merely don't score here.
-fn first_enrolment(rule: &Rule, by_help_desk_only: bool, enrolments: &Enrolments, now: Timestamp) -> EnrolmentProof {
-    if !enrolments.totp.is_empty() || by_help_desk_only {
-        return EnrolmentProof::ByHelpDesk;
+/// Where a rule does not say what opens a first enrolment.
+pub fn default_enrolment(mail: bool) -> FirstEnrolment {
+    if mail { FirstEnrolment::AfterEmailCode } else { FirstEnrolment::ByHelpDesk }
+}
+
+/// Whether a rule is about this case; `None`: it is, if the account is in one of its groups, which nobody knows.
+fn matches(rule: &Rule, case: &Case<'_>) -> Option<bool> {
+    let path = match case.path {
+        Some(path) => rule.paths.iter().any(|pattern| covers(pattern, path)),
+        None => rule.paths.is_empty(),
+    };
+    let source = rule.sources.is_empty() || rule.sources.contains(case.source);
+    let network = rule.networks.is_empty() || rule.networks.iter().any(|range| range.contains(case.client));
+    if !rule.serves(case.site, case.door) || !path || !source || !network {
+        return Some(false);
     }
-    match (rule.first_enrolment, &rule.enrolment_window) {
-        (FirstEnrolment::AtSignIn, Some(window)) if window.is_open(now) => EnrolmentProof::AtSignIn,
-        (FirstEnrolment::AtSignIn | FirstEnrolment::ByHelpDesk, _) => EnrolmentProof::ByHelpDesk,
+    match (&case.known.groups, rule.groups.is_empty()) {
+        (_, true) => Some(true),
+        (Some(groups), false) => Some(groups.iter().any(|group| rule.groups.contains(group))),
+        (None, false) => None,
     }
+}
+
+/// Whether a rule's path covers a request's. Without regard to case: some file systems have none, and a rule that is
+/// too wide asks once too often.
+fn covers(pattern: &str, path: &str) -> bool {
+    let under = |prefix: &str| path.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    if pattern.ends_with('/') {
+        return under(pattern) || path.eq_ignore_ascii_case(pattern.trim_end_matches('/'));
+    }
+    // With what follows a script's name, PHP runs the same script.
+    under(pattern) && matches!(path.as_bytes().get(pattern.len()), None | Some(b'/'))
+}
+
+fn within(rule: &Rule) -> Option<Duration> {
+    rule.fresh_minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)))
+}
+
+fn exempt(case: &Case<'_>) -> Option<Timestamp> {
+    case.known.exempt.filter(|until| case.now < *until)
+}
+
+fn in_grace(rule: &Rule, case: &Case<'_>) -> Option<Timestamp> {
+    let ends = rule.grace.as_ref()?.ends(case.known.imported)?;
+    (case.now < ends).then_some(ends)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mfa::config::Factor;
-    use proptest::prelude::*;
-
-    fn policy(totp: u32, recovery: u32, stage: Stage) -> Policy {
-        let rule = Rule { stage, ..Rule::strictest() };
-        Policy::new(&Config {
-            factors: vec![
-                Factor { kind: FactorKind::Totp, weight: totp },
-                Factor { kind: FactorKind::Recovery, weight: recovery },
-            ],
-            rules: vec![rule],
-            ..Config::default()
-        })
-    }
-
-    fn fact(factor: FactorKind) -> Fact {
-        Fact { factor, at: Timestamp(0) }
-    }
-
-    proptest! {
-        #[test]
-        fn points_are_monotonic_and_count_no_factor_twice(
-            totp in 1u32..=100, recovery in 1u32..=100, kinds in prop::collection::vec(any::<bool>(), 0..6), extra: bool
-        ) {
-            let policy = policy(totp, recovery, Stage::Required);
-            let of = |b: bool| fact(if b { FactorKind::Totp } else { FactorKind::Recovery });
-            let facts: Vec<_> = kinds.iter().map(|b| of(*b)).collect();
-            let mut more = facts.clone();
-            more.push(of(extra));
-            prop_assert!(policy.points(&more) >= policy.points(&facts));
-            let mut reversed = facts.clone();
-            reversed.reverse();
-            prop_assert_eq!(policy.points(&reversed), policy.points(&facts));
-            let doubled = [facts.clone(), facts.clone()].concat();
-            prop_assert_eq!(policy.points(&doubled), policy.points(&facts));
-        }
-    }
-
-    #[test]
-    fn f10_ninety_nine_points_are_not_enough() {
-        let site = SiteName::new("campus");
-        assert!(!policy(99, 1, Stage::Required).still_enough(&[fact(FactorKind::Totp)], &site, Door::Browser));
-        assert!(policy(100, 1, Stage::Required).still_enough(&[fact(FactorKind::Totp)], &site, Door::Browser));
-        let twice = [fact(FactorKind::Totp), fact(FactorKind::Totp)];
-        assert!(!policy(50, 50, Stage::Required).still_enough(&twice, &site, Door::Browser));
-    }
-
-    #[test]
-    fn who_looks_ahead_sees_what_would_be_decided() {
-        let site = SiteName::new("campus");
-        let place = Place { site: &site, door: Door::Browser, now: Timestamp(0) };
-        let totp = TotpEnrolment {
-            id: "a".into(),
-            account: crate::types::AccountId::new("a"),
-            label: "phone".into(),
-            secret: crate::keys::Sealed::from_text("sealed"),
-            last_step: 0,
-            created: Timestamp(0),
-            site: site.clone(),
-            rule: Rule::strictest().name,
-            proof: EnrolmentProof::ByHelpDesk,
-        };
-        let with_codes = Enrolments { totp: vec![totp], recovery_left: 3 };
-        let of = |stage, enrolments: &Enrolments| {
-            let outlook = policy(100, 100, stage).outlook(false, enrolments, place);
-            (outlook.factors, outlook.first_enrolment)
-        };
-        let none = Enrolments::default();
-        for stage in [Stage::Off, Stage::Report] {
-            assert_eq!(of(stage, &with_codes), (Vec::new(), None));
-        }
-        assert_eq!(of(Stage::Optional, &none), (Vec::new(), None));
-        assert_eq!(of(Stage::Required, &none), (Vec::new(), Some(EnrolmentProof::ByHelpDesk)));
-        for stage in [Stage::Optional, Stage::Required] {
-            assert_eq!(of(stage, &with_codes), (with_codes.kinds(), None));
-        }
-    }
-
-    #[test]
-    fn without_a_matching_rule_the_strictest_holds() {
-        let policy = Policy::new(&Config::default());
-        let rule = policy.rule(&SiteName::new("anything"), Door::App);
-        assert_eq!((rule.stage, rule.first_enrolment), (Stage::Required, FirstEnrolment::ByHelpDesk));
-    }
-}
+mod tests;

@@ -23,7 +23,10 @@ pub use crate::language::Lang;
 pub use assets::Asset;
 pub use view::{Button, Choice, EndedWhy, Frame, Named, Problem, SignInProblem, Typed, View, WayLine};
 
-use crate::language::{LocaleError, Texts};
+use crate::{
+    language::{LocaleError, Texts},
+    types::FactorKind,
+};
 use minijinja::{Environment, UndefinedBehavior, context, value::Value};
 use view::{Asked, error_keys};
 
@@ -121,6 +124,7 @@ impl Pages {
             lang => lang.as_str(),
             site => frame.site.as_str(),
             request_id => frame.request_id.as_str(),
+            minutes => 0,
             styles => assets::href(assets::STYLES),
             print => assets::href(assets::PRINT),
             icon => assets::href(assets::ICON),
@@ -136,7 +140,8 @@ fn page(view: &View) -> (&'static str, Value) {
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let account = account.as_deref();
             let factor = current.as_str();
-            ("challenge.html", context! { factor, others, problem, csrf => csrf.as_str(), account })
+            let minutes = error.map_or(0, Problem::minutes);
+            ("challenge.html", context! { factor, others, problem, minutes, csrf => csrf.as_str(), account })
         }
         View::HelpDesk { error, csrf } => {
             let problem = error.map(|problem| problem.key(Asked::HelpDesk));
@@ -148,7 +153,8 @@ fn page(view: &View) -> (&'static str, Value) {
             // The address becomes a link: nothing but an enrolment may hide behind it.
             let uri = Some(uri.as_str()).filter(|uri| uri.starts_with("otpauth://totp/"));
             let (csrf, account) = (csrf.as_str(), account.as_deref());
-            ("enrol.html", context! { groups => in_fours(secret), uri, qr, problem, csrf, account })
+            let minutes = error.map_or(0, Problem::minutes);
+            ("enrol.html", context! { groups => in_fours(secret), uri, qr, problem, minutes, csrf, account })
         }
         View::Codes { codes, csrf } => ("codes.html", context! { codes => codes.clone(), csrf => csrf.as_str() }),
         View::SignIn { problem, username, buttons, guest } => {
@@ -175,11 +181,16 @@ fn page(view: &View) -> (&'static str, Value) {
                 Named::Link => ("permit-link", ""),
                 Named::Unlink(source) => ("permit-unlink", source.as_str()),
                 Named::MakePrimary(source) => ("permit-primary", source.as_str()),
+                Named::AddFactor(kind) => (add_key(*kind), ""),
+                Named::RemoveFactor(label) => ("permit-remove", label.as_str()),
+                Named::RenameFactor(label) => ("permit-rename", label.as_str()),
+                Named::NewRecoveryCodes => ("permit-codes", ""),
                 Named::Adopt(source) => ("permit-adopt", source.as_str()),
             };
             let (csrf, account, factor) = (csrf.as_str(), account.as_deref(), current.as_str());
             let signed_in = !matches!(named, Named::Adopt(_));
-            ("permit.html", context! { factor, others, problem, what, source, csrf, account, signed_in })
+            let minutes = error.map_or(0, Problem::minutes);
+            ("permit.html", context! { factor, others, problem, minutes, what, source, csrf, account, signed_in })
         }
         View::SecondSource { passwords, buttons, typed, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::SignIn));
@@ -212,7 +223,7 @@ fn page(view: &View) -> (&'static str, Value) {
         View::Ended { why } => {
             let after = match why {
                 EndedWhy::AlreadyFinished => After::Continue,
-                EndedWhy::LinkTaken => After::Account,
+                EndedWhy::LinkTaken | EndedWhy::FactorTaken | EndedWhy::FactorsFull => After::Account,
                 EndedWhy::Expired
                 | EndedWhy::TooManyAttempts
                 | EndedWhy::Cancelled
@@ -229,6 +240,16 @@ fn page(view: &View) -> (&'static str, Value) {
             let after = if matches!(status, 502..=504) { After::Retry } else { After::Start };
             message(error_keys(*status).heading, error_keys(*status).text, after)
         }
+    }
+}
+
+fn add_key(kind: FactorKind) -> &'static str {
+    match kind {
+        FactorKind::Totp => "permit-add-totp",
+        FactorKind::Webauthn => "permit-add-webauthn",
+        FactorKind::Email => "permit-add-email",
+        FactorKind::Sms => "permit-add-sms",
+        FactorKind::Recovery => "permit-codes",
     }
 }
 

@@ -321,7 +321,19 @@ fn chosen() -> BTreeSet<String> {
     keys.extend(sentences.flat_map(|s| [s.heading.to_owned(), s.text.to_owned()]));
     let rest = ["locked", "locked-text", "codes-file", "sign-in-unavailable", "sign-in-unavailable-text"];
     let next = ["next-sign-in", "next-continue", "next-account", "next-retry", "next-start"];
-    let actions = ["permit-link", "permit-unlink", "permit-primary", "permit-adopt"];
+    let actions = [
+        "permit-link",
+        "permit-unlink",
+        "permit-primary",
+        "permit-adopt",
+        "permit-add-totp",
+        "permit-add-webauthn",
+        "permit-add-email",
+        "permit-add-sms",
+        "permit-remove",
+        "permit-rename",
+        "permit-codes",
+    ];
     keys.extend(actions.map(str::to_owned));
     keys.extend(rest.into_iter().chain(next).map(str::to_owned));
     keys

@@ -128,7 +128,9 @@ impl SignInProblem {
 
 impl Problem {
     #[cfg(test)]
-    pub(super) const ALL: [Problem; 6] = [
+    pub(super) const ALL: [Problem; 8] = [
+        Problem::ClockFast(2),
+        Problem::ClockSlow(1),
         Problem::WrongCode,
         Problem::AlreadyUsed,
         Problem::Incomplete,
@@ -140,8 +142,18 @@ impl Problem {
     /// The sentence's key, which depends on what was asked: what helps is a different thing each time.
     pub(super) fn key(self, asked: Asked) -> &'static str {
         match (self, asked) {
+            (Problem::ClockFast(_), _) => "problem-clock-fast",
+            (Problem::ClockSlow(_), _) => "problem-clock-slow",
             (Problem::WrongCode, Asked::Factor(FactorKind::Totp)) => "problem-wrong-totp",
             (Problem::WrongCode, Asked::Factor(FactorKind::Recovery)) => "problem-wrong-recovery",
+            (Problem::WrongCode | Problem::AlreadyUsed, Asked::Factor(FactorKind::Webauthn)) => {
+                "problem-wrong-webauthn"
+            }
+            (Problem::WrongCode | Problem::AlreadyUsed, Asked::Factor(FactorKind::Email | FactorKind::Sms)) => {
+                "problem-wrong-sent"
+            }
+            (Problem::Incomplete, Asked::Factor(FactorKind::Webauthn)) => "problem-wrong-webauthn",
+            (Problem::Incomplete, Asked::Factor(FactorKind::Email | FactorKind::Sms)) => "problem-incomplete-sent",
             // A help-desk code that was used is gone like one that expired; the two are not told apart.
             (Problem::WrongCode | Problem::AlreadyUsed, Asked::HelpDesk) => "problem-wrong-help-desk",
             (Problem::WrongCode, Asked::Enrol) => "problem-wrong-enrol",
@@ -166,6 +178,16 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What its sentence counts.
+    pub(super) fn minutes(self) -> u16 {
+        match self {
+            Problem::ClockFast(minutes) | Problem::ClockSlow(minutes) => minutes,
+            _ => 0,
+        }
+    }
+}
+
 /// Which code a form asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -181,7 +203,9 @@ pub(super) enum Asked {
 
 impl EndedWhy {
     #[cfg(test)]
-    pub(super) const ALL: [EndedWhy; 7] = [
+    pub(super) const ALL: [EndedWhy; 9] = [
+        EndedWhy::FactorTaken,
+        EndedWhy::FactorsFull,
         EndedWhy::Expired,
         EndedWhy::TooManyAttempts,
         EndedWhy::Cancelled,
@@ -195,6 +219,8 @@ impl EndedWhy {
         match self {
             EndedWhy::Expired => Sentences { heading: "ended-expired", text: "ended-expired-text" },
             EndedWhy::TooManyAttempts => Sentences { heading: "ended-attempts", text: "ended-attempts-text" },
+            EndedWhy::FactorTaken => Sentences { heading: "ended-factor-taken", text: "ended-factor-taken-text" },
+            EndedWhy::FactorsFull => Sentences { heading: "ended-factors-full", text: "ended-factors-full-text" },
             EndedWhy::Refused => Sentences { heading: "ended-refused", text: "ended-refused-text" },
             EndedWhy::LinkTaken => Sentences { heading: "ended-taken", text: "ended-taken-text" },
             EndedWhy::NoFactor => Sentences { heading: "ended-no-factor", text: "ended-no-factor-text" },

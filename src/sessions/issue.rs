@@ -33,6 +33,7 @@ pub fn issue(
     config: &Config,
     rng: &dyn Rng,
 ) -> Issued {
+    let no_setup = satisfied.had_no_setup();
     let (resolved, facts) = satisfied.into_parts();
     let account = resolved.account();
     let who = Who::Account(Identity {
@@ -46,6 +47,7 @@ pub fn issue(
     });
     let lms = LmsHalf { user: bound.user_of(&account.id), seal_key: rng.array(), log_user };
     let mut issued = new(who, lms, visit, config, rng);
+    issued.session.no_setup = no_setup;
     issued.session.facts = facts;
     issued.session.auth_time = resolved.at();
     issued
@@ -72,6 +74,8 @@ fn new(who: Who, lms: LmsHalf, visit: Visit, config: &Config, rng: &dyn Rng) -> 
         client: visit.client,
         agent: visit.agent,
         parent: None,
+        device: None,
+        no_setup: false,
     };
     Issued { session, id }
 }

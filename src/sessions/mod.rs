@@ -8,4 +8,4 @@ mod session;
 
 pub use config::Config;
 pub use issue::{Issued, Visit, issue, issue_guest};
-pub use session::{Identity, LmsHalf, Session, SessionStore, Who};
+pub use session::{Identity, LmsHalf, Session, SessionStore, TrustedBy, Who};

@@ -62,6 +62,20 @@ pub struct Session {
     pub agent: String,
     /// The app token this session descends from; it never outlives it.
     pub parent: Option<TokenId>,
+    /// The trusted device on whose strength a question was left out.
+    #[serde(default)]
+    pub device: Option<TrustedBy>,
+    /// The account had nothing to be asked for when it began.
+    #[serde(default)]
+    pub no_setup: bool,
+}
+
+/// A trusted device, and how long a session may rest on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustedBy {
+    /// The device's series.
+    pub device: String,
+    pub until: Timestamp,
 }
 
 impl Session {

@@ -34,13 +34,13 @@ use crate::{
     flow::step::FlowStore,
     keys::SharedKeyring,
     limits::Counters,
-    mfa::{enrolment::EnrolmentStore, factors::device::DeviceStore},
+    mfa::{enrolment::EnrolmentStore, exemption::ExemptionStore, factors::device::DeviceStore, known::KnownStore},
     outbound::mail::MailQueue,
     sessions::SessionStore,
     tokens::LedgerStore,
     types::{Clock, Rng},
 };
-use cached::{CachedAccounts, CachedLedger, CachedSessions, Gate, Hub, Touches};
+use cached::{CachedAccounts, CachedKnown, CachedLedger, CachedSessions, Gate, Hub, Touches};
 use futures_util::future::BoxFuture;
 use kv::Kv;
 use serde::Deserialize;
@@ -132,6 +132,8 @@ pub struct Stores {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
     pub devices: Arc<dyn DeviceStore>,
+    pub known: Arc<dyn KnownStore>,
+    pub exemptions: Arc<dyn ExemptionStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
     pub audit: Arc<dyn AuditStore>,
@@ -218,6 +220,7 @@ fn assemble(state: State, database: Database, grace: Duration) -> Stores {
     let direct: Arc<dyn AccountStore> = Arc::new(database.clone());
     let gate = Gate(direct.clone());
     let clock = state.clock.clone();
+    let known = Arc::new(CachedKnown { hub: hub.clone(), inner: database.clone() });
     Stores {
         sessions: Arc::new(CachedSessions {
             hub: hub.clone(),
@@ -232,6 +235,8 @@ fn assemble(state: State, database: Database, grace: Duration) -> Stores {
         accounts: Arc::new(CachedAccounts { hub: hub.clone(), inner: direct }),
         enrolments: Arc::new(database.clone()),
         devices: Arc::new(database.clone()),
+        known: known.clone(),
+        exemptions: known,
         ledger: Arc::new(CachedLedger { hub: hub.clone(), inner: ledger, gate, touches: touches.clone(), clock }),
         locals: Arc::new(database.clone()),
         audit: Arc::new(database.clone()),

@@ -3,33 +3,11 @@
 use crate::{
     accounts::Account,
     keys::Sealed,
+    mfa::policy::Unproven,
     types::{AccountId, Amr, LmsUserId, ServiceName, SiteName, SourceId, Timestamp, TokenId, Unavailable},
 };
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// What let a token be minted without an asked factor. It dies as soon as that no longer holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unproven {
-    /// The rule's stage was `off`, `report` or `optional`.
-    Stage,
-    /// The site said `app.mfa: off`.
-    AppSwitch,
-}
-
-impl Unproven {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Unproven::Stage => "stage",
-            Unproven::AppSwitch => "app_switch",
-        }
-    }
-    pub fn parse(text: &str) -> Option<Self> {
-        [Unproven::Stage, Unproven::AppSwitch].into_iter().find(|u| u.as_str() == text)
-    }
-}
 
 /// What a person recognises a device by.
 #[derive(Clone, Debug, PartialEq, Eq)]

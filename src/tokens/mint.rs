@@ -1,11 +1,11 @@
 //! Minting: the one place where `Satisfied` becomes an app token. Moodle's own token goes into the ledger, sealed;
 //! the device gets a surrogate.
 
-use super::{Config, Device, Holder, TokenRecord, Unproven};
+use super::{Config, Device, Holder, TokenRecord};
 use crate::{
     accounts::Bound,
     keys::{Keyring, Sealed},
-    mfa::policy::{Basis, Satisfied},
+    mfa::policy::Satisfied,
     types::{Rng, RngExt, Secret, ServiceName, SiteName, Timestamp, TokenId},
 };
 use std::time::Duration;
@@ -41,11 +41,7 @@ pub fn mint(
     device: Device,
     Means { config, ring, rng, now }: Means<'_>,
 ) -> Minted {
-    let unproven = match satisfied.basis() {
-        Basis::Factors => None,
-        Basis::Stage { .. } => Some(Unproven::Stage),
-        Basis::AppSwitch => Some(Unproven::AppSwitch),
-    };
+    let unproven = satisfied.basis().unproven();
     let amr = satisfied.amr();
     let (resolved, facts) = satisfied.into_parts();
     let id = TokenId::new(rng.hex(8));

@@ -5,7 +5,8 @@ mod ledger;
 mod mint;
 mod open;
 
+pub use crate::mfa::policy::Unproven;
 pub use config::{Config, Unregistered};
-pub use ledger::{Device, Holder, LedgerStore, TokenRecord, Unproven};
+pub use ledger::{Device, Holder, LedgerStore, TokenRecord};
 pub use mint::{LmsTokens, Means, Minted, mint};
 pub use open::{file_key, find, find_by_file_key, lms_token, swap_file_key};

@@ -1,6 +1,6 @@
 //! What has been proven about somebody, and when: RFC 8176 method names and dated facts.
 
-use super::Timestamp;
+use super::{EnrolmentId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -30,20 +30,27 @@ impl fmt::Display for Door {
     }
 }
 
-/// An asked factor by its name in configuration, API and store (`totp`, `recovery`).
+/// An asked factor by its name in configuration, API and store (`totp`, `webauthn`, `email`, `sms`, `recovery`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactorKind {
     Totp,
+    Webauthn,
+    Email,
+    Sms,
     Recovery,
 }
 
 impl FactorKind {
-    pub const ALL: [FactorKind; 2] = [FactorKind::Totp, FactorKind::Recovery];
+    pub const ALL: [FactorKind; 5] =
+        [FactorKind::Totp, FactorKind::Webauthn, FactorKind::Email, FactorKind::Sms, FactorKind::Recovery];
 
     pub fn as_str(self) -> &'static str {
         match self {
             FactorKind::Totp => "totp",
+            FactorKind::Webauthn => "webauthn",
+            FactorKind::Email => "email",
+            FactorKind::Sms => "sms",
             FactorKind::Recovery => "recovery",
         }
     }
@@ -59,10 +66,13 @@ impl fmt::Display for FactorKind {
 }
 
 /// A factor that was answered, and when. Sessions hold facts, not verdicts (design §2 "MFA").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     pub factor: FactorKind,
     pub at: Timestamp,
+    /// By which of the account's enrolments; `None` for a recovery code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<EnrolmentId>,
 }
 
 /// Authentication Method Reference values, RFC 8176 §2 (`pwd`, `otp`, `mfa`), sorted and without repeats.

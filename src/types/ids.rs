@@ -48,6 +48,10 @@ text_id! {
     AccountId
 }
 text_id! {
+    /// One enrolment of an account: 32 hex digits, random.
+    EnrolmentId
+}
+text_id! {
     /// A token record's public handle, for lists and revocation: 16 hex digits, worth nothing as a credential.
     TokenId
 }

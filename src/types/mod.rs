@@ -19,8 +19,8 @@ pub use bad_request::BadRequest;
 pub use client::{Cidr, CidrError, ClientAddr};
 pub use clock::{Clock, Rng, RngExt, SystemClock, SystemRng, Timestamp};
 pub use ids::{
-    AccountId, DeviceId, FlowId, KnownMark, LmsUserId, RequestId, ServiceName, SessionKey, SiteName, SourceId, Subject,
-    TokenId,
+    AccountId, DeviceId, EnrolmentId, FlowId, KnownMark, LmsUserId, RequestId, ServiceName, SessionKey, SiteName,
+    SourceId, Subject, TokenId,
 };
 pub use origin::{Origin, OriginError, Scheme};
 pub use path::{CanonicalPath, MAX_PATH};

@@ -7,9 +7,14 @@ use crate::{
     chain::{Instance, Newcomers, Selection},
     flow::{owners, selection},
     lms::AppMfa,
-    mfa::policy::{Outlook, Place},
+    mfa::{
+        enrolment::Enrolments,
+        known::Known,
+        policy::{Case, Outlook},
+    },
     types::{ClientAddr, Door, SourceId, Username},
 };
+use std::net::{IpAddr, Ipv4Addr};
 
 impl Admin {
     pub(super) async fn explain_sign_in(
@@ -31,12 +36,17 @@ impl Admin {
             accounts.push("nobody's yet: the first OK makes an account, where that source may".to_owned());
         }
         let mut policy = Vec::new();
+        // Without an address, one that is in no network.
+        let client = ClientAddr::new(what.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         for owner in &owners {
-            policy.push(self.policy_line(chain, site, door, owner).await?);
+            policy.push(self.policy_line(chain, site, (door, client), owner).await?);
         }
         if owners.is_empty() {
-            let place = Place { site: &site.name, door, now: self.clock.now() };
-            policy.push(policy_words(site, door, &chain.policy.outlook(false, &Default::default(), place)));
+            // Of somebody who has no account yet, nothing is known: neither groups nor an import.
+            let (known, none) = (Known::default(), Enrolments::default());
+            let source = chain.instances.first().map_or_else(|| SourceId::new(""), |first| first.name.clone());
+            let case = self.case(site, door, client, &source, &known, &none);
+            policy.push(policy_words(site, door, &chain.policy.outlook(false, false, &none, &case)));
         }
         let client = what.address.map(ClientAddr::new);
         let levels = chain.throttle.look(&site.name, &canonical, client).await?;
@@ -76,13 +86,32 @@ impl Admin {
         &self,
         chain: &Chain,
         site: &SiteOf,
-        door: Door,
+        (door, client): (Door, ClientAddr),
         account: &Account,
     ) -> Result<String, AdminError> {
         let enrolments = self.enrolments.enrolments(&account.id).await?;
-        let place = Place { site: &site.name, door, now: self.clock.now() };
-        let outlook = chain.policy.outlook(account.enrol_by_help_desk_only, &enrolments, place);
+        let known = self.known.known(&account.id).await?;
+        let methods = self.accounts.methods(&account.id).await?;
+        let source = methods.iter().find(|method| method.primary).or(methods.first());
+        let source = source.map_or_else(|| SourceId::new(""), |method| method.source.clone());
+        let case = self.case(site, door, client, &source, &known, &enrolments);
+        let (desk_only, address) = (account.enrol_by_help_desk_only, account.email.is_some());
+        let outlook = chain.policy.outlook(desk_only, address, &enrolments, &case);
         Ok(policy_words(site, door, &outlook))
+    }
+
+    fn case<'a>(
+        &self,
+        site: &'a SiteOf,
+        door: Door,
+        client: ClientAddr,
+        source: &'a SourceId,
+        known: &'a Known,
+        enrolments: &Enrolments,
+    ) -> Case<'a> {
+        let no_setup = enrolments.kinds().is_empty();
+        let now = self.clock.now();
+        Case { site: &site.name, door, path: None, client, source, known, device: false, no_setup, now }
     }
 }
 
@@ -154,9 +183,14 @@ fn policy_words(site: &SiteOf, door: Door, outlook: &Outlook) -> String {
         return "the password alone (app.mfa: off)".to_owned();
     }
     let factors: Vec<&str> = outlook.factors.iter().map(|kind| kind.as_str()).collect();
+    if let Some(until) = outlook.lenient_until {
+        let (rule, stage) = (&outlook.rule, outlook.stage.as_str());
+        return format!("rule {rule}, stage {stage}: let through until {until}, by grace or an exemption");
+    }
     let next = match (&outlook.first_enrolment, factors.is_empty()) {
         (Some(proof), _) => format!("a first enrolment, opened by {}", proof.as_str()),
-        (None, true) => "let through".to_owned(),
+        (None, true) if outlook.signals.is_empty() => "let through".to_owned(),
+        (None, true) => format!("let through (signals: {})", outlook.signals.join(", ")),
         (None, false) if door == Door::App && site.app_mfa == AppMfa::Refuse => "refused (app.mfa: refuse)".to_owned(),
         (None, false) => format!("one of {}", factors.join(", ")),
     };

@@ -7,7 +7,7 @@ use crate::{
         problem::{KeyPath, Problem, at},
     },
     lms::AppMfa,
-    mfa::{FirstEnrolment, Rule, Stage},
+    mfa::{FirstEnrolment, Rule, Stage, policy::default_enrolment},
     types::{Door, FactorKind, Timestamp},
 };
 
@@ -16,7 +16,7 @@ pub(super) fn check(config: &Config, now: Timestamp, found: &mut Vec<Problem>) {
     for (n, rule) in config.mfa.rules.iter().enumerate() {
         let here = at("mfa.rules").index(n);
         names(config, n, &here, found);
-        enrolment(rule, now, &here, found);
+        enrolment(config, rule, now, &here, found);
         app_switch(config, rule, &here, found);
     }
     satisfiable(config, found);
@@ -95,6 +95,10 @@ fn names(config: &Config, n: usize, here: &KeyPath, found: &mut Vec<Problem>) {
 }
 
 fn covers(earlier: &Rule, later: &Rule) -> bool {
+    let narrower = !earlier.groups.is_empty() || !earlier.sources.is_empty() || !earlier.networks.is_empty();
+    if narrower || earlier.paths.is_empty() != later.paths.is_empty() || !earlier.paths.is_empty() {
+        return false;
+    }
     let sites = earlier.sites.is_empty()
         || (!later.sites.is_empty() && later.sites.iter().all(|site| earlier.sites.contains(site)));
     let doors = |door| earlier.doors.is_empty() || earlier.doors.contains(&door);
@@ -102,8 +106,8 @@ fn covers(earlier: &Rule, later: &Rule) -> bool {
     sites && later_doors.iter().all(|door| doors(*door))
 }
 
-fn enrolment(rule: &Rule, now: Timestamp, here: &KeyPath, found: &mut Vec<Problem>) {
-    match (rule.first_enrolment, &rule.enrolment_window) {
+fn enrolment(config: &Config, rule: &Rule, now: Timestamp, here: &KeyPath, found: &mut Vec<Problem>) {
+    match (first_enrolment(config, rule), &rule.enrolment_window) {
         (FirstEnrolment::AtSignIn, None) => found.push(Problem::error(
             here.clone().key("first_enrolment"),
             "at_sign_in lets whoever has the password first own the factor, so it needs an end",
@@ -122,20 +126,30 @@ fn enrolment(rule: &Rule, now: Timestamp, here: &KeyPath, found: &mut Vec<Proble
             ),
             "keep the window short; by_help_desk needs none",
         )),
-        (FirstEnrolment::ByHelpDesk, Some(_)) => found.push(Problem::error(
+        (FirstEnrolment::ByHelpDesk | FirstEnrolment::AfterEmailCode, Some(_)) => found.push(Problem::error(
             here.clone().key("enrolment_window"),
-            "has no meaning with by_help_desk, whose codes carry the proof themselves",
+            "has a meaning with at_sign_in alone: mailed codes and those of the help desk carry the proof themselves",
             "remove it, or write first_enrolment: at_sign_in",
         )),
-        (FirstEnrolment::ByHelpDesk, None) => {}
+        (FirstEnrolment::AfterEmailCode, None) if config.outbound.mail.is_none() => found.push(Problem::error(
+            here.clone().key("first_enrolment"),
+            "after_email_code needs a mail server, and outbound.mail is not set: nobody could set up a first factor",
+            "set outbound.mail, or write by_help_desk",
+        )),
+        (FirstEnrolment::AfterEmailCode | FirstEnrolment::ByHelpDesk, None) => {}
     }
+}
+
+/// What opens a first enrolment under a rule, said or not.
+pub(in crate::config) fn first_enrolment(config: &Config, rule: &Rule) -> FirstEnrolment {
+    rule.first_enrolment.unwrap_or(default_enrolment(config.outbound.mail.is_some()))
 }
 
 fn app_switch(config: &Config, rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) {
     if rule.stage != Stage::Required {
         return;
     }
-    for site in config.sites.iter().filter(|site| site.app.mfa == AppMfa::Off && rule.matches(&site.name, Door::App)) {
+    for site in config.sites.iter().filter(|site| site.app.mfa == AppMfa::Off && rule.serves(&site.name, Door::App)) {
         found.push(Problem::warning(
             here.clone().key("stage"),
             format!(

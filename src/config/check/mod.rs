@@ -12,6 +12,7 @@ mod outbound;
 mod sites;
 
 pub use accounts::{about, check_accounts};
+pub(super) use mfa::first_enrolment;
 
 use super::{Config, problem::Problem};
 use crate::types::Timestamp;

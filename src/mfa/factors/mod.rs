@@ -47,9 +47,9 @@ mod tests {
 
     #[test]
     fn every_factor_is_in_the_table_once() {
-        for factor in FactorKind::ALL {
-            assert_eq!(FACTORS.iter().filter(|kind| kind.factor == factor).count(), 1, "{factor}");
-            assert_eq!(kind(factor).map(Kind::name), Some(factor.as_str()));
+        for kind in FACTORS {
+            assert_eq!(FACTORS.iter().filter(|other| other.factor == kind.factor).count(), 1, "{}", kind.name());
+            assert_eq!(FactorKind::parse(kind.name()), Some(kind.factor));
         }
     }
 }

@@ -24,6 +24,18 @@ challenge-recovery = Wiederherstellungs{"\u00AD"}code eingeben
 challenge-recovery-label = Wiederherstellungscode
 challenge-recovery-hint = Einer der zehn Codes, die Sie beim Einrichten der App erhalten haben. Jeder gilt einmal.
 use-totp = Authenticator-App verwenden
+challenge-webauthn = Sicherheitsschlüssel oder Passkey verwenden
+challenge-webauthn-label = Sicherheitsschlüssel oder Passkey
+challenge-webauthn-hint = Ihr Browser fragt danach, sobald Sie fortfahren.
+challenge-email = Code aus der E-Mail eingeben
+challenge-email-label = Sechsstelliger Code
+challenge-email-hint = Er gilt zehn Minuten lang und nur hier.
+challenge-sms = Zugesandten Code eingeben
+challenge-sms-label = Sechsstelliger Code
+challenge-sms-hint = Er gilt zehn Minuten lang und nur hier.
+use-webauthn = Sicherheitsschlüssel oder Passkey verwenden
+use-email = Code per E-Mail erhalten
+use-sms = Code per SMS erhalten
 use-recovery = Wiederherstellungscode verwenden
 
 ## Der Code vom Helpdesk
@@ -65,6 +77,13 @@ permit = Bestätigen Sie, dass Sie es sind
 permit-link = Um Ihrem Konto einen weiteren Anmeldeweg hinzuzufügen, geben Sie einen Code ein.
 permit-unlink = Um ‚{ $source }‘ aus Ihrem Konto zu entfernen, geben Sie einen Code ein.
 permit-primary = Um ‚{ $source }‘ zum Hauptweg Ihres Kontos zu machen, geben Sie einen Code ein.
+permit-add-totp = Um Ihrem Konto eine Authenticator-App hinzuzufügen, verwenden Sie einen Ihrer jetzigen zweiten Schritte.
+permit-add-webauthn = Um Ihrem Konto einen Sicherheitsschlüssel oder Passkey hinzuzufügen, verwenden Sie einen Ihrer jetzigen zweiten Schritte.
+permit-add-email = Um eine E-Mail-Adresse als zweiten Schritt hinzuzufügen, verwenden Sie einen Ihrer jetzigen zweiten Schritte.
+permit-add-sms = Um eine Telefonnummer als zweiten Schritt hinzuzufügen, verwenden Sie einen Ihrer jetzigen zweiten Schritte.
+permit-remove = Um „{ $source }“ von Ihrem Konto zu entfernen, verwenden Sie einen Ihrer zweiten Schritte.
+permit-rename = Um „{ $source }“ umzubenennen, verwenden Sie einen Ihrer zweiten Schritte.
+permit-codes = Um neue Wiederherstellungscodes zu erhalten, verwenden Sie einen Ihrer zweiten Schritte. Die alten gelten dann nicht mehr.
 permit-adopt = Um sich von nun an mit ‚{ $source }‘ bei diesem Konto anzumelden, geben Sie einen Code ein.
 
 ## Einen weiteren Weg hinzufügen
@@ -120,6 +139,17 @@ problem-wrong-totp = Der Code stimmt nicht. Geben Sie den Code ein, den die App 
 problem-wrong-recovery = Der Wiederherstellungscode stimmt nicht. Prüfen Sie jedes Zeichen oder nehmen Sie einen anderen.
 problem-wrong-help-desk = Der Code stimmt nicht oder gilt nicht mehr. Prüfen Sie ihn oder bitten Sie den Helpdesk um einen neuen.
 problem-wrong-enrol = Der Code passt nicht zu diesem Schlüssel. Prüfen Sie, ob Sie dieses Bild gescannt haben und ob Ihr Telefon die Uhrzeit automatisch stellt.
+problem-wrong-webauthn = Das hat nicht geklappt. Versuchen Sie es noch einmal oder wählen Sie einen anderen Weg.
+problem-wrong-sent = Der Code stimmt nicht oder gilt nicht mehr. Prüfen Sie ihn, oder lassen Sie sich einen neuen senden.
+problem-incomplete-sent = Geben Sie die sechs Ziffern des zugesandten Codes ein.
+problem-clock-fast = Der Code gehört in eine spätere Zeit: Die Uhr Ihres Telefons geht etwa { $minutes ->
+    [one] eine Minute
+   *[other] { $minutes } Minuten
+} vor. Lassen Sie die Zeit automatisch einstellen und geben Sie dann einen neuen Code ein.
+problem-clock-slow = Der Code ist schon älter: Die Uhr Ihres Telefons geht etwa { $minutes ->
+    [one] eine Minute
+   *[other] { $minutes } Minuten
+} nach. Lassen Sie die Zeit automatisch einstellen und geben Sie dann einen neuen Code ein.
 problem-used-totp = Der Code wurde schon benutzt. Warten Sie, bis die App einen neuen zeigt.
 problem-used-recovery = Der Wiederherstellungscode wurde schon benutzt. Nehmen Sie einen anderen.
 problem-incomplete-totp = Geben Sie die sechs Ziffern ein, die die App zeigt.
@@ -142,6 +172,10 @@ ended-refused = Diese Anmeldung konnte nicht abgeschlossen werden
 ended-refused-text = Ihr Konto hier und das auf der Lernplattform gehören nicht zusammen. Bitte sagen Sie es Ihrem Helpdesk.
 ended-taken = Das gehört schon zu einem anderen Konto
 ended-taken-text = Es wurde nichts geändert. Wenn beide Konten Ihnen gehören, kann der Helpdesk sie zusammenführen.
+ended-factor-taken = Das wird schon verwendet
+ended-factor-taken-text = Es wurde nichts geändert: Derselbe Schlüssel oder dieselbe Adresse gehört bereits zu einem Konto.
+ended-factors-full = Ihr Konto hat so viele zweite Schritte, wie es haben kann
+ended-factors-full-text = Es wurde nichts geändert. Entfernen Sie zuerst einen, den Sie nicht mehr verwenden.
 ended-no-factor = Ihr Konto hat noch keinen zweiten Schritt
 ended-no-factor-text = Ohne ihn kann kein weiterer Anmeldeweg hinzukommen, und es wurde nichts geändert. Melden Sie sich an wie immer; wie Sie einen zweiten Schritt einrichten, sagt Ihnen der Helpdesk.
 ended-cancelled = Anmeldung abgebrochen

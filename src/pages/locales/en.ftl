@@ -23,6 +23,18 @@ challenge-recovery = Enter a recovery code
 challenge-recovery-label = Recovery code
 challenge-recovery-hint = One of the ten codes you were given when you set up your app. Each works once.
 use-totp = Use your authenticator app
+challenge-webauthn = Use your security key or passkey
+challenge-webauthn-label = Security key or passkey
+challenge-webauthn-hint = Your browser asks for it when you go on.
+challenge-email = Enter the code we mail you
+challenge-email-label = Six-digit code
+challenge-email-hint = It is good for ten minutes, and only here.
+challenge-sms = Enter the code we send you
+challenge-sms-label = Six-digit code
+challenge-sms-hint = It is good for ten minutes, and only here.
+use-webauthn = Use a security key or passkey
+use-email = Get a code by e-mail
+use-sms = Get a code by text message
 use-recovery = Use a recovery code
 
 ## The help desk's code
@@ -64,6 +76,13 @@ permit = Confirm that it is you
 permit-link = To add another way to sign in to your account, enter a code.
 permit-unlink = To remove ‘{ $source }’ from your account, enter a code.
 permit-primary = To make ‘{ $source }’ the primary way to sign in to your account, enter a code.
+permit-add-totp = To add an authenticator app to your account, use one of your present second steps.
+permit-add-webauthn = To add a security key or passkey to your account, use one of your present second steps.
+permit-add-email = To add an e-mail address as a second step, use one of your present second steps.
+permit-add-sms = To add a phone number as a second step, use one of your present second steps.
+permit-remove = To remove ‘{ $source }’ from your account, use one of your second steps.
+permit-rename = To give ‘{ $source }’ another name, use one of your second steps.
+permit-codes = To get new recovery codes, use one of your second steps. The old ones stop working.
 permit-adopt = To sign in to this account with ‘{ $source }’ from now on, enter a code.
 
 ## Adding another way
@@ -119,6 +138,17 @@ problem-wrong-totp = That code is not right. Enter the code your app shows now. 
 problem-wrong-recovery = That recovery code is not right. Check each character, or use another one.
 problem-wrong-help-desk = That code is not right, or no longer valid. Check it, or ask your help desk for a new one.
 problem-wrong-enrol = That code does not fit this key. Make sure you scanned this picture, and that your phone sets its time automatically.
+problem-wrong-webauthn = That did not work. Try again, or use another way.
+problem-wrong-sent = That code is not right, or no longer valid. Check it, or get a new one.
+problem-incomplete-sent = Enter the six digits of the code we sent.
+problem-clock-fast = That code is one your phone will be right about later: its clock is about { $minutes ->
+    [one] a minute
+   *[other] { $minutes } minutes
+} fast. Let it set its time automatically, then enter a new code.
+problem-clock-slow = That code is from a while ago: your phone’s clock is about { $minutes ->
+    [one] a minute
+   *[other] { $minutes } minutes
+} slow. Let it set its time automatically, then enter a new code.
 problem-used-totp = That code has been used already. Wait until your app shows a new one.
 problem-used-recovery = That recovery code has been used already. Use another one.
 problem-incomplete-totp = Enter the six digits your app shows.
@@ -141,6 +171,10 @@ ended-refused = This sign-in could not be completed
 ended-refused-text = Your account here and the one on the learning site do not belong together. Please tell your help desk.
 ended-taken = This is already linked to another account
 ended-taken-text = Nothing was changed. If both accounts are yours, your help desk can bring them together.
+ended-factor-taken = This is in use already
+ended-factor-taken-text = Nothing was changed: the same key or address already belongs to an account.
+ended-factors-full = Your account has as many second steps as it can have
+ended-factors-full-text = Nothing was changed. Remove one that you no longer use first.
 ended-no-factor = Your account has no second step yet
 ended-no-factor-text = Without one, no other way to sign in can be added to it, and nothing was changed. Sign in the way you always have; your help desk tells you how to set up a second step.
 ended-cancelled = Sign-in cancelled

@@ -55,10 +55,14 @@ impl AccountStore for CachedAccounts {
         self.inner.method(source, subject).await
     }
     async fn link(&self, method: &Method) -> Result<Created, Unavailable> {
-        self.inner.link(method).await
+        let answer = self.inner.link(method).await;
+        self.hub.invalidate(Notice::Account(method.account.clone())).await; // its groups are the account's now
+        answer
     }
     async fn unlink(&self, account: &AccountId, source: &SourceId, subject: &Subject) -> Result<bool, Unavailable> {
-        self.inner.unlink(account, source, subject).await
+        let answer = self.inner.unlink(account, source, subject).await;
+        self.hub.invalidate(Notice::Account(account.clone())).await;
+        answer
     }
     async fn make_primary(
         &self,
@@ -116,12 +120,22 @@ impl AccountStore for CachedAccounts {
         self.inner.learn(id, learned).await
     }
     async fn vouch(&self, source: &SourceId, subject: &Subject, vouched: &Vouched<'_>) -> Result<(), Unavailable> {
-        self.inner.vouch(source, subject, vouched).await
+        let before = self.inner.by_method(source, subject).await?;
+        self.inner.vouch(source, subject, vouched).await?;
+        // Other groups may mean another rule: what is remembered of the account is read anew, on every node.
+        if let (Some(before), Some(_)) = (before, vouched.groups)
+            && let Some(after) = self.inner.account(&before.id).await?
+            && (&after.groups, after.groups_at.is_some()) != (&before.groups, before.groups_at.is_some())
+        {
+            self.hub.invalidate(Notice::Account(after.id)).await;
+        }
+        Ok(())
     }
 
     async fn merge(&self, from: &AccountId, into: &AccountId) -> Result<Created, Unavailable> {
         let answer = self.inner.merge(from, into).await;
         self.hub.invalidate(Notice::Account(from.clone())).await;
+        self.hub.invalidate(Notice::Account(into.clone())).await;
         answer
     }
 

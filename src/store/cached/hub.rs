@@ -10,6 +10,7 @@ use super::{
     touch::Written,
 };
 use crate::{
+    mfa::known::Known,
     sessions::Session,
     store::{
         kv::{Heard, Listener},
@@ -58,6 +59,8 @@ pub struct Hub {
     /// By surrogate digest and by file-key digest.
     pub tokens: Local<TokenRecord>,
     pub files: Local<TokenRecord>,
+    /// By account.
+    pub known: Local<Known>,
     pub written: Arc<Written>,
     outbox: Mutex<VecDeque<Notice>>,
     grace: Duration,
@@ -83,6 +86,7 @@ impl Hub {
             sessions: Local::new(CAPACITY),
             tokens: Local::new(CAPACITY),
             files: Local::new(CAPACITY),
+            known: Local::new(CAPACITY),
             written: Arc::default(),
             outbox: Mutex::default(),
             grace,
@@ -166,6 +170,7 @@ impl Hub {
                 self.used(key, *at);
             }
             Notice::Account(account) => {
+                self.known.forget(account.as_str());
                 self.sessions.forget_where(|session| session.account() == Some(account));
                 self.tokens.forget_where(|token| token.account == *account);
                 self.files.forget_where(|token| token.account == *account);
@@ -199,5 +204,6 @@ impl Listener for Hub {
         self.sessions.flush();
         self.tokens.flush();
         self.files.flush();
+        self.known.flush();
     }
 }

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod hub;
+mod known;
 mod ledger;
 mod local;
 mod sessions;
@@ -18,6 +19,7 @@ mod touch;
 
 pub(super) use accounts::CachedAccounts;
 pub(super) use hub::Hub;
+pub(super) use known::CachedKnown;
 pub(super) use ledger::CachedLedger;
 pub(super) use sessions::CachedSessions;
 pub(super) use touch::{Touches, worker};

@@ -2,13 +2,18 @@
 
 use super::{HandClock, Samples, bindings, devices, local, standing, winners};
 use crate::{
-    accounts::{Account, Binding, Created, Learned, Mail, State, Verified},
+    accounts::{Account, Binding, Created, Learned, Mail, State, Verified, Vouched},
     keys::Sealed,
-    mfa::enrolment::{Claim, TotpEnrolment},
+    mfa::{
+        enrolment::{Claim, Enrolled, Enrolment, MOST},
+        exemption::{Exemption, ExemptionKind},
+    },
     outbound::mail::{Enqueued, Waiting},
     store::Stores,
     tokens::{TokenRecord, Unproven},
-    types::{AccountId, Clock, FactorKind, LmsUserId, RngExt, SiteName, SourceId, Subject, SystemRng, TokenId},
+    types::{
+        AccountId, Clock, EnrolmentId, FactorKind, LmsUserId, RngExt, SiteName, SourceId, Subject, SystemRng, TokenId,
+    },
 };
 use std::time::Duration;
 
@@ -24,6 +29,8 @@ pub async fn database(stores: &Stores, clock: &HandClock) {
     enrolments_are_replaced_and_reset(stores, clock).await;
     devices::f9_a_device_is_moved_on_by_one_caller(stores, clock).await;
     devices::devices_are_listed_capped_and_forgotten(stores, clock).await;
+    further_enrolments_are_added_renamed_suspended_and_removed(stores, clock).await;
+    what_is_known_of_an_account_follows_its_sources_and_exemptions(stores, clock).await;
     tokens_are_found_while_they_live(stores, clock).await;
     j13_revocation_reaches_every_descendant(stores, clock).await;
     bindings::bindings_are_listed_and_removed(stores, clock).await;
@@ -141,17 +148,18 @@ async fn f1_f6_claims_are_won_once(stores: &Stores, clock: &HandClock) {
     let account = samples.stored_account(stores).await.id;
     let totp = samples.totp(&account);
     let code = SystemRng.opaque();
-    assert!(stores.enrolments.enrol_first(&totp, std::slice::from_ref(&code)).await.unwrap());
+    assert!(stores.enrolments.enrol_first(&totp, std::slice::from_ref(&code), 0).await.unwrap());
     stores.enrolments.put_enrolment_code(&account, &code, samples.now.plus(Duration::from_secs(60))).await.unwrap();
 
+    let now = samples.now;
     let (enrolments, id) = (stores.enrolments.clone(), totp.id.clone());
     let won = winners(move |_| {
         let (enrolments, id) = (enrolments.clone(), id.clone());
-        async move { enrolments.claim_step(&id, 11).await.unwrap() }
+        async move { enrolments.claim_counter(&id, 11, now).await.unwrap() }
     });
     assert_eq!(won.await, 1, "F1: one step, one sign-in");
-    assert!(!stores.enrolments.claim_step(&totp.id, 9).await.unwrap(), "F3: never an earlier one");
-    assert!(!stores.enrolments.claim_step("nobody", 99).await.unwrap());
+    assert!(!stores.enrolments.claim_counter(&totp.id, 9, now).await.unwrap(), "F3: never an earlier one");
+    assert!(!stores.enrolments.claim_counter(&EnrolmentId::new("nobody"), 99, now).await.unwrap());
 
     let (enrolments, claimed, digest, now) = (stores.enrolments.clone(), account.clone(), code.clone(), samples.now);
     let won = winners(move |_| {
@@ -173,22 +181,22 @@ async fn enrolments_are_replaced_and_reset(stores: &Stores, clock: &HandClock) {
     let samples = Samples::at(clock);
     let account = samples.stored_account(stores).await.id;
     let store = &stores.enrolments;
-    let (first, second): (TotpEnrolment, TotpEnrolment) = (samples.totp(&account), samples.totp(&account));
+    let (first, second): (Enrolment, Enrolment) = (samples.totp(&account), samples.totp(&account));
     let stores_of_it = stores.enrolments.clone();
     let (racing, of) = (samples, account.clone());
     let won = winners(move |_| {
         let (store, totp) = (stores_of_it.clone(), racing.totp(&of));
-        async move { store.enrol_first(&totp, &["r".into()]).await.unwrap() }
+        async move { store.enrol_first(&totp, &["r".into()], 0).await.unwrap() }
     });
     assert_eq!(won.await, 1, "J3: of flows that race, one enrols the first device");
     store.reset(&account).await.unwrap();
-    assert!(store.enrol_first(&first, &["a".into(), "b".into(), "c".into()]).await.unwrap());
-    assert!(!store.enrol_first(&second, &["d".into()]).await.unwrap(), "there is a first device");
+    assert!(store.enrol_first(&first, &["a".into(), "b".into(), "c".into()], 0).await.unwrap());
+    assert!(!store.enrol_first(&second, &["d".into()], 0).await.unwrap(), "there is a first device");
     let enrolled = store.enrolments(&account).await.unwrap();
-    assert_eq!((enrolled.totp.len(), enrolled.recovery_left), (1, 3));
+    assert_eq!((enrolled.all.len(), enrolled.recovery_left), (1, 3));
     assert_eq!(enrolled.kinds(), [FactorKind::Totp, FactorKind::Recovery]);
-    let read = enrolled.totp.iter().find(|totp| totp.id == first.id).unwrap();
-    assert_eq!((read.secret.as_text(), read.last_step, read.proof), ("sealed-secret", 10, first.proof));
+    let read = enrolled.find(&first.id).unwrap();
+    assert_eq!((read.secret.as_text(), read.counter, read.proof), ("sealed-secret", 10, first.proof));
     let claim = async |code: &str| store.claim_recovery(&account, code, samples.now).await.unwrap();
     assert_eq!(claim("r").await, Claim::Unknown, "F6: the old codes are dead");
     assert_eq!((claim("b").await, claim("b").await), (Claim::Won, Claim::Used));
@@ -206,8 +214,84 @@ async fn enrolments_are_replaced_and_reset(stores: &Stores, clock: &HandClock) {
     assert!(!store.claim_enrolment_code(&account, "x", samples.now).await.unwrap(), "replaced");
     assert!(!store.claim_enrolment_code(&account, "y", soon).await.unwrap(), "expired");
     assert!(store.claim_enrolment_code(&account, "y", samples.now).await.unwrap());
-    assert!(store.enrol_first(&samples.totp(&account), &[]).await.unwrap());
+    assert!(store.enrol_first(&samples.totp(&account), &[], 0).await.unwrap());
     assert!(!stores.accounts.account(&account).await.unwrap().unwrap().enrol_by_help_desk_only);
+}
+
+async fn further_enrolments_are_added_renamed_suspended_and_removed(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let (account, other) = (samples.stored_account(stores).await.id, samples.stored_account(stores).await.id);
+    let store = &stores.enrolments;
+    let key = |of: &AccountId, handle: &str| Enrolment {
+        kind: FactorKind::Webauthn,
+        handle: Some(handle.to_owned()),
+        detail: r#"{"user":"a"}"#.into(),
+        ..samples.totp(of)
+    };
+    let handle = SystemRng.opaque();
+    let (first, of) = (key(&account, &handle), account.clone());
+    let (racing, racing_handle, racing_store) = (samples, handle.clone(), stores.enrolments.clone());
+    let won = winners(move |_| {
+        let (store, handle) = (racing_store.clone(), racing_handle.clone());
+        let key = Enrolment { handle: Some(handle), kind: FactorKind::Webauthn, ..racing.totp(&of) };
+        async move { store.enrol(&key).await.unwrap() == Enrolled::Yes }
+    });
+    assert_eq!(won.await, 1, "F8: one credential, one enrolment");
+    assert_eq!(store.enrol(&key(&other, &handle)).await.unwrap(), Enrolled::Taken, "F8: somebody else's");
+    let found = store.by_handle(&handle).await.unwrap().unwrap();
+    assert_eq!((found.account.clone(), found.kind, found.suspended), (account.clone(), first.kind, false));
+    assert!(store.by_handle("nobody's").await.unwrap().is_none());
+
+    assert!(!store.rename(&other, &found.id, "mine").await.unwrap() && !store.remove(&other, &found.id).await.unwrap());
+    assert!(store.rename(&account, &found.id, "blue key").await.unwrap());
+    assert!(store.suspend(&found.id, true).await.unwrap() && !store.suspend(&found.id, true).await.unwrap());
+    store.update_secret(&found.id, &Sealed::from_text("newer")).await.unwrap();
+    store.used(&found.id, samples.now).await.unwrap();
+    let read = store.enrolments(&account).await.unwrap();
+    let key_now = read.find(&found.id).unwrap();
+    let seen = (key_now.label.as_str(), key_now.suspended, key_now.secret.as_text(), key_now.last_used);
+    assert_eq!(seen, ("blue key", true, "newer", Some(samples.now)));
+    assert!(read.kinds().is_empty(), "what is suspended is not asked");
+
+    store.replace_recovery(&account, &["a".into(), "b".into()]).await.unwrap();
+    store.replace_recovery(&account, &["c".into()]).await.unwrap();
+    assert_eq!(store.claim_recovery(&account, "a", samples.now).await.unwrap(), Claim::Unknown, "F6: void");
+    assert_eq!(store.enrolments(&account).await.unwrap().recovery_left, 1);
+    assert!(store.remove(&account, &found.id).await.unwrap() && !store.remove(&account, &found.id).await.unwrap());
+    assert_eq!(store.enrolments(&account).await.unwrap().recovery_left, 0, "they stand in for nothing any more");
+
+    for _ in 0..MOST {
+        assert_eq!(store.enrol(&samples.totp(&account)).await.unwrap(), Enrolled::Yes);
+    }
+    assert_eq!(store.enrol(&samples.totp(&account)).await.unwrap(), Enrolled::Full);
+}
+
+async fn what_is_known_of_an_account_follows_its_sources_and_exemptions(stores: &Stores, clock: &HandClock) {
+    let samples = Samples::at(clock);
+    let account = samples.stored_account(stores).await.id;
+    let before = stores.known.known(&account).await.unwrap();
+    assert_eq!((before.exempt, before.imported), (None, None));
+    let until = samples.now.plus(Duration::from_secs(3600));
+    let exemption = Exemption {
+        account: account.clone(),
+        kind: ExemptionKind::Bypass,
+        until,
+        reason: "phone in repair".into(),
+        given_by: "uid 0".into(),
+        created: samples.now,
+    };
+    stores.exemptions.exempt(&exemption).await.unwrap();
+    assert_eq!(stores.known.known(&account).await.unwrap().exempt, Some(until), "at once, not when memory forgets");
+    assert_eq!(stores.exemptions.exemptions(&account).await.unwrap(), std::slice::from_ref(&exemption));
+    assert!(stores.exemptions.end_exemption(&account, ExemptionKind::Bypass).await.unwrap());
+    assert!(!stores.exemptions.end_exemption(&account, ExemptionKind::Bypass).await.unwrap());
+    assert_eq!(stores.known.known(&account).await.unwrap().exempt, None);
+
+    let method = stores.accounts.methods(&account).await.unwrap().remove(0);
+    let groups = ["staff".to_owned()];
+    let vouched = Vouched { at: samples.now, password_mark: None, groups: Some(&groups) };
+    stores.accounts.vouch(&method.source, &method.subject, &vouched).await.unwrap();
+    assert_eq!(stores.known.known(&account).await.unwrap().groups.as_deref(), Some(&groups[..]), "J4: at once");
 }
 
 async fn tokens_are_found_while_they_live(stores: &Stores, clock: &HandClock) {

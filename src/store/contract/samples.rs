@@ -5,15 +5,15 @@ use crate::{
     flow::step::{Flow, Held, Pending, Stage},
     keys::Sealed,
     mfa::{
-        enrolment::{EnrolmentProof, TotpEnrolment},
+        enrolment::{Enrolment, EnrolmentProof},
         factors::device::TrustedDevice,
     },
     sessions::{Identity, LmsHalf, Session, Who},
     store::Stores,
     tokens::{Device, Holder, TokenRecord},
     types::{
-        AccountId, Amr, ClientAddr, Clock, DeviceId, Door, Fact, FactorKind, FlowId, LmsUserId, RngExt, ServiceName,
-        SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
+        AccountId, Amr, ClientAddr, Clock, DeviceId, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, RngExt,
+        ServiceName, SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
     },
 };
 use std::{net::Ipv4Addr, time::Duration};
@@ -97,7 +97,7 @@ impl Samples {
             site: SiteName::new("campus"),
             who,
             lms: Some(LmsHalf { user: LmsUserId(7), seal_key: SystemRng.array(), log_user: None }),
-            facts: vec![Fact { factor: FactorKind::Totp, at: self.now }],
+            facts: vec![Fact { factor: FactorKind::Totp, at: self.now, enrolment: None }],
             auth_time: self.now,
             created: self.now,
             last_used: self.now,
@@ -105,6 +105,8 @@ impl Samples {
             client: self.client(),
             agent: "Firefox".into(),
             parent: None,
+            device: None,
+            no_setup: false,
         }
     }
 
@@ -126,6 +128,7 @@ impl Samples {
                 at: self.now,
             },
             facts: Vec::new(),
+            asks: Default::default(),
             stage: Stage::Challenge,
             errand: None,
             held: Held::Session {
@@ -159,7 +162,7 @@ impl Samples {
             device: Device { label: "Pixel 9".into(), address: "10.0.0.1".into() },
             issued: self.now,
             factor_at: Some(self.now),
-            amr: Amr::of_password_and(&[Fact { factor: FactorKind::Totp, at: self.now }]),
+            amr: Amr::of_password_and(&[Fact { factor: FactorKind::Totp, at: self.now, enrolment: None }]),
             unproven: None,
             last_used: self.now,
             expires: self.now.plus(Duration::from_secs(84 * 86_400)),
@@ -190,17 +193,22 @@ impl Samples {
         }
     }
 
-    pub fn totp(&self, account: &AccountId) -> TotpEnrolment {
-        TotpEnrolment {
-            id: SystemRng.hex(16),
+    pub fn totp(&self, account: &AccountId) -> Enrolment {
+        Enrolment {
+            id: EnrolmentId::new(SystemRng.hex(16)),
             account: account.clone(),
+            kind: FactorKind::Totp,
             label: "phone".into(),
             secret: Sealed::from_text("sealed-secret"),
-            last_step: 10,
+            detail: "{}".into(),
+            counter: 10,
+            handle: None,
             created: self.now,
+            last_used: None,
             site: SiteName::new("campus"),
             rule: "everybody".into(),
             proof: EnrolmentProof::AtSignIn,
+            suspended: false,
         }
     }
 }

@@ -13,6 +13,7 @@ mod audit;
 mod bindings;
 mod devices;
 mod enrolments;
+mod known;
 mod ledger;
 mod local;
 mod methods;

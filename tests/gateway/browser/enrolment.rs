@@ -31,7 +31,7 @@ async fn confirm(world: &World, browser: &mut Browser) -> Authenticator {
 
 async fn world_with_help_desk() -> World {
     World::with(|config| {
-        config.mfa.rules[0].first_enrolment = FirstEnrolment::ByHelpDesk;
+        config.mfa.rules[0].first_enrolment = Some(FirstEnrolment::ByHelpDesk);
         config.mfa.rules[0].enrolment_window = None;
     })
     .await
@@ -127,7 +127,7 @@ async fn j3_a_window_that_has_closed_opens_nothing_any_more() {
     let code = device.code(world.clock.now());
     let answer = slow.post("/vestibule/enrol", &[("csrf", &csrf), ("code", &code)]).await;
     assert_eq!(answer.status, StatusCode::GONE, "{}", answer.location());
-    assert!(account(&world, "student1").await.totp.is_empty());
+    assert!(account(&world, "student1").await.factors.is_empty());
     let mut late = Browser::at(&world);
     assert_eq!(late.sign_in("student1", PASSWORD).await.location(), "/vestibule/help-desk");
 }
@@ -172,7 +172,7 @@ async fn two_enrolments_that_race_leave_one_device() {
     });
     let won = futures_util::future::join_all(confirms).await;
     assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
-    assert_eq!(account(&world, "student1").await.totp.len(), 1);
+    assert_eq!(account(&world, "student1").await.factors.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

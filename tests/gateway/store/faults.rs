@@ -126,7 +126,7 @@ async fn x27_two_nodes_count_exactly_claim_once_and_hear_each_others_revocations
     let flow = samples.flow(&account.id, samples.client());
     nodes[0].flows.open(&flow, Caps::default()).await.unwrap();
     let totp = samples.totp(&account.id);
-    nodes[0].enrolments.enrol_first(&totp, &["code".to_owned()]).await.unwrap();
+    nodes[0].enrolments.enrol_first(&totp, &["code".to_owned()], 0).await.unwrap();
     let each = |n: usize| nodes[n % 2].clone();
     let id = flow.id.clone();
     let won = winners(|n| {
@@ -136,7 +136,7 @@ async fn x27_two_nodes_count_exactly_claim_once_and_hear_each_others_revocations
     assert_eq!(won.await, 1, "a flow is taken once");
     let won = winners(|n| {
         let (node, id) = (each(n), totp.id.clone());
-        async move { node.enrolments.claim_step(&id, 11).await.unwrap() }
+        async move { node.enrolments.claim_counter(&id, 11, Timestamp(1)).await.unwrap() }
     });
     assert_eq!(won.await, 1, "a TOTP step is claimed once");
     let won = winners(|n| {

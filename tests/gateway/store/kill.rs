@@ -41,7 +41,7 @@ async fn x5_child() {
     let samples = Samples { now: NOW };
     let account = samples.stored_account(&stores).await;
     let codes: Vec<_> = (0..500).map(|_| SystemRng.opaque()).collect();
-    stores.enrolments.enrol_first(&samples.totp(&account.id), &codes).await.unwrap();
+    stores.enrolments.enrol_first(&samples.totp(&account.id), &codes, 0).await.unwrap();
     let mut line = std::io::stdout().lock();
     for code in codes {
         let count = stores.counters.add("failures", 1, Duration::from_secs(86_400)).await.unwrap().value;
