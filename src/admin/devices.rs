@@ -82,6 +82,12 @@ impl Admin {
         for device in named {
             if self.devices.forget(&account.id, &device).await? {
                 gone += 1;
+                // What was opened on its strength ends with it.
+                for session in self.sessions.of_account(&account.id).await? {
+                    if session.rests_on(&device) {
+                        self.sessions.remove(&session.key).await?;
+                    }
+                }
                 self.note(by, Event::DeviceForgotten { account: account.id.clone(), device });
             }
         }

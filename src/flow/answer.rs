@@ -12,7 +12,8 @@ use super::{
     offer::may_create,
     permit::{is_held_here, need, permission},
     sign_in::{Finished, finish},
-    step::{Action, Errand, Flow, Stage},
+    step::{Action, Errand, Flow, Stage, Trust},
+    trusted::trust_browser,
 };
 use crate::{
     accounts::{Resolved, resume},
@@ -20,7 +21,7 @@ use crate::{
     limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, Enrolments, sealed_place},
-        factors::{recovery, totp},
+        factors::{device::Lifetime, recovery, totp},
         policy::{Decision, Permission, Satisfied},
     },
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
@@ -31,6 +32,8 @@ use std::time::Duration;
 pub enum Asked {
     Challenge {
         factors: Vec<FactorKind>,
+        /// Whether this browser can be trusted from then on.
+        may_trust: bool,
     },
     HelpDesk,
     Device {
@@ -111,8 +114,9 @@ pub async fn ask(
         Stage::Challenge => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
+            let may_trust = desk.policy.trust_device(&stand.case()).is_some();
             match desk.policy.decide(resolved, &enrolments, flow.facts, &stand.case()) {
-                Decision::Challenge(_, factors) => Asked::Challenge { factors },
+                Decision::Challenge(_, factors) => Asked::Challenge { factors, may_trust },
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
             }
@@ -176,15 +180,36 @@ pub async fn answer(
     id: &FlowId,
     kind: FactorKind,
     code: &str,
+    trust: Trust,
 ) -> Result<Answered, FlowError> {
-    let Some(flow) = load(desk, hall, id, Door::Browser).await? else { return Ok(Answered::Ended(EndedWhy::Expired)) };
+    let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
+        return Ok(Answered::Ended(EndedWhy::Expired));
+    };
     if !matches!(flow.stage, Stage::Challenge) {
         return Ok(Answered::Next(flow.stage));
     }
+    if trust == Trust::Yes {
+        flow.trust = trust;
+    }
     match check(desk, hall, caller, &flow, kind, code).await? {
-        Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
+        Checked::Right(fact) => {
+            let lifetime = if flow.trust == Trust::Yes { may_trust(desk, &flow).await? } else { None };
+            let mut answered = advance(desk, hall, caller, flow, fact).await?;
+            if let (Answered::SignedIn(signed_in), Some(lifetime)) = (&mut answered, lifetime) {
+                trust_browser(desk, hall, caller, &lifetime, signed_in).await;
+            }
+            Ok(answered)
+        }
         other => unanswered(desk, hall, id, other).await,
     }
+}
+
+/// For how long this flow's browser or app may be trusted; `None`: its rule counts no device.
+pub(super) async fn may_trust(desk: &Desk, flow: &Flow) -> Result<Option<Lifetime>, FlowError> {
+    let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
+    let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+    let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
+    Ok(desk.policy.trust_device(&stand.case()))
 }
 
 /// What becomes of an answer that was not right.

@@ -9,7 +9,7 @@ use super::{
     lms_half::Half,
     permit::host,
     pins::selection,
-    step::{Asks, Flow, Stage},
+    step::{Asks, Flow, Stage, Trust},
 };
 use crate::{
     accounts::{Question, Resolution, Resolved, State, resolve},
@@ -305,6 +305,8 @@ pub(super) fn waiting(
         facts: Vec::new(),
         asks: Asks::default(),
         stage,
+        device: None,
+        trust: Trust::No,
         errand: None,
         held,
         lms_user,

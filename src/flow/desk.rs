@@ -13,7 +13,7 @@ use crate::{
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
     tokens::{self, LedgerStore},
-    types::{ClientAddr, Clock, RequestId, Rng, SourceId, Timestamp, Unavailable},
+    types::{ClientAddr, Clock, RequestId, Rng, Secret, SourceId, Timestamp, Unavailable},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -73,6 +73,8 @@ pub struct Caller {
     pub language: Lang,
     /// The request's cookies, as (name, value).
     pub cookies: Vec<(String, String)>,
+    /// What an app shows so as to be known (RFC 6750): its live token, or its device secret. It lets nobody in.
+    pub bearer: Option<Secret<String>>,
 }
 
 impl Caller {

@@ -5,10 +5,12 @@ use super::{Caller, Desk, FlowError, Hall, pins::owners, step::Flow};
 use crate::{
     accounts::Account,
     limits::{FactorSlot, Lane, Leave, PasswordSlot},
+    mfa::factors::device::Shown,
     sessions::{
         cookie,
-        known::{self, Known, Shown},
+        known::{self, Known},
     },
+    tokens::{self, TokenRecord},
     types::{AccountId, Door, KnownMark, Username},
 };
 
@@ -21,16 +23,11 @@ pub(super) async fn password_slot(
     canonical: &str,
 ) -> Result<Leave<PasswordSlot>, FlowError> {
     let site = &hall.site.name;
-    let lane = known_here(desk, hall, caller).lane_of_name(&desk.ring(), site, canonical);
-    let leave = desk.throttle.password(site, canonical, caller.client, &lane).await?;
-    if door == Door::App && matches!(leave, Leave::Refused { .. }) {
-        for owner in owners(desk.accounts.as_ref(), Username::canonical(canonical).as_ref(), canonical).await? {
-            if let lane @ Lane::Known(_) = lane_of_app(desk, hall, caller, &owner.id).await? {
-                return Ok(desk.throttle.password(site, canonical, caller.client, &lane).await?);
-            }
-        }
-    }
-    Ok(leave)
+    let lane = match door {
+        Door::Browser => known_here(desk, hall, caller).lane_of_name(&desk.ring(), site, canonical),
+        Door::App => lane_of_app_by_name(desk, hall, caller, canonical).await?,
+    };
+    Ok(desk.throttle.password(site, canonical, caller.client, &lane).await?)
 }
 
 /// Leave to look at one answer for the flow's account. `factor` is as in [`crate::limits::Throttle::factor`].
@@ -41,40 +38,47 @@ pub(super) async fn factor_slot(
     flow: &Flow,
     factor: &str,
 ) -> Result<Leave<FactorSlot>, FlowError> {
-    let (account, id) = (&flow.pending.account, flow.id.expose());
-    let lane = known_here(desk, hall, caller).lane_of_account(account);
-    let leave = desk.throttle.factor(account, factor, id, &lane).await?;
-    if flow.door == Door::App
-        && matches!(leave, Leave::Refused { .. })
-        && let lane @ Lane::Known(_) = lane_of_app(desk, hall, caller, account).await?
-    {
-        return Ok(desk.throttle.factor(account, factor, id, &lane).await?);
-    }
-    Ok(leave)
+    let account = &flow.pending.account;
+    let lane = match flow.door {
+        Door::Browser => known_here(desk, hall, caller).lane_of_account(account),
+        Door::App => lane_of_app(desk, hall, caller, account).await?,
+    };
+    Ok(desk.throttle.factor(account, factor, flow.id.expose(), &lane).await?)
 }
 
-/// Apps send no cookie. One is known where it has a live token that came with an asked factor, by where it was given
-/// and what calls; that is asked only when everybody's counters are full.
+async fn lane_of_app_by_name(desk: &Desk, hall: &Hall, caller: &Caller, canonical: &str) -> Result<Lane, FlowError> {
+    if caller.bearer.is_none() {
+        return Ok(Lane::Common);
+    }
+    for owner in owners(desk.accounts.as_ref(), Username::canonical(canonical).as_ref(), canonical).await? {
+        if let lane @ Lane::Known(_) = lane_of_app(desk, hall, caller, &owner.id).await? {
+            return Ok(lane);
+        }
+    }
+    Ok(Lane::Common)
+}
+
+/// Apps keep no cookie. One is known by a live token of the account that came with an asked factor, or by its device
+/// secret.
 async fn lane_of_app(desk: &Desk, hall: &Hall, caller: &Caller, account: &AccountId) -> Result<Lane, FlowError> {
-    let (address, now) = (caller.client.to_string(), desk.now());
-    let tokens = desk.ledger.of_account(account).await?;
-    let known = tokens.iter().any(|token| {
-        token.site == hall.site.name
-            && token.revoked.is_none()
-            && now < token.expires
-            && token.factor_at.is_some()
-            && token.device.address == address
-            && token.device.label == caller.agent
-    });
-    let mark = || {
-        let place = format!("{account}\n{address}\n{}", caller.agent);
-        KnownMark::new(desk.ring().digest("known-app", place.as_bytes()))
+    let Some(bearer) = &caller.bearer else { return Ok(Lane::Common) };
+    let (site, ring) = (&hall.site.name, desk.ring.load_full());
+    let token = tokens::find(desk.ledger.as_ref(), &ring, bearer.expose()).await?;
+    let proven = |token: &TokenRecord| {
+        let own = token.account == *account && token.site == *site;
+        own && token.factor_at.is_some() && desk.settings.tokens.alive(token, desk.now())
     };
-    Ok(Lane::of(known.then(mark)))
+    if let Some(token) = token.filter(|token| proven(token)) {
+        return Ok(Lane::Known(KnownMark::new(token.id.as_str())));
+    }
+    let Some(shown) = Shown::open(&ring, site, Door::App, account, bearer.expose()) else { return Ok(Lane::Common) };
+    let device = desk.devices.device(&shown.device).await?;
+    let lives = device.is_some_and(|device| desk.now() < device.expires);
+    Ok(Lane::of(lives.then(|| KnownMark::new(shown.device.as_str()))))
 }
 
 /// The cookie after a sign-in, for this account's names.
-pub(super) fn remember(desk: &Desk, hall: &Hall, caller: &Caller, account: &Account, shown: Shown) -> String {
+pub(super) fn remember(desk: &Desk, hall: &Hall, caller: &Caller, account: &Account, shown: known::Shown) -> String {
     let (ring, rng, site) = (desk.ring(), desk.rng.as_ref(), &hall.site.name);
     let mut known = known_here(desk, hall, caller);
     let names = [account.username.as_deref(), account.email.as_deref()].into_iter().flatten();

@@ -29,7 +29,7 @@ mod trusted;
 
 pub use account::{Sheet, Way, Wish, begin_action, sheet};
 pub use answer::{Answered, Asked, answer, ask, cancel};
-pub use app_sign_in::{AppAnswer, AppTokens, app_sign_in, verify};
+pub use app_sign_in::{AppAnswer, AppTokens, app_sign_in, verify, verify_device};
 pub use desk::{Caller, Desk, FlowError, Hall, Settings};
 pub use elsewhere::{Arrived, Away, arrive, depart};
 pub use enrol::{confirm_device, confirm_help_desk, keep_codes};

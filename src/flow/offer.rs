@@ -12,7 +12,7 @@ use super::{
     lms_half::{Half, first_half},
     permit::permission,
     sign_in::{Finished, SignIn, finish, go_on},
-    step::{Asks, Errand, Flow, Pending, Stage},
+    step::{Asks, Errand, Flow, Pending, Stage, Trust},
 };
 use crate::{
     accounts::Resolved,
@@ -55,6 +55,8 @@ pub(super) async fn offer(
         facts: Vec::new(),
         asks: Asks::default(),
         stage: Stage::Offer,
+        device: None,
+        trust: Trust::No,
         errand: Some(Errand::Adopt { second: Box::new(second), candidates }),
         held: half.held,
         lms_user: half.lms_user,

@@ -96,7 +96,7 @@ async fn proven(
     match settle(desk, hall, caller, satisfied.resolved(), (&user, held), How::Proof).await? {
         Opened::Open { held, bound } => {
             let wanted = Some(taken.wanted).filter(|wanted| !wanted.is_empty());
-            let signed_in = enter(desk, hall, caller, satisfied, (held, bound), wanted).await?;
+            let signed_in = enter(desk, hall, caller, satisfied, taken.device, (held, bound), wanted).await?;
             Ok(Answered::SignedIn(Box::new(signed_in)))
         }
         Opened::Prove | Opened::Refused => Ok(Answered::Ended(EndedWhy::Refused)),

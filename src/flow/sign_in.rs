@@ -7,6 +7,7 @@ use super::{
     lms_half::{Half, Opened, first_half, second_half},
     offer::offer,
     step::{Flow, Stage},
+    trusted::{Claimed, claim, shown_by_browser},
 };
 use crate::{
     accounts::{Bound, Resolved},
@@ -21,7 +22,7 @@ use crate::{
     },
     outbound::Answer,
     sessions::{
-        self, Issued,
+        self, Issued, TrustedBy,
         cookie::{self, Jar},
         known::Shown,
     },
@@ -184,7 +185,13 @@ pub(super) async fn go_on(
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
     let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await;
-    let stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let mut stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let device = match desk.policy.trust_device(&stand.case()) {
+        Some(_) => shown_by_browser(desk, hall, caller, resolved.account()).await,
+        None => Ok(None),
+    };
+    let device = device.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    stand.device = device.is_some();
     let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), &stand.case()) {
         Decision::Satisfied(satisfied) => {
             return Ok(match finish(desk, hall, caller, satisfied, half, wanted).await? {
@@ -203,6 +210,7 @@ pub(super) async fn go_on(
     };
     let flow = Flow {
         wanted: wanted.unwrap_or_default(),
+        device,
         ..waiting(desk, hall, caller, Door::Browser, &resolved, stage.clone(), half)
     };
     open(desk, hall, &flow).await?;
@@ -234,16 +242,27 @@ pub(super) async fn finish(
     wanted: Option<String>,
 ) -> Result<Finished, FlowError> {
     desk.must_record().inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let claimed = claim(desk, hall, caller, &satisfied).await;
+    let claimed = match claimed.inspect_err(|_| hall.give_back(half.held.clone()))? {
+        Claimed::Gone => {
+            hall.give_back(half.held);
+            return Ok(Finished::Refused);
+        }
+        claimed @ (Claimed::Unneeded | Claimed::By(_)) => claimed,
+    };
     match second_half(desk, hall, caller, satisfied.resolved(), half).await? {
         Opened::Open { held, bound } => {
-            let signed_in = enter(desk, hall, caller, satisfied, (held, bound), wanted).await?;
+            let mut signed_in = enter(desk, hall, caller, satisfied, claimed.device(), (held, bound), wanted).await?;
+            signed_in.own_cookies.extend(claimed.cookies(desk, caller));
             Ok(Finished::SignedIn(Box::new(signed_in)))
         }
+        // The device's next secret goes with the answer that signs in, or is asked for again by the one before it.
         Opened::Prove => {
             let half = Half { held: Held::ByHeader { service: None }, lms_user: None };
             let flow = Flow {
                 wanted: wanted.unwrap_or_default(),
                 facts: satisfied.facts().to_vec(),
+                device: claimed.device(),
                 ..waiting(desk, hall, caller, Door::Browser, satisfied.resolved(), Stage::LmsPassword, half)
             };
             open(desk, hall, &flow).await?;
@@ -259,6 +278,7 @@ pub(super) async fn enter(
     hall: &Hall,
     caller: &Caller,
     satisfied: Satisfied,
+    device: Option<TrustedBy>,
     (held, bound): (Held, Bound),
     wanted: Option<String>,
 ) -> Result<SignedIn, FlowError> {
@@ -277,6 +297,7 @@ pub(super) async fn enter(
     let own_cookies = vec![remember(desk, hall, caller, satisfied.resolved().account(), shown)];
     let visit = desk.visit(hall, caller);
     let mut issued = sessions::issue(satisfied, &bound, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
+    issued.session.device = device;
     let resumed = resumable(desk, hall, caller, &issued).await;
     if let (Some(key), Some(lms)) = (resumed, issued.session.lms.as_mut()) {
         lms.seal_key = key;

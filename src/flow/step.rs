@@ -6,7 +6,7 @@ use crate::types::{
     AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId,
     Subject, Timestamp, Unavailable,
 };
-pub use crate::{accounts::Pending, chain::Kept, lms::Held};
+pub use crate::{accounts::Pending, chain::Kept, lms::Held, sessions::TrustedBy};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,15 @@ pub enum Errand {
 #[serde(default)]
 pub struct Asks {}
 
+/// Whether this browser or app is to be trusted once the sign-in is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    #[default]
+    No,
+    Yes,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Flow {
     pub id: FlowId,
@@ -94,6 +103,12 @@ pub struct Flow {
     #[serde(default)]
     pub asks: Asks,
     pub stage: Stage,
+    /// The trusted device that this browser or app showed when it began.
+    #[serde(default)]
+    pub device: Option<TrustedBy>,
+    /// What its owner said about being asked here again.
+    #[serde(default)]
+    pub trust: Trust,
     #[serde(default)]
     pub errand: Option<Errand>,
     pub held: Held,

@@ -1,13 +1,16 @@
 //! Trusted devices in the stories: recognised at a sign-in, trusted after an asked factor, forgotten (attack F9). What
 //! a device's secret is worth is told in [`crate::mfa::factors::device`].
 
-use super::{Caller, Desk, FlowError, Hall, account::instance, permit::host};
+use super::{Caller, Desk, FlowError, Hall, SignedIn, account::instance, permit::host};
 use crate::{
     accounts::Account,
     audit::Event,
-    mfa::factors::device::{self, Lifetime, Primary, Shown, TrustedDevice, Worth},
+    mfa::{
+        factors::device::{self, Lifetime, Primary, Shown, TrustedDevice, Worth},
+        policy::Satisfied,
+    },
     outbound::mail::{Asker, Message},
-    sessions::cookie,
+    sessions::{TrustedBy, Who, cookie},
     types::{AccountId, DeviceId, Door, RngExt, Secret, agent},
 };
 
@@ -23,16 +26,128 @@ pub struct Recognised {
     pub secret: Secret<String>,
 }
 
-/// What this browser's cookie for the account is worth, used once.
-pub(super) async fn recognise_browser(
+/// The device that this browser's cookie for the account shows, before it is used: whether that is enough is for the
+/// policy to say. A copy is dealt with at once.
+pub(super) async fn shown_by_browser(
     desk: &Desk,
     hall: &Hall,
     caller: &Caller,
     account: &Account,
-) -> Result<Option<Recognised>, FlowError> {
-    match caller.cookie(&device::cookie_name(&desk.ring(), &account.id)) {
-        Some(secret) => recognise(desk, hall, caller, Door::Browser, account, secret).await,
-        None => Ok(None),
+) -> Result<Option<TrustedBy>, FlowError> {
+    let Some(secret) = caller.cookie(&device::cookie_name(&desk.ring(), &account.id)) else { return Ok(None) };
+    let shown = Shown::open(&desk.ring(), &hall.site.name, Door::Browser, &account.id, secret);
+    let Some(shown) = shown else { return Ok(None) };
+    let Some(device) = desk.devices.device(&shown.device).await? else { return Ok(None) };
+    match device.worth(&shown, account.epoch, desk.now()) {
+        Worth::Over => Ok(None),
+        Worth::Copied => {
+            stolen(desk, hall, caller, account, &device).await?;
+            Ok(None)
+        }
+        Worth::JustBefore | Worth::Present => Ok(Some(by(&device))),
+    }
+}
+
+/// The use of a device for a sign-in that was decided on its strength.
+pub(super) enum Claimed {
+    /// It rests on asked factors or on other signals.
+    Unneeded,
+    By(Recognised),
+    /// It was revoked, copied or ended since it was looked at.
+    Gone,
+}
+
+pub(super) async fn claim(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    satisfied: &Satisfied,
+) -> Result<Claimed, FlowError> {
+    if !satisfied.rests_on_a_device() {
+        return Ok(Claimed::Unneeded);
+    }
+    let account = satisfied.resolved().account();
+    let claimed = match caller.cookie(&device::cookie_name(&desk.ring(), &account.id)) {
+        Some(secret) => recognise(desk, hall, caller, Door::Browser, account, secret).await?,
+        None => None,
+    };
+    Ok(claimed.map_or(Claimed::Gone, Claimed::By))
+}
+
+impl Claimed {
+    pub fn device(&self) -> Option<TrustedBy> {
+        match self {
+            Claimed::By(recognised) => Some(by(&recognised.device)),
+            Claimed::Unneeded | Claimed::Gone => None,
+        }
+    }
+    pub fn cookies(&self, desk: &Desk, caller: &Caller) -> Vec<String> {
+        match self {
+            Claimed::By(recognised) => give(desk, caller, recognised),
+            Claimed::Unneeded | Claimed::Gone => Vec::new(),
+        }
+    }
+}
+
+pub(super) fn by(device: &TrustedDevice) -> TrustedBy {
+    TrustedBy { device: device.id.clone(), until: device.expires }
+}
+
+/// Whether the device that a proof rests on, used earlier in its flow, has not been revoked since.
+pub(super) async fn still_trusted(
+    desk: &Desk,
+    satisfied: &Satisfied,
+    shown: Option<&TrustedBy>,
+) -> Result<bool, FlowError> {
+    if !satisfied.rests_on_a_device() {
+        return Ok(true);
+    }
+    let Some(shown) = shown else { return Ok(false) };
+    let device = desk.devices.device(&shown.device).await?;
+    Ok(device.is_some_and(|device| device.is_live(satisfied.resolved().account().epoch, desk.now())))
+}
+
+/// After an asked factor in an app that asked for it. A sign-in does not fail for it.
+pub(super) async fn trust_app(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    account: &Account,
+    lifetime: &Lifetime,
+) -> Option<Secret<String>> {
+    let before = caller.bearer.as_ref().map(|bearer| bearer.expose().as_str());
+    match trust(desk, hall, caller, Door::App, account, lifetime, before).await {
+        Ok(recognised) => Some(recognised.secret),
+        Err(error) => {
+            tracing::warn!(%error, "an app could not be trusted; it will be asked again");
+            None
+        }
+    }
+}
+
+/// After an asked factor in this browser, where its owner said so and the rule counts it. A sign-in does not fail for
+/// it.
+pub(super) async fn trust_browser(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    lifetime: &Lifetime,
+    signed_in: &mut SignedIn,
+) {
+    let session = &signed_in.issued.session;
+    let Some(account) = session.account().filter(|_| session.factor_time().is_some()) else { return };
+    let trusted = async {
+        let Some(account) = desk.accounts.account(account).await? else { return Ok(None) };
+        // Of the epoch that the sign-in was proven in; one that was raised since makes it nothing.
+        let Who::Account(identity) = &session.who else { return Ok(None) };
+        let account = Account { epoch: identity.epoch, ..account };
+        let before = caller.cookie(&device::cookie_name(&desk.ring(), &account.id));
+        trust(desk, hall, caller, Door::Browser, &account, lifetime, before).await.map(Some)
+    };
+    match trusted.await {
+        Ok(Some(recognised)) => signed_in.own_cookies.extend(give(desk, caller, &recognised)),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "a browser could not be trusted; it will be asked again"),
     }
 }
 
@@ -83,12 +198,23 @@ async fn stolen(
     device: &TrustedDevice,
 ) -> Result<(), FlowError> {
     if desk.devices.forget(&account.id, &device.id).await? {
+        end_sessions(desk, &account.id, &device.id).await?;
         let event = Event::DeviceCopied { account: account.id.clone(), device: device.id.clone() };
         desk.record(hall, caller, event);
         tracing::warn!(site = %hall.site.name, "a copy of a trusted device's secret came back; the device is forgotten");
         let asker = Asker { address: caller.client.to_string(), browser: agent::called(&caller.agent) };
         let message = Message::TrustedDeviceStolen { site: host(hall), label: device.label.clone(), asker };
         desk.tell(caller, account, message).await;
+    }
+    Ok(())
+}
+
+/// What was opened on a device's strength ends with it: of two that showed its secret, nobody knows which is whose.
+async fn end_sessions(desk: &Desk, account: &AccountId, device: &DeviceId) -> Result<(), FlowError> {
+    for session in desk.sessions.of_account(account).await? {
+        if session.rests_on(device) {
+            desk.sessions.remove(&session.key).await?;
+        }
     }
     Ok(())
 }
@@ -162,6 +288,7 @@ pub async fn forget_device(
     device: &DeviceId,
 ) -> Result<bool, FlowError> {
     let gone = desk.devices.forget(account, device).await?;
+    end_sessions(desk, account, device).await?;
     if gone {
         let event = Event::DeviceForgotten { account: account.clone(), device: device.clone() };
         desk.record(hall, caller, event);

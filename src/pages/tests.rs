@@ -25,7 +25,10 @@ fn views(text: &str) -> Vec<(String, View)> {
         let name = |page: &str| error.map_or(page.to_owned(), |e| format!("{page}-{e:?}").to_lowercase());
         for current in FactorKind::ALL {
             let (factors, csrf, account) = (FactorKind::ALL.to_vec(), csrf.clone(), account.clone());
-            views.push((name(current.as_str()), View::Challenge { factors, current, error, csrf, account }));
+            views.push((
+                name(current.as_str()),
+                View::Challenge { factors, current, may_trust: true, error, csrf, account },
+            ));
         }
         views.push((name("help-desk"), View::HelpDesk { error, csrf: csrf.clone() }));
         views.push((name("enrol"), enrol(text, error)));
@@ -72,7 +75,8 @@ fn views(text: &str) -> Vec<(String, View)> {
     views.push(("away".into(), View::Away { url: text.to_owned(), label: text.to_owned() }));
     views.push(("codes".into(), View::Codes { codes: vec![text.into(); 10], csrf: csrf.clone() }));
     let factors = vec![FactorKind::Totp];
-    let alone = View::Challenge { factors, current: FactorKind::Totp, error: None, csrf, account: None };
+    let alone =
+        View::Challenge { factors, current: FactorKind::Totp, may_trust: false, error: None, csrf, account: None };
     views.push(("totp-alone".into(), alone));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
@@ -223,6 +227,7 @@ fn each_factor_gets_the_keyboard_it_needs() {
         let view = View::Challenge {
             factors: FactorKind::ALL.to_vec(),
             current,
+            may_trust: false,
             error: None,
             csrf: "x".into(),
             account: None,

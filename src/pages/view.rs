@@ -22,6 +22,8 @@ pub enum View {
     Challenge {
         factors: Vec<FactorKind>,
         current: FactorKind,
+        /// Whether the browser can be trusted from then on.
+        may_trust: bool,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,

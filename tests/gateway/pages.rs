@@ -90,7 +90,7 @@ fn page_at(path: &str) -> Option<String> {
     let account = || Some(format!("{}@students.campus.example", "long-account-name-".repeat(4)));
     let challenge = |current, error| {
         let factors = FactorKind::ALL.to_vec();
-        View::Challenge { factors, current, error, csrf: csrf(), account: account() }
+        View::Challenge { factors, current, may_trust: true, error, csrf: csrf(), account: account() }
     };
     let view = match name {
         "totp" => challenge(FactorKind::Totp, None),

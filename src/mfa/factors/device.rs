@@ -33,25 +33,40 @@ const LONGEST: usize = 400;
 const COOKIE: &str = "__Host-device-";
 
 /// How long a device is trusted (`mfa.signals` of kind `device`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    /// 1 to 365.
-    pub days: u16,
-    /// Ends at this time of day, the last one within `days`: nobody is asked in the middle of a morning. `null`: to the
+    pub days: Days,
+    /// Ends at this time of day, the last one within `days`: nobody is asked in the middle of a morning. `None`: to the
     /// second.
     pub until: Option<TimeOfDay>,
-    /// Of what clock `until` speaks, as `+01:00`. It knows no summer time.
+    /// Of what clock `until` speaks. It knows no summer time.
     pub utc_offset: Offset,
 }
 
 impl Default for Lifetime {
     /// As tool_mfa's: a day, and no longer than to the next 02:00.
     fn default() -> Self {
-        Self {
-            days: 1,
-            until: Some(TimeOfDay(Time::from_hms(2, 0, 0).unwrap_or(Time::MIDNIGHT))),
-            utc_offset: Offset(UtcOffset::UTC),
+        Self { days: Days::default(), until: Some(TimeOfDay(TWO)), utc_offset: Offset::default() }
+    }
+}
+
+const TWO: Time = time::macros::time!(2:00);
+
+/// 1 to 365.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Days(u16);
+
+impl Default for Days {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Days {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u16::deserialize(deserializer)? {
+            days @ 1..=365 => Ok(Self(days)),
+            days => Err(de::Error::custom(format!("a device is trusted for 1 to 365 days, not {days}"))),
         }
     }
 }
@@ -63,6 +78,12 @@ pub struct TimeOfDay(Time);
 /// `+01:00`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offset(UtcOffset);
+
+impl Default for Offset {
+    fn default() -> Self {
+        Self(UtcOffset::UTC)
+    }
+}
 
 impl<'de> Deserialize<'de> for TimeOfDay {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -93,7 +114,7 @@ pub enum Primary {
 impl Lifetime {
     /// The first moment at which a device that is trusted now is not any more.
     pub fn end(&self, now: Timestamp, primary: Primary) -> Timestamp {
-        let most = Duration::from_secs(DAY * u64::from(self.days.clamp(1, 365)));
+        let most = Duration::from_secs(DAY * u64::from(self.days.0));
         let most = if primary == Primary::Lms { most.min(OF_LMS_ACCOUNTS) } else { most };
         let end = now.plus(most);
         match self.until {
@@ -303,29 +324,38 @@ mod tests {
         assert!(secret.expose().len() < LONGEST);
     }
 
+    /// As `mfa.signals` has it.
+    fn lifetime(options: &str) -> Lifetime {
+        let yaml = format!("{{ name: d, kind: device{options} }}");
+        serde_yaml::from_str::<crate::mfa::config::Signal>(&yaml).unwrap().lifetime()
+    }
+
     #[test]
     fn a_device_is_trusted_to_a_time_of_day_within_its_days() {
-        let read = |yaml: &str| serde_yaml::from_str::<Lifetime>(yaml).unwrap();
-        let end = |yaml: &str| read(yaml).end(NOW, Primary::Other).to_string();
-        assert_eq!(end("{}"), "2026-11-22T02:00:00Z");
-        assert_eq!(end("{ days: 30 }"), "2026-12-21T02:00:00Z");
-        assert_eq!(end("{ days: 30, until: null }"), "2026-12-21T09:30:00Z");
-        assert_eq!(end("{ utc_offset: '+01:00' }"), "2026-11-22T01:00:00Z");
-        assert_eq!(end("{ utc_offset: '-09:30' }"), "2026-11-21T11:30:00Z", "two in the night there comes sooner");
-        assert_eq!(end("{ until: '09:30' }"), "2026-11-22T09:30:00Z");
-        assert_eq!(end("{ until: '09:31' }"), "2026-11-21T09:31:00Z");
-        for bad in ["{ until: '25:00' }", "{ until: 2am }", "{ utc_offset: Berlin }", "{ hours: 1 }"] {
-            assert!(serde_yaml::from_str::<Lifetime>(bad).is_err(), "{bad}");
+        let end = |options: &str| lifetime(options).end(NOW, Primary::Other).to_string();
+        assert_eq!(lifetime(""), Lifetime::default());
+        assert_eq!(end(""), "2026-11-22T02:00:00Z");
+        assert_eq!(end(", days: 30"), "2026-12-21T09:30:00Z");
+        assert_eq!(end(", days: 30, until: '02:00'"), "2026-12-21T02:00:00Z");
+        assert_eq!(end(", until: '02:00', utc_offset: '+01:00'"), "2026-11-22T01:00:00Z");
+        assert_eq!(
+            end(", until: '02:00', utc_offset: '-09:30'"),
+            "2026-11-21T11:30:00Z",
+            "two in the night comes sooner"
+        );
+        assert_eq!(end(", until: '09:30'"), "2026-11-22T09:30:00Z");
+        assert_eq!(end(", until: '09:31'"), "2026-11-21T09:31:00Z");
+        for bad in ["until: '25:00'", "until: 2am", "utc_offset: Berlin", "days: 0", "days: 366", "hours: 1"] {
+            let yaml = format!("{{ name: d, kind: device, {bad} }}");
+            assert!(serde_yaml::from_str::<crate::mfa::config::Signal>(&yaml).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn the_lms_s_own_accounts_are_trusted_for_a_week_at_most() {
-        let lifetime = Lifetime { days: 90, until: None, ..Lifetime::default() };
-        assert_eq!(lifetime.end(NOW, Primary::Lms), after(7 * DAY));
-        assert_eq!(lifetime.end(NOW, Primary::Other), after(90 * DAY));
-        let short = Lifetime { days: 2, until: None, ..Lifetime::default() };
-        assert_eq!(short.end(NOW, Primary::Lms), after(2 * DAY));
+        assert_eq!(lifetime(", days: 90").end(NOW, Primary::Lms), after(7 * DAY));
+        assert_eq!(lifetime(", days: 90").end(NOW, Primary::Other), after(90 * DAY));
+        assert_eq!(lifetime(", days: 2").end(NOW, Primary::Lms), after(2 * DAY));
     }
 
     #[test]

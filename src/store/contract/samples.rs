@@ -2,7 +2,7 @@
 
 use crate::{
     accounts::{Account, Binding, BoundBy, LinkedBy, Method, State},
-    flow::step::{Flow, Held, Pending, Stage},
+    flow::step::{Flow, Held, Pending, Stage, Trust},
     keys::Sealed,
     mfa::{
         enrolment::{Enrolment, EnrolmentProof},
@@ -130,6 +130,8 @@ impl Samples {
             facts: Vec::new(),
             asks: Default::default(),
             stage: Stage::Challenge,
+            device: None,
+            trust: Trust::No,
             errand: None,
             held: Held::Session {
                 cookies: vec![("MoodleSession".into(), "canary-cookie".into())],
