@@ -37,6 +37,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("accounts", &[]),
     ("mfa/policy.rs", &[]),
     ("mfa/enrolment.rs", &[]),
+    ("mfa/factors/device.rs", &[]),
     ("mfa/factors/totp.rs", &[]),
     ("mfa/factors/recovery.rs", &[]),
     ("mfa/factors/webauthn.rs", &[]),

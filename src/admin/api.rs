@@ -5,6 +5,7 @@ use super::{
         AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
         SessionCommand, SessionTarget, TokenCommand,
     },
+    devices::DeviceRow,
     keyfile::{self, KeyfileError},
     methods::MethodError,
     reload::{NotReloaded, Reloads},
@@ -19,6 +20,7 @@ use crate::{
     mfa::{
         enrolment::EnrolmentStore,
         exemption::ExemptionStore,
+        factors::device::DeviceStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
         known::KnownStore,
     },
@@ -33,6 +35,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub struct Admin {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub devices: Arc<dyn DeviceStore>,
     pub known: Arc<dyn KnownStore>,
     pub exemptions: Arc<dyn ExemptionStore>,
     pub sessions: Arc<dyn SessionStore>,
@@ -118,6 +121,8 @@ pub enum AdminError {
     NoPassword,
     #[error("{0}")]
     BadAccount(String),
+    #[error("no trusted device {0}")]
+    NoDevice(String),
     #[error("nothing was written:\n{}", lines(.0))]
     Import(Vec<LineProblem>),
     #[error("nothing was written: meanwhile somebody else added an account of the same name")]
@@ -145,6 +150,7 @@ impl Admin {
             Command::Account(command) => self.account(by, command).await,
             Command::Binding(command) => self.bindings(by, command).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
+            Command::Device(command) => self.device(by, command).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,
@@ -174,6 +180,7 @@ impl Admin {
             AccountCommand::Show(who) => self.show(&self.find(&who.user).await?).await,
             AccountCommand::Disable(who) => self.disable(by, &self.find(&who.user).await?).await,
             AccountCommand::Enable(who) => self.enable(by, &self.find(&who.user).await?).await,
+            AccountCommand::Unlock(who) => self.unlock(by, &self.find(&who.user).await?).await,
             AccountCommand::ResetFactors(who) => self.reset_factors(by, &self.find(&who.user).await?).await,
             AccountCommand::Add(new) => self.add_local(by, new).await,
             AccountCommand::Passwd(set) => self.set_local_password(by, set).await,
@@ -217,6 +224,7 @@ impl Admin {
         let methods = self.accounts.methods(&account.id).await?;
         let sessions = self.sessions.of_account(&account.id).await?;
         let tokens = self.ledger.of_account(&account.id).await?;
+        let trusted = self.trusted(account).await?;
         Ok(Reply::Account(Box::new(AccountSheet {
             account: AccountRow::of(account),
             username_verified: account.username_verified,
@@ -226,8 +234,10 @@ impl Admin {
             factors: devices(&enrolments),
             recovery_codes_left: enrolments.recovery_left,
             enrols_by_help_desk_only: account.enrol_by_help_desk_only,
+            locked: self.locked(account).await?,
             sessions: sessions.iter().map(SessionRow::of).collect(),
             tokens: tokens.iter().map(TokenRow::of).collect(),
+            devices: trusted.iter().map(DeviceRow::of).collect(),
         })))
     }
 
@@ -272,6 +282,7 @@ impl Admin {
         let half = |cause| AdminError::Half { done: so_far, cause };
         let sessions = self.sessions.remove_account(&account.id).await.map_err(half)?;
         let tokens = self.ledger.revoke_account(&account.id, self.clock.now()).await.map_err(half)?;
+        self.devices.forget_all(&account.id).await.map_err(half)?;
         Ok((sessions, tokens))
     }
 

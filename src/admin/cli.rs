@@ -92,6 +92,10 @@ Somebody has lost a phone. Make sure that it is they who ask, then:
   vestibule account reset-factors alice
   vestibule factor issue-enrolment-code alice
 
+Somebody was wrong too often and says so:
+  vestibule account show alice       what is locked, and until when
+  vestibule account unlock alice
+
 Somebody has left, or something looks wrong:
   vestibule account disable alice    sessions and apps end at once
   vestibule session list --account alice
@@ -236,7 +240,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 16);
+        assert_eq!(tried, 18);
     }
 
     #[test]

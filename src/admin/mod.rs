@@ -11,12 +11,14 @@ pub mod cli;
 mod command;
 mod complete;
 mod config;
+mod devices;
 mod facts;
 mod imports;
 mod init;
 mod keyfile;
 pub mod listener;
 mod local;
+mod lockout;
 mod methods;
 pub mod probe;
 mod reload;
@@ -32,6 +34,7 @@ pub use command::{
     SiteNamed, TokenCommand, TokenTarget, User,
 };
 pub use config::Config;
+pub use devices::{DeviceCommand, DeviceRow, DeviceTarget};
 pub use facts::{About, Administrator, Facts, Pinned, facts};
 pub use imports::{BindingAt, BindingRow, BindingsOf, ImportBindings, ImportLinks, LinkRow, NewBinding};
 pub use init::{InitError, Plan, development_certificate, init};

@@ -2,6 +2,7 @@
 
 use super::{
     Facts, Reloaded,
+    devices::{DeviceRow, table_of as device_table},
     imports::{self, BindingRow},
     methods::{self, MethodRow},
     source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
@@ -30,6 +31,7 @@ pub enum Reply {
     Bindings(Vec<BindingRow>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
+    Devices(Vec<DeviceRow>),
     /// Something was done; the sentence says what.
     Done {
         said: String,
@@ -93,8 +95,14 @@ pub struct AccountSheet {
     pub factors: Vec<String>,
     pub recovery_codes_left: u32,
     pub enrols_by_help_desk_only: bool,
+    /// What is refused for now, and until when.
+    #[serde(default)]
+    pub locked: Vec<String>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
+    /// Those that are trusted now.
+    #[serde(default)]
+    pub devices: Vec<DeviceRow>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +218,7 @@ impl Reply {
             | Reply::Account(_)
             | Reply::Sessions(_)
             | Reply::Tokens(_)
+            | Reply::Devices(_)
             | Reply::Done { .. }
             | Reply::Steps { .. }
             | Reply::EnrolmentCode { .. }
@@ -235,6 +244,7 @@ impl fmt::Display for Reply {
             Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
+            Reply::Devices(rows) => f.write_str(&device_table(rows)),
             Reply::Done { said } => writeln!(f, "{}", plain(said)),
             Reply::Steps { steps } => steps.iter().try_for_each(|step| writeln!(f, "{}", plain(step))),
             Reply::EnrolmentCode { account, code, expires } => {
@@ -357,6 +367,7 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("factors", dash_if_empty(&sheet.factors)),
         ("recovery", format!("{} codes left", sheet.recovery_codes_left)),
         ("enrolment", enrols.to_owned()),
+        ("locked", dash_if_empty(&sheet.locked)),
     ];
     for (name, value) in rows {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));
@@ -366,6 +377,9 @@ fn sheet(sheet: &AccountSheet) -> String {
     }
     if !sheet.tokens.is_empty() {
         let _ = write!(text, "\n{}", tokens(&sheet.tokens));
+    }
+    if !sheet.devices.is_empty() {
+        let _ = write!(text, "\n{}", device_table(&sheet.devices));
     }
     text
 }

@@ -184,6 +184,7 @@ fn status(error: &AdminError) -> StatusCode {
         AdminError::NoAccount(_)
         | AdminError::NoSession(_)
         | AdminError::NoToken(_)
+        | AdminError::NoDevice(_)
         | AdminError::NoSite { .. }
         | AdminError::NoSource { .. }
         | AdminError::NotLocal { .. }

@@ -6,7 +6,7 @@ use crate::{
     audit::{Audit, Target},
     chain::{Instance, Rules, local::memory::LocalMemory},
     keys::{Keyring, Sealed},
-    limits::{Count, Counters, Throttle},
+    limits::Throttle,
     mfa::{
         enrolment::{Claim, Enrolled, Enrolment, EnrolmentStore, Enrolments},
         exemption::{Exemption, ExemptionKind, ExemptionStore},
@@ -357,25 +357,15 @@ fn staff() -> Instance {
 
 /// These tests ask no source.
 fn no_chain() -> Chain {
-    struct NoCounters;
-    #[async_trait]
-    impl Counters for NoCounters {
-        async fn add(&self, _: &str, _: i64, _: Duration) -> Result<Count, Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-        async fn value(&self, _: &str) -> Result<i64, Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-        async fn clear(&self, _: &str) -> Result<(), Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-    }
     Chain {
         configured: Vec::new(),
         instances: vec![staff()],
         sites: Vec::new(),
         sync_limit_percent: 10,
-        throttle: Throttle::new(Arc::new(NoCounters), crate::limits::Config::default()),
+        throttle: Throttle::new(
+            Arc::new(crate::limits::lane_tests::Plain::default()),
+            crate::limits::Config::default(),
+        ),
         policy: Policy::new(&crate::mfa::Config::default(), Default::default()),
         fault: None,
     }
@@ -402,6 +392,7 @@ impl Desk {
         let admin = Admin {
             accounts: stores.clone(),
             enrolments: stores.clone(),
+            devices: Arc::new(super::devices::memory::Devices::default()),
             known: stores.clone(),
             exemptions: stores.clone(),
             sessions: stores.clone(),
@@ -753,6 +744,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
     let copy = Admin {
         accounts: admin.accounts.clone(),
         enrolments: admin.enrolments.clone(),
+        devices: desk.admin.devices.clone(),
         known: admin.known.clone(),
         exemptions: admin.exemptions.clone(),
         sessions: admin.sessions.clone(),

@@ -45,6 +45,7 @@ pub(super) fn administrator(
     Admin {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        devices: stores.devices.clone(),
         known: stores.known.clone(),
         exemptions: stores.exemptions.clone(),
         sessions: stores.sessions.clone(),
@@ -115,6 +116,7 @@ pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, ma
     Desk {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        devices: stores.devices.clone(),
         sessions: stores.sessions.clone(),
         flows: stores.flows.clone(),
         known: stores.known.clone(),

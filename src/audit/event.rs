@@ -1,8 +1,8 @@
 //! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
 
 use crate::types::{
-    AccountId, ClientAddr, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId,
-    Unavailable,
+    AccountId, ClientAddr, DeviceId, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId,
+    Timestamp, TokenId, Unavailable,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -154,6 +154,25 @@ pub enum Event {
     },
     FactorsReset {
         account: AccountId,
+    },
+    /// What too many wrong answers had locked is open again.
+    AccountUnlocked {
+        account: AccountId,
+    },
+    /// A browser or app is asked for no factor where the rule counts it.
+    DeviceTrusted {
+        account: AccountId,
+        device: DeviceId,
+        door: Door,
+    },
+    DeviceForgotten {
+        account: AccountId,
+        device: DeviceId,
+    },
+    /// An older secret of a trusted device came back: somebody has a copy. Its whole series is over.
+    DeviceCopied {
+        account: AccountId,
+        device: DeviceId,
     },
     EnrolmentCodeIssued {
         account: AccountId,
@@ -315,6 +334,10 @@ impl Event {
             | Event::FactorRenamed { account, .. }
             | Event::RecoveryCodesReplaced { account }
             | Event::FactorsReset { account }
+            | Event::AccountUnlocked { account }
+            | Event::DeviceTrusted { account, .. }
+            | Event::DeviceForgotten { account, .. }
+            | Event::DeviceCopied { account, .. }
             | Event::EnrolmentCodeIssued { account }
             | Event::EnrolmentCodeRefused { account }
             | Event::RecoveryCodesLow { account, .. }

@@ -27,6 +27,7 @@ pub struct Satisfied {
     facts: Vec<Fact>,
     basis: Basis,
     no_setup: bool,
+    device: bool,
 }
 
 /// What the satisfaction rests on.
@@ -34,7 +35,7 @@ pub struct Satisfied {
 pub enum Basis {
     /// Asked factors were answered, with or without signals beside them.
     Factors,
-    /// The named signals alone. Never at the app's door.
+    /// The named signals alone. At the app's door never under `required`.
     Signals { rule: String, signals: Vec<String> },
     /// The stage of the named rule let it through; and what `required` would have asked.
     Stage { rule: String, stage: Stage, would: Would },
@@ -124,6 +125,10 @@ impl Satisfied {
     /// The account had nothing to be asked for.
     pub fn had_no_setup(&self) -> bool {
         self.no_setup
+    }
+    /// Without a trusted device it might have been less than enough: whoever uses this proof claims the device first.
+    pub fn rests_on_a_device(&self) -> bool {
+        self.device
     }
     pub fn into_parts(self) -> (Resolved, Vec<Fact>) {
         (self.resolved, self.facts)
@@ -309,6 +314,13 @@ impl Policy {
         self.signals.iter().any(|signal| signal.kind == kind && rule.counts_signal(&signal.name))
     }
 
+    /// How long a device may be trusted that answers a factor in this case; `None`: the rule counts no device.
+    pub fn trust_device(&self, case: &Case<'_>) -> Option<super::factors::device::Lifetime> {
+        let rule = self.rule(case);
+        let mut counted = self.signals.iter().filter(|signal| rule.counts_signal(&signal.name));
+        counted.find(|signal| signal.kind == super::SignalKind::Device).map(Signal::lifetime)
+    }
+
     /// The points of these facts. A factor counts once however often it was answered; one that is no longer
     /// offered, or that the rule doesn't count, counts nothing.
     fn asked(&self, rule: &Rule, facts: &[Fact], now: Timestamp) -> u32 {
@@ -338,13 +350,16 @@ impl Policy {
         let rule = self.rule(case);
         let score = self.score(&rule, case, &facts);
         let no_setup = case.no_setup;
-        let satisfied =
-            |resolved, basis| Decision::Satisfied(Satisfied { resolved, facts: facts.clone(), basis, no_setup });
+        let satisfied = |resolved, basis| {
+            let by_points = matches!(basis, Basis::Factors | Basis::Signals { .. });
+            let device = by_points && case.device && score.asked < ENOUGH;
+            Decision::Satisfied(Satisfied { resolved, facts: facts.clone(), basis, no_setup, device })
+        };
         if score.is_enough() && score.asked > 0 {
             return satisfied(resolved, Basis::Factors);
         }
-        if score.is_enough() && case.door == Door::Browser {
-            return satisfied(resolved, Basis::Signals { rule: rule.name, signals: score.signals });
+        if score.is_enough() && signals_pass(&rule, case) {
+            return satisfied(resolved, Basis::Signals { rule: rule.name, signals: score.signals.clone() });
         }
         let kinds = self.askable(&rule, enrolments, &facts, case);
         let would = match (score.is_enough(), kinds.is_empty()) {
@@ -390,7 +405,7 @@ impl Policy {
         let rule = self.rule(case);
         let score = self.score(&rule, case, &[]);
         let kinds = self.askable(&rule, enrolments, &[], case);
-        let by_signals = score.is_enough() && case.door == Door::Browser;
+        let by_signals = score.is_enough() && signals_pass(&rule, case);
         let lenient = match self.lenient(&rule, case, self.reachable(&rule, &score, &kinds)) {
             Some(Basis::Grace { ends, .. }) => Some(ends),
             Some(Basis::Exempt { until }) => Some(until),
@@ -433,7 +448,7 @@ impl Policy {
 
     /// `app.mfa: off` at the app's door.
     pub fn app_switched_off(resolved: Resolved) -> Satisfied {
-        Satisfied { resolved, facts: Vec::new(), basis: Basis::AppSwitch, no_setup: false }
+        Satisfied { resolved, facts: Vec::new(), basis: Basis::AppSwitch, no_setup: false, device: false }
     }
 
     /// Whether what a session was given for still holds. Sessions keep facts, not verdicts: the rule, its grace, the
@@ -541,6 +556,11 @@ impl Policy {
             }
         }
     }
+}
+
+/// Whether signals may be enough alone: no token is minted on them under `required` (attack J8).
+fn signals_pass(rule: &Rule, case: &Case<'_>) -> bool {
+    case.door == Door::Browser || rule.stage < Stage::Required
 }
 
 /// Where a rule does not say what opens a first enrolment.
