@@ -186,6 +186,7 @@ fn status(error: &AdminError) -> StatusCode {
         | AdminError::NoToken(_)
         | AdminError::NoSite { .. }
         | AdminError::NoSource { .. }
+        | AdminError::NoRule { .. }
         | AdminError::NotLocal { .. }
         | AdminError::NoLocal { .. } => StatusCode::NOT_FOUND,
         AdminError::Ambiguous { .. }
