@@ -36,6 +36,8 @@ const PURE: &[(&str, &[&str])] = &[
     ("chain/run.rs", &["tokio::time::timeout", "Instant::now"]),
     ("accounts", &[]),
     ("mfa/policy.rs", &[]),
+    ("mfa/policy/combinations.rs", &[]),
+    ("mfa/words.rs", &[]),
     ("mfa/enrolment.rs", &[]),
     ("mfa/factors/device.rs", &[]),
     ("mfa/factors/totp.rs", &[]),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     accounts::{Account, AccountStore, State},
-    audit::{Audit, Context, Event},
+    audit::{Audit, AuditStore, Context, Event},
     chain::local::LocalStore,
     keys::SharedKeyring,
     mfa::{
@@ -50,6 +50,8 @@ pub struct Admin {
     /// Those of gateway.yaml.
     pub sites: Vec<SiteName>,
     pub audit: Audit,
+    /// The database's copy of what was recorded.
+    pub trail: Arc<dyn AuditStore>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub mailer: Mailer,
@@ -103,6 +105,8 @@ pub enum AdminError {
     NoSite { name: String, known: String },
     #[error("chain.instances has no \"{name}\"{}", has(known))]
     NoSource { name: String, known: Vec<SourceId> },
+    #[error("there is no rule \"{name}\"; known: {}", known.join(", "))]
+    NoRule { name: String, known: Vec<String> },
     #[error("{0}")]
     Refused(String),
     #[error("name a session or an account")]
@@ -151,6 +155,7 @@ impl Admin {
             Command::Binding(command) => self.bindings(by, command).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
             Command::Device(command) => self.device(by, command).await,
+            Command::Mfa(command) => self.mfa(command).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,

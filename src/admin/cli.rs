@@ -107,6 +107,10 @@ Somebody cannot sign in, or a source looks wrong:
   vestibule source test staff-ldap --user alice
   vestibule source sync staff-ldap --dry-run
 
+The rules of gateway.yaml, and whom a stricter stage would ask:
+  vestibule mfa combinations         what passes, rule by rule
+  vestibule mfa report --since 14
+
 Mail has been set up in gateway.yaml:
   vestibule mail test --to you@example.org
 
@@ -146,7 +150,8 @@ pub async fn reload(json: bool, socket: &Path) -> ExitCode {
     tell(told, json)
 }
 
-fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
+/// What was answered, to standard output or, where it was not done, to standard error.
+pub fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
     match told {
         Ok(reply) => {
             let text = match json {

@@ -4,6 +4,7 @@ use super::{
     devices::DeviceCommand,
     imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
     methods::{LinkMethod, Merge, MethodOf},
+    mfa::MfaCommand,
     source::{ExplainCommand, SourceCommand},
 };
 use crate::{keys, types::Secret};
@@ -21,6 +22,9 @@ pub enum Command {
     /// Help somebody to a first or a new factor
     #[command(subcommand)]
     Factor(FactorCommand),
+    /// What the rules of gateway.yaml ask, and whom they would ask
+    #[command(subcommand)]
+    Mfa(MfaCommand),
     /// Which LMS user an account is, site by site
     #[command(subcommand)]
     Binding(BindingCommand),

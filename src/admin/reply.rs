@@ -1,7 +1,7 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
-    Facts, Reloaded,
+    CombinationsSheet, Facts, Reloaded, ReportSheet,
     devices::{DeviceRow, table_of as device_table},
     imports::{self, BindingRow},
     methods::{self, MethodRow},
@@ -57,6 +57,9 @@ pub enum Reply {
     Sync(SyncSheet),
     Moves(MoveSheet),
     Explained(Box<ExplainSheet>),
+    /// What passes, rule by rule.
+    Combinations(CombinationsSheet),
+    MfaReport(ReportSheet),
     Facts(Facts),
     /// Told once, because the LMS has to be told it; kept in the keyring alone.
     Header(HeaderSheet),
@@ -226,6 +229,8 @@ impl Reply {
             | Reply::Sources(_)
             | Reply::Sync(_)
             | Reply::Explained(_)
+            | Reply::Combinations(_)
+            | Reply::MfaReport(_)
             | Reply::Facts(_)
             | Reply::Methods(_)
             | Reply::Bindings(_)
@@ -265,6 +270,8 @@ impl fmt::Display for Reply {
             Reply::Sync(sheet) => sheet.fmt(f),
             Reply::Moves(sheet) => sheet.fmt(f),
             Reply::Explained(sheet) => sheet.fmt(f),
+            Reply::Combinations(sheet) => sheet.fmt(f),
+            Reply::MfaReport(sheet) => sheet.fmt(f),
             Reply::Facts(facts) => facts.pinned.iter().try_for_each(|p| writeln!(f, "{} {}", p.source, p.accounts)),
             Reply::Header(sheet) => {
                 write!(f, "{sheet}")?;

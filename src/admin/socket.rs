@@ -187,6 +187,7 @@ fn status(error: &AdminError) -> StatusCode {
         | AdminError::NoDevice(_)
         | AdminError::NoSite { .. }
         | AdminError::NoSource { .. }
+        | AdminError::NoRule { .. }
         | AdminError::NotLocal { .. }
         | AdminError::NoLocal { .. } => StatusCode::NOT_FOUND,
         AdminError::Ambiguous { .. }

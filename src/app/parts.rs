@@ -60,6 +60,7 @@ pub(super) fn administrator(
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),
         audit,
+        trail: stores.audit.clone(),
         clock,
         rng,
         mailer,
@@ -106,7 +107,7 @@ pub(super) fn place(config: &Config, site: &Site) -> Place {
 }
 
 /// The rules, with what they take from the rest of the configuration.
-pub(super) fn policy(config: &Config) -> Policy {
+pub fn policy(config: &Config) -> Policy {
     let administrators = config.admin.administrators.iter().filter_map(|name| Username::canonical(name));
     let administrators = administrators.map(|name| name.as_str().to_owned()).collect();
     Policy::new(&config.mfa, Surroundings { administrators, mail: config.outbound.mail.is_some() })

@@ -393,6 +393,16 @@ pub struct Record {
     pub event: Event,
 }
 
+/// A line of the database's copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Rises with each line.
+    pub number: i64,
+    pub at: Timestamp,
+    /// One JSON object.
+    pub text: String,
+}
+
 /// The database's copy of the audit log.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
@@ -400,6 +410,8 @@ pub trait AuditStore: Send + Sync {
     async fn append(&self, at: Timestamp, account: Option<&AccountId>, line: &str) -> Result<(), Unavailable>;
     /// Newest first.
     async fn recent(&self, account: Option<&AccountId>, limit: u32) -> Result<Vec<String>, Unavailable>;
+    /// Newest first, those with a number below `before`.
+    async fn page(&self, before: Option<i64>, limit: u32) -> Result<Vec<Line>, Unavailable>;
 }
 
 #[cfg(test)]

@@ -4,6 +4,10 @@
 //! The first rule that matches decides. A rule that names groups may or may not match somebody whose groups were never
 //! read: of all that *could* decide, the strictest does (attack J16).
 
+mod combinations;
+
+pub use combinations::{AtDoors, Combination, RuleSheet};
+
 use super::{
     config::{Config, FirstEnrolment, Rule, Signal, Stage},
     enrolment::{Enrolment, EnrolmentProof, Enrolments},
@@ -398,6 +402,20 @@ impl Policy {
         }
         let ends = in_grace(rule, case).filter(|_| !reachable)?;
         Some(Basis::Grace { rule: rule.name.clone(), ends })
+    }
+
+    /// Until when the grace of its rule lets in an account that has not enough to be asked for; `None`: it does not, or
+    /// something else does.
+    pub fn grace(&self, enrolments: &Enrolments, case: &Case<'_>) -> Option<Timestamp> {
+        let rule = self.rule(case);
+        let score = self.score(&rule, case, &[]);
+        let kinds = self.askable(&rule, enrolments, &[], case);
+        match self.lenient(&rule, case, self.reachable(&rule, &score, &kinds))? {
+            Basis::Grace { ends, .. } => Some(ends).filter(|_| rule.stage == Stage::Required && !score.is_enough()),
+            Basis::Exempt { .. } | Basis::Factors | Basis::Signals { .. } | Basis::Stage { .. } | Basis::AppSwitch => {
+                None
+            }
+        }
     }
 
     /// What [`Self::decide`] would say of an account with these enrolments and no fact yet.
