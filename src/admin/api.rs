@@ -5,6 +5,7 @@ use super::{
         AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
         SessionCommand, SessionTarget, TokenCommand,
     },
+    devices::DeviceRow,
     keyfile::{self, KeyfileError},
     methods::MethodError,
     reload::{NotReloaded, Reloads},
@@ -13,12 +14,13 @@ use super::{
 };
 use crate::{
     accounts::{Account, AccountStore, State},
-    audit::{Audit, Context, Event},
+    audit::{Audit, AuditStore, Context, Event},
     chain::local::LocalStore,
     keys::SharedKeyring,
     mfa::{
         enrolment::EnrolmentStore,
         exemption::ExemptionStore,
+        factors::device::DeviceStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
         known::KnownStore,
         marks::MarkStore,
@@ -34,6 +36,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub struct Admin {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub devices: Arc<dyn DeviceStore>,
     pub marks: Arc<dyn MarkStore>,
     pub known: Arc<dyn KnownStore>,
     pub exemptions: Arc<dyn ExemptionStore>,
@@ -49,6 +52,8 @@ pub struct Admin {
     /// Those of gateway.yaml.
     pub sites: Vec<SiteName>,
     pub audit: Audit,
+    /// The database's copy of what was recorded.
+    pub trail: Arc<dyn AuditStore>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub mailer: Mailer,
@@ -102,6 +107,8 @@ pub enum AdminError {
     NoSite { name: String, known: String },
     #[error("chain.instances has no \"{name}\"{}", has(known))]
     NoSource { name: String, known: Vec<SourceId> },
+    #[error("there is no rule \"{name}\"; known: {}", known.join(", "))]
+    NoRule { name: String, known: Vec<String> },
     #[error("{0}")]
     Refused(String),
     #[error("name a session or an account")]
@@ -120,6 +127,8 @@ pub enum AdminError {
     NoPassword,
     #[error("{0}")]
     BadAccount(String),
+    #[error("no trusted device {0}")]
+    NoDevice(String),
     #[error("nothing was written:\n{}", lines(.0))]
     Import(Vec<LineProblem>),
     #[error("nothing was written: meanwhile somebody else added an account of the same name")]
@@ -147,6 +156,8 @@ impl Admin {
             Command::Account(command) => self.account(by, command).await,
             Command::Binding(command) => self.bindings(by, command).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
+            Command::Device(command) => self.device(by, command).await,
+            Command::Mfa(command) => self.mfa(command).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,
@@ -176,6 +187,7 @@ impl Admin {
             AccountCommand::Show(who) => self.show(&self.find(&who.user).await?).await,
             AccountCommand::Disable(who) => self.disable(by, &self.find(&who.user).await?).await,
             AccountCommand::Enable(who) => self.enable(by, &self.find(&who.user).await?).await,
+            AccountCommand::Unlock(who) => self.unlock(by, &self.find(&who.user).await?).await,
             AccountCommand::ResetFactors(who) => self.reset_factors(by, &self.find(&who.user).await?).await,
             AccountCommand::Add(new) => self.add_local(by, new).await,
             AccountCommand::Passwd(set) => self.set_local_password(by, set).await,
@@ -219,6 +231,7 @@ impl Admin {
         let methods = self.accounts.methods(&account.id).await?;
         let sessions = self.sessions.of_account(&account.id).await?;
         let tokens = self.ledger.of_account(&account.id).await?;
+        let trusted = self.trusted(account).await?;
         Ok(Reply::Account(Box::new(AccountSheet {
             account: AccountRow::of(account),
             username_verified: account.username_verified,
@@ -228,9 +241,11 @@ impl Admin {
             factors: devices(&enrolments),
             recovery_codes_left: enrolments.recovery_left,
             enrols_by_help_desk_only: account.enrol_by_help_desk_only,
+            locked: self.locked(account).await?,
             disowned: self.marks.last_disowned(&account.id).await?.map(short),
             sessions: sessions.iter().map(SessionRow::of).collect(),
             tokens: tokens.iter().map(TokenRow::of).collect(),
+            devices: trusted.iter().map(DeviceRow::of).collect(),
         })))
     }
 
@@ -275,6 +290,7 @@ impl Admin {
         let half = |cause| AdminError::Half { done: so_far, cause };
         let sessions = self.sessions.remove_account(&account.id).await.map_err(half)?;
         let tokens = self.ledger.revoke_account(&account.id, self.clock.now()).await.map_err(half)?;
+        self.devices.forget_all(&account.id).await.map_err(half)?;
         Ok((sessions, tokens))
     }
 

@@ -92,6 +92,10 @@ Somebody has lost a phone. Make sure that it is they who ask, then:
   vestibule account reset-factors alice
   vestibule factor issue-enrolment-code alice
 
+Somebody was wrong too often and says so:
+  vestibule account show alice       what is locked, and until when
+  vestibule account unlock alice
+
 Somebody has left, or something looks wrong:
   vestibule account disable alice    sessions and apps end at once
   vestibule session list --account alice
@@ -102,6 +106,10 @@ Somebody cannot sign in, or a source looks wrong:
   vestibule source list
   vestibule source test staff-ldap --user alice
   vestibule source sync staff-ldap --dry-run
+
+The rules of gateway.yaml, and whom a stricter stage would ask:
+  vestibule mfa combinations         what passes, rule by rule
+  vestibule mfa report --since 14
 
 Mail has been set up in gateway.yaml:
   vestibule mail test --to you@example.org
@@ -142,7 +150,8 @@ pub async fn reload(json: bool, socket: &Path) -> ExitCode {
     tell(told, json)
 }
 
-fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
+/// What was answered, to standard output or, where it was not done, to standard error.
+pub fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
     match told {
         Ok(reply) => {
             let text = match json {
@@ -236,7 +245,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 16);
+        assert_eq!(tried, 18);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What an operator can ask for. The same words on the command line and, as JSON, on the Unix socket.
 
 use super::{
+    devices::DeviceCommand,
     imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
     methods::{LinkMethod, Merge, MethodOf},
+    mfa::MfaCommand,
     source::{ExplainCommand, SourceCommand},
 };
 use crate::{keys, types::Secret};
@@ -20,12 +22,18 @@ pub enum Command {
     /// Help somebody to a first or a new factor
     #[command(subcommand)]
     Factor(FactorCommand),
+    /// What the rules of gateway.yaml ask, and whom they would ask
+    #[command(subcommand)]
+    Mfa(MfaCommand),
     /// Which LMS user an account is, site by site
     #[command(subcommand)]
     Binding(BindingCommand),
     /// Who is signed in with a browser
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Browsers and apps that are not asked for a second factor for a while
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Which apps are signed in
     #[command(subcommand)]
     Token(TokenCommand),
@@ -57,6 +65,8 @@ pub enum AccountCommand {
     Disable(User),
     /// It may sign in again
     Enable(User),
+    /// End what too many wrong passwords or codes have locked, at every site and under every name of the account
+    Unlock(User),
     /// Take all its factors away (a lost phone): the next one needs a code of the help desk
     ResetFactors(User),
     /// Add an account of the gateway's own; asks for its password

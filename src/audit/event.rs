@@ -1,7 +1,8 @@
 //! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
 
 use crate::types::{
-    AccountId, ClientAddr, Door, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId, Unavailable,
+    AccountId, ClientAddr, DeviceId, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId,
+    Timestamp, TokenId, Unavailable,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -122,6 +123,18 @@ pub enum Event {
         door: Door,
         reason: &'static str,
     },
+    /// There may be a copy of the key (WebAuthn Level 3 §6.1.1).
+    SignCountRegressed {
+        account: AccountId,
+        enrolment: EnrolmentId,
+    },
+    /// Somebody showed a passkey instead of a password, and what the account's source said of them.
+    PasskeyJudged {
+        account: AccountId,
+        source: SourceId,
+        accepted: bool,
+        verdicts: Vec<InstanceVerdict>,
+    },
     FactorEnrolled {
         account: AccountId,
         factor: FactorKind,
@@ -163,6 +176,25 @@ pub enum Event {
     },
     FactorsReset {
         account: AccountId,
+    },
+    /// What too many wrong answers had locked is open again.
+    AccountUnlocked {
+        account: AccountId,
+    },
+    /// A browser or app is asked for no factor where the rule counts it.
+    DeviceTrusted {
+        account: AccountId,
+        device: DeviceId,
+        door: Door,
+    },
+    DeviceForgotten {
+        account: AccountId,
+        device: DeviceId,
+    },
+    /// An older secret of a trusted device came back: somebody has a copy. Its whole series is over.
+    DeviceCopied {
+        account: AccountId,
+        device: DeviceId,
     },
     EnrolmentCodeIssued {
         account: AccountId,
@@ -318,6 +350,8 @@ impl Event {
             | Event::FactorAccepted { account, .. }
             | Event::FactorRefused { account, .. }
             | Event::FactorEnrolled { account, .. }
+            | Event::SignCountRegressed { account, .. }
+            | Event::PasskeyJudged { account, .. }
             | Event::FactorRemoved { account, .. }
             | Event::FactorRenamed { account, .. }
             | Event::RecoveryCodesReplaced { account }
@@ -327,6 +361,10 @@ impl Event {
             | Event::AddressOvertaken { account }
             | Event::AddressConfirmed { account }
             | Event::FactorsReset { account }
+            | Event::AccountUnlocked { account }
+            | Event::DeviceTrusted { account, .. }
+            | Event::DeviceForgotten { account, .. }
+            | Event::DeviceCopied { account, .. }
             | Event::EnrolmentCodeIssued { account }
             | Event::EnrolmentCodeRefused { account }
             | Event::RecoveryCodesLow { account, .. }
@@ -382,6 +420,16 @@ pub struct Record {
     pub event: Event,
 }
 
+/// A line of the database's copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Rises with each line.
+    pub number: i64,
+    pub at: Timestamp,
+    /// One JSON object.
+    pub text: String,
+}
+
 /// The database's copy of the audit log.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
@@ -389,6 +437,8 @@ pub trait AuditStore: Send + Sync {
     async fn append(&self, at: Timestamp, account: Option<&AccountId>, line: &str) -> Result<(), Unavailable>;
     /// Newest first.
     async fn recent(&self, account: Option<&AccountId>, limit: u32) -> Result<Vec<String>, Unavailable>;
+    /// Newest first, those with a number below `before`.
+    async fn page(&self, before: Option<i64>, limit: u32) -> Result<Vec<Line>, Unavailable>;
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use super::{
     answer::{Checked, decide, ended, load, minutes, next, wrong},
     enrol::{added, end_unproven},
     factors::fresh_codes,
+    known::factor_slot,
+    passkey::first_stage,
     permit::{host, is_held_here, permission},
     sent::first_target,
-    sign_in::enrol_stage,
     step::{Asks, Errand, Flow, Stage},
 };
 use crate::{
@@ -69,7 +70,7 @@ pub async fn prove_address(
         return Ok(Answered::Again(Problem::Incomplete));
     };
     let (account, kind) = (flow.pending.account.clone(), *kind);
-    let slot = match slot(desk, &flow, kind).await? {
+    let slot = match slot(desk, hall, caller, &flow, kind).await? {
         Ok(slot) => slot,
         Err(answered) => return Ok(answered),
     };
@@ -90,10 +91,12 @@ pub async fn prove_address(
 /// Leave to look at an answer for this factor, as for any other.
 pub(super) async fn slot(
     desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
     flow: &Flow,
     kind: FactorKind,
 ) -> Result<Result<FactorSlot, Answered>, FlowError> {
-    Ok(match desk.throttle.factor(&flow.pending.account, kind.as_str(), flow.id.expose()).await? {
+    Ok(match factor_slot(desk, hall, caller, flow, kind.as_str()).await? {
         Leave::Given(slot) => Ok(slot),
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => Err(Answered::Ended(EndedWhy::TooManyAttempts)),
         Leave::Refused { rest, .. } => Err(Answered::Locked { minutes: minutes(rest) }),
@@ -160,7 +163,7 @@ async fn first(
     let counts = counted.is_none_or(|rule| rule.counts(FactorKind::Email));
     if !counts || desk.policy.weight(FactorKind::Email) < ENOUGH {
         flow.asks = Asks { proven: Some(address), ..Asks::default() };
-        flow.stage = enrol_stage(desk, EnrolmentProof::AfterEmailCode, rule);
+        flow.stage = first_stage(desk, hall, account, EnrolmentProof::AfterEmailCode, rule).await?;
         return next(desk, flow).await;
     }
     let proof = EnrolmentProof::AfterEmailCode;

@@ -8,7 +8,10 @@ use crate::{
     language::Lang,
     limits::{Sprays, Throttle},
     lms::{Held, Lms, LmsError, Site, farewell},
-    mfa::{self, enrolment::EnrolmentStore, known::KnownStore, marks::MarkStore, policy::Policy},
+    mfa::{
+        self, enrolment::EnrolmentStore, factors::device::DeviceStore, known::KnownStore, marks::MarkStore,
+        policy::Policy,
+    },
     outbound::{
         mail::{Mailer, Message},
         sms::Texter,
@@ -16,7 +19,7 @@ use crate::{
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
     tokens::{self, LedgerStore},
-    types::{ClientAddr, Clock, RequestId, Rng, SourceId, Timestamp, Unavailable},
+    types::{ClientAddr, Clock, RequestId, Rng, Secret, SourceId, Timestamp, Unavailable},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -26,6 +29,7 @@ use super::step::{Caps, FlowStore};
 pub struct Desk {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub devices: Arc<dyn DeviceStore>,
     pub marks: Arc<dyn MarkStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub flows: Arc<dyn FlowStore>,
@@ -77,6 +81,8 @@ pub struct Caller {
     pub language: Lang,
     /// The request's cookies, as (name, value).
     pub cookies: Vec<(String, String)>,
+    /// What an app shows so as to be known (RFC 6750): its live token, or its device secret. It lets nobody in.
+    pub bearer: Option<Secret<String>>,
 }
 
 impl Caller {

@@ -4,8 +4,8 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall,
     answer::next,
+    passkey::enrolment_stage,
     permit::host,
-    sign_in::enrol_stage,
     step::{Flow, Stage},
 };
 use crate::{
@@ -36,6 +36,7 @@ pub(super) fn label(typed: &str, usual: &str) -> String {
 /// The first step of enrolling a further factor.
 pub(super) async fn begin_adding(
     desk: &Desk,
+    hall: &Hall,
     mut flow: Flow,
     permitted: &Permitted,
     kind: FactorKind,
@@ -44,14 +45,18 @@ pub(super) async fn begin_adding(
     let Some((proof, rule)) = inherited(&enrolments, permitted.facts()) else {
         return Ok(Answered::Ended(EndedWhy::NoFactor));
     };
-    flow.stage = match kind {
-        FactorKind::Totp => enrol_stage(desk, proof, rule),
-        FactorKind::Email | FactorKind::Sms => Stage::ProveAddress { kind, to: None, proof, rule },
-        FactorKind::Webauthn | FactorKind::Recovery => {
-            return Ok(Answered::Ended(EndedWhy::Expired));
+    if matches!(kind, FactorKind::Email | FactorKind::Sms) {
+        flow.stage = Stage::ProveAddress { kind, to: None, proof, rule };
+        return next(desk, flow).await;
+    }
+    let account = permitted.resolved().account();
+    match enrolment_stage(desk, hall, account, kind, (proof, rule)).await? {
+        Some(stage) => {
+            flow.stage = stage;
+            next(desk, flow).await
         }
-    };
-    next(desk, flow).await
+        None => Ok(Answered::Ended(EndedWhy::Expired)),
+    }
 }
 
 /// A further factor rests on what the answered one rests on: the weakest of those that were answered; behind a recovery

@@ -65,7 +65,7 @@ pub async fn pass(desk: &Desk, hall: &Hall, caller: &Caller, token: &str) -> Res
 }
 
 async fn passed(desk: &Desk, hall: &Hall, caller: &Caller, flow: Flow) -> Result<Answered, FlowError> {
-    let slot = match slot(desk, &flow, FactorKind::Email).await? {
+    let slot = match slot(desk, hall, caller, &flow, FactorKind::Email).await? {
         Ok(slot) => slot,
         Err(answered) => return Ok(answered),
     };

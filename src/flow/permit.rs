@@ -7,6 +7,7 @@ use super::{
     answer::{Checked, check, ended, load, next, unanswered},
     factors::{begin_adding, new_recovery_codes, remove_factor, rename_factor},
     offer::adopted,
+    passkey::put_question,
     sent::confirm_address,
     step::{Action, Asks, Errand, Flow, Stage},
 };
@@ -45,14 +46,17 @@ pub async fn permit(
             let facts = [flow.facts.clone(), vec![fact]].concat();
             answered(desk, hall, caller, Flow { facts, asks: Asks::default(), ..flow }).await
         }
-        other => unanswered(desk, hall, id, other).await,
+        other => unanswered(desk, hall, id, kind, other).await,
     }
 }
 
 pub(super) async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> Result<Answered, FlowError> {
     let permitted = match permission(desk, &flow).await? {
         Some(Permission::Given(permitted)) => permitted,
-        Some(Permission::Ask(_)) => return next(desk, flow).await,
+        Some(Permission::Ask(_)) => {
+            put_question(desk, hall, &mut flow).await?;
+            return next(desk, flow).await;
+        }
         Some(Permission::NoFactor) => return ended(desk, hall, &flow.id, EndedWhy::NoFactor).await,
         None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
@@ -63,7 +67,7 @@ pub(super) async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow
         }
         Some(Errand::Act { action: Action::AddFactor { kind }, .. }) => {
             let kind = *kind;
-            return begin_adding(desk, flow, &permitted, kind).await;
+            return begin_adding(desk, hall, flow, &permitted, kind).await;
         }
         Some(_) | None => {}
     }

@@ -21,7 +21,7 @@ use crate::{
         policy::Permitted,
     },
     outbound::mail::{Asker, Message, Sent},
-    types::{AccountId, Door, EnrolmentId, FactorKind, FlowId, Secret},
+    types::{AccountId, Door, EnrolmentId, FactorKind, FlowId, Secret, agent},
 };
 
 /// Where the code of a factor goes, as far as the page tells, and whether one is on its way.
@@ -121,7 +121,7 @@ async fn deliver(
 }
 
 fn letter(desk: &Desk, hall: &Hall, flow: &Flow, live: &Live, code: Secret<String>) -> Message {
-    let asker = Asker { address: flow.client.to_string(), browser: flow.agent.clone() };
+    let asker = Asker { address: flow.client.to_string(), browser: agent::called(&flow.agent) };
     let link = Link {
         flow: flow.id.clone(),
         account: flow.pending.account.clone(),

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod database;
+mod devices;
 mod local;
 mod marks;
 mod samples;

@@ -134,6 +134,12 @@ impl crate::chain::sources::Settings for Settings {
         self.ca_file.iter().map(|file| ("ca_file", file.as_path())).collect()
     }
 
+    /// As far as the query's text tells: `*` may bring them.
+    fn states_groups(&self) -> bool {
+        let text = self.query.to_ascii_lowercase();
+        self.columns.names_groups() || text.contains("groups") || text.contains('*')
+    }
+
     fn build(&self, needs: &Needs<'_>) -> Result<Source, BuildError> {
         let secret = |key, text: &str| (needs.secret)(text).map_err(|said| BuildError::new(key, said));
         let url = secret("database", &self.database)?;
