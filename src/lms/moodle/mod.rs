@@ -16,6 +16,7 @@ pub mod params;
 pub mod rest;
 pub mod routes;
 mod sign_in;
+pub mod tool_mfa;
 
 pub use adapter::Moodle;
 pub use header::header_settings;
