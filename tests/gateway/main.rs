@@ -10,6 +10,7 @@ mod databases;
 mod directories;
 mod doors;
 mod edge;
+mod lms_groups;
 mod mail;
 mod mariadb;
 mod operation;
