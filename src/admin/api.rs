@@ -1,6 +1,7 @@
 //! What administration does, whoever asks: the command line by the socket, or directly while no gateway runs.
 
 use super::{
+    HelpError,
     command::{
         AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
         SessionCommand, SessionTarget, TokenCommand,
@@ -123,6 +124,8 @@ pub enum AdminError {
     #[error("nothing was written: meanwhile somebody else added an account of the same name")]
     ImportRace,
     #[error(transparent)]
+    Help(#[from] HelpError),
+    #[error(transparent)]
     Method(#[from] MethodError),
     #[error(transparent)]
     Store(#[from] Unavailable),
@@ -144,6 +147,8 @@ impl Admin {
         match command {
             Command::Account(command) => self.account(by, command).await,
             Command::Binding(command) => self.bindings(by, command).await,
+            Command::Factor(FactorCommand::List(who)) => self.list_factors(&who.user).await,
+            Command::Factor(FactorCommand::Revoke(target)) => self.revoke_factor(by, &target).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
@@ -175,6 +180,8 @@ impl Admin {
             AccountCommand::Disable(who) => self.disable(by, &self.find(&who.user).await?).await,
             AccountCommand::Enable(who) => self.enable(by, &self.find(&who.user).await?).await,
             AccountCommand::ResetFactors(who) => self.reset_factors(by, &self.find(&who.user).await?).await,
+            AccountCommand::Bypass(bypass) => self.bypass(by, bypass).await,
+            AccountCommand::Exempt(exempt) => self.exempt(by, exempt).await,
             AccountCommand::Add(new) => self.add_local(by, new).await,
             AccountCommand::Passwd(set) => self.set_local_password(by, set).await,
             AccountCommand::Import(import) => self.import_locals(by, import).await,
@@ -226,6 +233,7 @@ impl Admin {
             factors: devices(&enrolments),
             recovery_codes_left: enrolments.recovery_left,
             enrols_by_help_desk_only: account.enrol_by_help_desk_only,
+            exemptions: self.exemptions_of(account).await?,
             sessions: sessions.iter().map(SessionRow::of).collect(),
             tokens: tokens.iter().map(TokenRow::of).collect(),
         })))

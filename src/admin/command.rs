@@ -1,6 +1,7 @@
 //! What an operator can ask for. The same words on the command line and, as JSON, on the Unix socket.
 
 use super::{
+    help_desk::{Bypass, Exempt, FactorTarget},
     imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
     methods::{LinkMethod, Merge, MethodOf},
     source::{ExplainCommand, SourceCommand},
@@ -59,6 +60,10 @@ pub enum AccountCommand {
     Enable(User),
     /// Take all its factors away (a lost phone): the next one needs a code of the help desk
     ResetFactors(User),
+    /// Ask it for no second factor for some hours (a phone left at home). Check who asks; a mail goes out
+    Bypass(Bypass),
+    /// Ask it for no second factor until a date, for a reason that is written down. A mail goes out
+    Exempt(Exempt),
     /// Add an account of the gateway's own; asks for its password
     Add(NewLocal),
     /// Give an account of the gateway's own another password; its sessions and apps end
@@ -98,6 +103,10 @@ pub enum BindingCommand {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
 #[serde(rename_all = "kebab-case")]
 pub enum FactorCommand {
+    /// The factors of an account: what, since when, and what opened their enrolment
+    List(User),
+    /// Take one factor away; the sessions and apps that it opened end, and a mail goes out
+    Revoke(FactorTarget),
     /// Make a one-time code that lets this person set up a first factor. Check who asks before you read it out
     IssueEnrolmentCode(User),
 }

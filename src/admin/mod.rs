@@ -12,6 +12,7 @@ mod command;
 mod complete;
 mod config;
 mod facts;
+mod help_desk;
 mod imports;
 mod init;
 mod keyfile;
@@ -33,6 +34,7 @@ pub use command::{
 };
 pub use config::Config;
 pub use facts::{About, Administrator, Facts, Pinned, facts};
+pub use help_desk::{Bypass, Exempt, ExemptionRow, FactorRow, FactorTarget, HelpError};
 pub use imports::{BindingAt, BindingRow, BindingsOf, ImportBindings, ImportLinks, LinkRow, NewBinding};
 pub use init::{InitError, Plan, development_certificate, init};
 pub use keyfile::{KeyfileError, add_headers as add_header_names, create as create_keyring, read as read_keyring};

@@ -1,7 +1,8 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
-    Facts, Reloaded,
+    ExemptionRow, FactorRow, Facts, Reloaded,
+    help_desk,
     imports::{self, BindingRow},
     methods::{self, MethodRow},
     source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
@@ -28,6 +29,7 @@ pub enum Reply {
     Account(Box<AccountSheet>),
     Methods(Vec<MethodRow>),
     Bindings(Vec<BindingRow>),
+    Factors(Vec<FactorRow>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
     /// Something was done; the sentence says what.
@@ -93,6 +95,8 @@ pub struct AccountSheet {
     pub factors: Vec<String>,
     pub recovery_codes_left: u32,
     pub enrols_by_help_desk_only: bool,
+    /// Those that hold now.
+    pub exemptions: Vec<ExemptionRow>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
 }
@@ -220,6 +224,7 @@ impl Reply {
             | Reply::Facts(_)
             | Reply::Methods(_)
             | Reply::Bindings(_)
+            | Reply::Factors(_)
             | Reply::Reloaded(_)
             | Reply::Header(_) => true,
         }
@@ -233,6 +238,7 @@ impl fmt::Display for Reply {
             Reply::Account(sheet) => f.write_str(&self::sheet(sheet)),
             Reply::Methods(rows) => f.write_str(&methods::table_of(rows)),
             Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
+            Reply::Factors(rows) => f.write_str(&help_desk::factors(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
             Reply::Done { said } => writeln!(f, "{}", plain(said)),
@@ -358,7 +364,8 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("recovery", format!("{} codes left", sheet.recovery_codes_left)),
         ("enrolment", enrols.to_owned()),
     ];
-    for (name, value) in rows {
+    let exempt = sheet.exemptions.iter().map(|given| ("exempt", given.line()));
+    for (name, value) in rows.into_iter().chain(exempt) {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));
     }
     if !sheet.sessions.is_empty() {

@@ -131,6 +131,17 @@ pub enum Event {
         account: AccountId,
         factor: FactorKind,
     },
+    /// The help desk lets somebody in without a factor, until then.
+    Exempted {
+        account: AccountId,
+        kind: &'static str,
+        until: Timestamp,
+        reason: String,
+    },
+    ExemptionEnded {
+        account: AccountId,
+        kind: &'static str,
+    },
     FactorRenamed {
         account: AccountId,
         factor: FactorKind,
@@ -298,6 +309,8 @@ impl Event {
             | Event::FactorEnrolled { account, .. }
             | Event::FactorRemoved { account, .. }
             | Event::FactorRenamed { account, .. }
+            | Event::Exempted { account, .. }
+            | Event::ExemptionEnded { account, .. }
             | Event::RecoveryCodesReplaced { account }
             | Event::FactorsReset { account }
             | Event::EnrolmentCodeIssued { account }

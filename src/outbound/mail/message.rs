@@ -25,6 +25,16 @@ pub enum Message {
         site: String,
         factor: FactorKind,
     },
+    /// By the help desk.
+    FactorRevoked {
+        site: String,
+        factor: FactorKind,
+    },
+    /// The help desk lets the account in without a second step, until then.
+    Exempted {
+        site: String,
+        until: String,
+    },
     /// The password that vestibule itself keeps for the account.
     PasswordChangedHere {
         site: String,
@@ -52,6 +62,8 @@ impl Message {
             Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Email },
             Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Sms },
             Self::FactorEnrolled { site: site.clone(), factor: FactorKind::Recovery },
+            Self::FactorRevoked { site: site.clone(), factor: FactorKind::Totp },
+            Self::Exempted { site: site.clone(), until: "2027-03-01T12:00:00Z".to_owned() },
             Self::PasswordChangedHere { site: site.clone() },
             Self::BreakGlassUsed { site, user: "emergency".to_owned(), address: "192.0.2.7".to_owned() },
             Self::Test,
@@ -65,6 +77,8 @@ impl Message {
             Self::MethodUnlinked { .. } => "method_unlinked",
             Self::PrimaryChanged { .. } => "primary_changed",
             Self::FactorEnrolled { .. } => "factor_enrolled",
+            Self::FactorRevoked { .. } => "factor_revoked",
+            Self::Exempted { .. } => "exempted",
             Self::PasswordChangedHere { .. } => "password_changed",
             Self::BreakGlassUsed { .. } => "break_glass_used",
             Self::Test => "test",
@@ -93,6 +107,13 @@ impl Message {
                     FactorKind::Recovery => "enrolled-recovery",
                 };
                 said("enrolled", text, "not-you", context! { site => line(site) })
+            }
+            Self::FactorRevoked { site, factor } => {
+                let values = context! { site => line(site), factor => factor.as_str() };
+                said("revoked", "revoked-text", "not-asked", values)
+            }
+            Self::Exempted { site, until } => {
+                said("exempted", "exempted-text", "not-asked", context! { site => line(site), until => line(until) })
             }
             Self::PasswordChangedHere { site } => {
                 said("password", "password-text", "not-you", context! { site => line(site) })

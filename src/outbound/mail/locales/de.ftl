@@ -3,6 +3,7 @@
 ## Every letter
 when = Wann: { $when }
 automatic = Diese Nachricht hat ein Programm geschrieben. Antworten darauf liest niemand.
+not-asked = Wenn Sie darum nicht gebeten haben, sagen Sie sofort Ihrem Helpdesk Bescheid.
 not-you = Wenn Sie das nicht waren, ändern Sie Ihr Passwort und sagen Sie sofort Ihrem Helpdesk Bescheid.
 
 ## Ways to sign in
@@ -20,6 +21,16 @@ enrolled-webauthn = Für Ihr Konto auf { $site } wurde ein Sicherheitsschlüssel
 enrolled-email = Für Ihr Konto auf { $site } wurde diese oder eine andere E-Mail-Adresse als zweiter Schritt eingerichtet.
 enrolled-sms = Für Ihr Konto auf { $site } wurde eine Telefonnummer als zweiter Schritt eingerichtet.
 enrolled-recovery = Für Ihr Konto auf { $site } wurden neue Wiederherstellungscodes erstellt. Ältere gelten nicht mehr.
+revoked = Ein zweiter Schritt wurde entfernt
+revoked-text = Der Helpdesk hat von Ihrem Konto auf { $site } einen zweiten Schritt entfernt: { $factor ->
+    [totp] eine Authenticator-App
+    [webauthn] einen Sicherheitsschlüssel oder Passkey
+    [email] eine E-Mail-Adresse
+    [sms] eine Telefonnummer
+   *[recovery] Wiederherstellungscodes
+}. Was damit angemeldet war, ist abgemeldet.
+exempted = Sie werden eine Zeit lang nicht nach einem zweiten Schritt gefragt
+exempted-text = Der Helpdesk lässt Sie bis { $until } ohne zweiten Schritt auf { $site } anmelden.
 password = Ihr Passwort wurde geändert
 password-text = Das Passwort Ihres Kontos auf { $site } wurde geändert.
 

@@ -3,6 +3,7 @@
 ## Every letter
 when = When: { $when }
 automatic = This message was written by a machine. Nobody reads answers to it.
+not-asked = If you did not ask for this, tell your help desk at once.
 not-you = If this was not you, change your password and tell your help desk at once.
 
 ## Ways to sign in
@@ -20,6 +21,16 @@ enrolled-webauthn = A security key or passkey was set up as the second step for 
 enrolled-email = This or another e-mail address was set up as the second step for your account at { $site }.
 enrolled-sms = A phone number was set up as the second step for your account at { $site }.
 enrolled-recovery = New recovery codes were made for your account at { $site }. Older ones no longer work.
+revoked = A second step was taken away
+revoked-text = The help desk took a second step away from your account at { $site }: { $factor ->
+    [totp] an authenticator app
+    [webauthn] a security key or passkey
+    [email] an e-mail address
+    [sms] a phone number
+   *[recovery] recovery codes
+}. What was signed in with it has been signed out.
+exempted = You are let in without a second step for a while
+exempted-text = The help desk lets you sign in to { $site } without a second step until { $until }.
 password = Your password was changed
 password-text = The password of your account at { $site } was changed.
 
