@@ -1,7 +1,7 @@
 //! What administration does, whoever asks: the command line by the socket, or directly while no gateway runs.
 
 use super::{
-    HelpError,
+    HelpError, ImportCommand,
     command::{
         AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
         SessionCommand, SessionTarget, TokenCommand,
@@ -22,6 +22,7 @@ use crate::{
         exemption::ExemptionStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
         known::KnownStore,
+        takeover::TakeoverStore,
     },
     outbound::mail::{self, Mailer},
     sessions::{Session, SessionStore},
@@ -36,6 +37,7 @@ pub struct Admin {
     pub enrolments: Arc<dyn EnrolmentStore>,
     pub known: Arc<dyn KnownStore>,
     pub exemptions: Arc<dyn ExemptionStore>,
+    pub takeovers: Arc<dyn TakeoverStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
@@ -150,6 +152,7 @@ impl Admin {
             Command::Factor(FactorCommand::List(who)) => self.list_factors(&who.user).await,
             Command::Factor(FactorCommand::Revoke(target)) => self.revoke_factor(by, &target).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
+            Command::Import(ImportCommand::ToolMfa(import)) => self.import_tool_mfa(by, import).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,

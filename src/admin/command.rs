@@ -5,6 +5,7 @@ use super::{
     imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
     methods::{LinkMethod, Merge, MethodOf},
     source::{ExplainCommand, SourceCommand},
+    tool_mfa::ImportCommand,
 };
 use crate::{keys, types::Secret};
 use clap::{Args, Subcommand};
@@ -24,6 +25,9 @@ pub enum Command {
     /// Which LMS user an account is, site by site
     #[command(subcommand)]
     Binding(BindingCommand),
+    /// Take over what another system has stored
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Who is signed in with a browser
     #[command(subcommand)]
     Session(SessionCommand),

@@ -203,8 +203,7 @@ impl Admin {
             return Err(HelpError::Reason.into());
         }
         let (created, given_by) = (self.clock.now(), format!("uid {}", by.uid));
-        let given =
-            Exemption { account: account.id.clone(), kind, until, reason: reason.clone(), given_by, created };
+        let given = Exemption { account: account.id.clone(), kind, until, reason: reason.clone(), given_by, created };
         self.exemptions.exempt(&given).await?;
         self.note(by, Event::Exempted { account: account.id.clone(), kind: kind.as_str(), until, reason });
         let until = short(until);

@@ -25,6 +25,7 @@ mod reply;
 mod sheet;
 pub mod socket;
 pub mod source;
+mod tool_mfa;
 
 pub use api::{Admin, AdminError, Operator, Place};
 pub use command::{
@@ -44,6 +45,7 @@ pub use reload::{Ask, NotReloaded, Reloaded, Reloads};
 pub use reply::{AccountRow, AccountSheet, HeaderSheet, Reply, SessionRow, TokenRow};
 pub use socket::AdminSocket;
 pub use source::{Chain, Configured, ExplainCommand, SharedChain, SiteOf, SourceCommand, first_collision};
+pub use tool_mfa::{Device, ImportCommand, ImportToolMfa, People, Person, TallyRow, ToolMfaSheet, What};
 
 #[cfg(test)]
 mod local_tests;

@@ -1,8 +1,7 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
-    ExemptionRow, FactorRow, Facts, Reloaded,
-    help_desk,
+    ExemptionRow, FactorRow, Facts, Reloaded, ToolMfaSheet, help_desk,
     imports::{self, BindingRow},
     methods::{self, MethodRow},
     source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
@@ -30,6 +29,7 @@ pub enum Reply {
     Methods(Vec<MethodRow>),
     Bindings(Vec<BindingRow>),
     Factors(Vec<FactorRow>),
+    ToolMfa(Box<ToolMfaSheet>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
     /// Something was done; the sentence says what.
@@ -225,6 +225,7 @@ impl Reply {
             | Reply::Methods(_)
             | Reply::Bindings(_)
             | Reply::Factors(_)
+            | Reply::ToolMfa(_)
             | Reply::Reloaded(_)
             | Reply::Header(_) => true,
         }
@@ -238,6 +239,7 @@ impl fmt::Display for Reply {
             Reply::Account(sheet) => f.write_str(&self::sheet(sheet)),
             Reply::Methods(rows) => f.write_str(&methods::table_of(rows)),
             Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
+            Reply::ToolMfa(sheet) => write!(f, "{sheet}"),
             Reply::Factors(rows) => f.write_str(&help_desk::factors(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),

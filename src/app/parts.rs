@@ -47,6 +47,7 @@ pub(super) fn administrator(
         enrolments: stores.enrolments.clone(),
         known: stores.known.clone(),
         exemptions: stores.exemptions.clone(),
+        takeovers: stores.takeovers.clone(),
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
         locals: stores.locals.clone(),

@@ -138,6 +138,10 @@ pub enum Event {
         until: Timestamp,
         reason: String,
     },
+    /// An import found a second factor that cannot be carried over: the password alone enrols none here.
+    LeftToHelpDesk {
+        account: AccountId,
+    },
     ExemptionEnded {
         account: AccountId,
         kind: &'static str,
@@ -311,6 +315,7 @@ impl Event {
             | Event::FactorRenamed { account, .. }
             | Event::Exempted { account, .. }
             | Event::ExemptionEnded { account, .. }
+            | Event::LeftToHelpDesk { account }
             | Event::RecoveryCodesReplaced { account }
             | Event::FactorsReset { account }
             | Event::EnrolmentCodeIssued { account }

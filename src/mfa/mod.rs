@@ -11,5 +11,6 @@ pub mod help_desk;
 pub mod known;
 pub mod policy;
 pub mod signals;
+pub mod takeover;
 
 pub use config::{Config, EnrolmentWindow, Factor, FirstEnrolment, Grace, Rule, Signal, SignalKind, Stage};

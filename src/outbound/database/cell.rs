@@ -120,9 +120,11 @@ pub fn mysql(value: MySqlValueRef<'_>) -> Result<Cell, CellError> {
 
 /// SQLite types values, not columns.
 pub fn sqlite(value: SqliteValueRef<'_>) -> Result<Cell, CellError> {
+    if value.is_null() {
+        return Ok(Cell::Null);
+    }
     let kind = value.type_info().name().to_owned();
     match kind.as_str() {
-        "NULL" => Ok(Cell::Null),
         "INTEGER" | "BOOLEAN" => driver(<i64 as Decode<Sqlite>>::decode(value)).map(number),
         "TEXT" | "BLOB" => text(<Vec<u8> as Decode<Sqlite>>::decode(value)),
         _ => Err(CellError::Type(kind)),

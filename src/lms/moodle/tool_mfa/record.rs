@@ -1,6 +1,6 @@
 //! One row of `tool_mfa`, and what it is worth outside Moodle.
 
-use super::webauthn::Registration;
+use super::webauthn::{PublicKey, Registration};
 use crate::types::{LmsUserId, Secret};
 use std::fmt;
 
@@ -57,8 +57,8 @@ pub enum Left {
     Silent,
     /// A factor of a plugin that is not known here.
     Unknown,
-    /// Made under another host name: no browser offers it here.
-    OtherHost,
+    /// A security key of an algorithm that is not verified here.
+    Algorithm,
     Unreadable,
 }
 
@@ -76,7 +76,7 @@ impl Left {
             Left::Token => "trusted devices are not carried over: each is asked once and trusted anew",
             Left::Silent => "holds nothing of the person's; it is a signal in gateway.yaml",
             Left::Unknown => "a factor that vestibule does not have",
-            Left::OtherHost => "made under another host name: no browser would offer it at this site",
+            Left::Algorithm => "its key is EdDSA, which vestibule does not verify; the person enrols it anew",
             Left::Unreadable => "cannot be read as what tool_mfa stores",
         }
     }
@@ -84,7 +84,7 @@ impl Left {
     /// Whether the person was asked something: without what stays behind they are asked less than before.
     pub fn was_asked(self) -> bool {
         match self {
-            Left::Revoked | Left::Email | Left::Sms | Left::Unknown | Left::OtherHost | Left::Unreadable => true,
+            Left::Revoked | Left::Email | Left::Sms | Left::Unknown | Left::Algorithm | Left::Unreadable => true,
             Left::Deleted | Left::Grace | Left::Token | Left::Silent => false,
         }
     }
@@ -101,8 +101,8 @@ const SILENT: [&str; 9] =
     ["admin", "auth", "capability", "cohort", "iprange", "nosetup", "role", "exemption", "loginbanner"];
 
 impl Record {
-    /// What can be carried over to a site under this host name.
-    pub fn sort(&self, host: &str) -> Result<Stored, Left> {
+    /// What can be carried over. Whether a security key was made for the site's host name, the registration says.
+    pub fn sort(&self) -> Result<Stored, Left> {
         if self.state == User::Deleted {
             return Err(Left::Deleted);
         }
@@ -113,9 +113,10 @@ impl Record {
             "totp" => secret(self.secret.expose()).map(Stored::Totp).ok_or(Left::Unreadable),
             "webauthn" => {
                 let registration = Registration::parse(self.secret.expose()).ok_or(Left::Unreadable)?;
-                match registration.rp_id.eq_ignore_ascii_case(host) {
-                    true => Ok(Stored::Webauthn(Box::new(registration))),
-                    false => Err(Left::OtherHost),
+                match registration.key {
+                    // None of our libraries verifies its signatures.
+                    PublicKey::Ed25519 { .. } => Err(Left::Algorithm),
+                    PublicKey::Es256 { .. } | PublicKey::Rs256 { .. } => Ok(Stored::Webauthn(Box::new(registration))),
                 }
             }
             "email" => Err(Left::Email),
@@ -185,8 +186,8 @@ mod tests {
     #[test]
     fn what_is_revoked_or_whose_user_is_gone_is_never_carried_over() {
         let carried = row("totp", "MZXW6YTBOJRGC4TP");
-        assert!(matches!(carried.sort("lms.example.org"), Ok(Stored::Totp(_))));
-        let left = |record: Record| record.sort("lms.example.org").err();
+        assert!(matches!(carried.sort(), Ok(Stored::Totp(_))));
+        let left = |record: Record| record.sort().err();
         assert_eq!(left(Record { revoked: true, ..carried.clone() }), Some(Left::Revoked));
         assert_eq!(left(Record { state: User::Deleted, ..carried.clone() }), Some(Left::Deleted));
         assert_eq!(left(Record { state: User::Suspended, ..carried }), None);
@@ -205,7 +206,7 @@ mod tests {
             ("totp", Left::Unreadable),
             ("webauthn", Left::Unreadable),
         ] {
-            assert_eq!(row(factor, "123456").sort("lms.example.org").err(), Some(why), "{factor}");
+            assert_eq!(row(factor, "123456").sort().err(), Some(why), "{factor}");
         }
     }
 
