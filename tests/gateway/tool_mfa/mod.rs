@@ -2,6 +2,7 @@
 //! runs on.
 
 mod reading;
+mod story;
 
 use crate::databases::Db;
 use base64::{Engine, engine::general_purpose::STANDARD};
