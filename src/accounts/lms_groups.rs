@@ -15,6 +15,13 @@ pub enum Reading<'a> {
     Unreadable,
 }
 
+/// The last one at a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastReading {
+    pub at: Timestamp,
+    pub readable: bool,
+}
+
 #[async_trait]
 pub trait LmsGroupStore: Send + Sync {
     /// True where it is news: the groups are others, or are readable now, or no more.
@@ -25,8 +32,8 @@ pub trait LmsGroupStore: Send + Sync {
         reading: Reading<'_>,
         at: Timestamp,
     ) -> Result<bool, Unavailable>;
-    /// When the site's LMS was asked last about this account.
-    async fn groups_tried(&self, site: &SiteName, account: &AccountId) -> Result<Option<Timestamp>, Unavailable>;
+    /// When the site's LMS was asked last about this account, and whether it said.
+    async fn last_reading(&self, site: &SiteName, account: &AccountId) -> Result<Option<LastReading>, Unavailable>;
     /// Forgets what was read at other sites than these; the groups of whoever is concerned are united anew.
     async fn keep_groups_of(&self, sites: &[SiteName]) -> Result<(), Unavailable>;
 }

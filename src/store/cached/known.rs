@@ -5,7 +5,7 @@ use super::{
     hub::{Notice, Trust},
 };
 use crate::{
-    accounts::{LmsGroupStore, Reading},
+    accounts::{LastReading, LmsGroupStore, Reading},
     mfa::{
         exemption::{Exemption, ExemptionKind, ExemptionStore},
         known::{Known, KnownStore},
@@ -77,8 +77,8 @@ impl LmsGroupStore for CachedKnown {
         answer
     }
 
-    async fn groups_tried(&self, site: &SiteName, account: &AccountId) -> Result<Option<Timestamp>, Unavailable> {
-        self.inner.groups_tried(site, account).await
+    async fn last_reading(&self, site: &SiteName, account: &AccountId) -> Result<Option<LastReading>, Unavailable> {
+        self.inner.last_reading(site, account).await
     }
 
     async fn keep_groups_of(&self, sites: &[SiteName]) -> Result<(), Unavailable> {

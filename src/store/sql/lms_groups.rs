@@ -2,7 +2,7 @@
 
 use super::{Database, methods::unite_groups, row::Columns, within};
 use crate::{
-    accounts::{LmsGroupStore, Reading},
+    accounts::{LastReading, LmsGroupStore, Reading},
     types::{AccountId, SiteName, Timestamp, Unavailable},
 };
 use async_trait::async_trait;
@@ -60,12 +60,19 @@ impl LmsGroupStore for Database {
         .await
     }
 
-    async fn groups_tried(&self, site: &SiteName, account: &AccountId) -> Result<Option<Timestamp>, Unavailable> {
-        let query = sqlx::query("SELECT tried FROM lms_groups WHERE site = $1 AND account = $2")
+    async fn last_reading(&self, site: &SiteName, account: &AccountId) -> Result<Option<LastReading>, Unavailable> {
+        let query = sqlx::query("SELECT tried, readable FROM lms_groups WHERE site = $1 AND account = $2")
             .bind(site.as_str())
             .bind(account.as_str());
-        within(async { query.fetch_optional(&self.read).await?.map(|row| Columns(&row).time("tried")).transpose() })
-            .await
+        within(async {
+            let row = query.fetch_optional(&self.read).await?;
+            let last = |row| {
+                let row = Columns(row);
+                Ok(LastReading { at: row.time("tried")?, readable: row.flag("readable")? })
+            };
+            row.as_ref().map(last).transpose()
+        })
+        .await
     }
 
     async fn keep_groups_of(&self, sites: &[SiteName]) -> Result<(), Unavailable> {
