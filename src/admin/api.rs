@@ -24,7 +24,7 @@ use crate::{
         known::KnownStore,
         takeover::TakeoverStore,
     },
-    outbound::mail::{self, Mailer},
+    outbound::mail::{self, Mailer, Message},
     sessions::{Session, SessionStore},
     tokens::LedgerStore,
     types::{AccountId, Clock, LmsUserId, Rng, SiteName, SourceId, TokenId, Unavailable},
@@ -269,6 +269,7 @@ impl Admin {
             .map_err(|cause| AdminError::Half { done: "the factors are gone", cause })?
             .ok_or_else(|| gone(account))?;
         self.note(by, Event::EpochRaised { account: account.id.clone(), reason: "factors_reset" });
+        self.tell(account, |site| Message::FactorsReset { site }).await;
         let (sessions, tokens) = self.sign_out(account, "the factors are gone").await?;
         let row = AccountRow::of(account);
         Ok(done(format!(

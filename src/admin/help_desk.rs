@@ -133,8 +133,8 @@ impl Admin {
                 tokens += self.ledger.revoke(&token.id, now).await.map_err(half)?;
             }
         }
-        let kind = factor.kind;
-        self.tell(&account, |site| Message::FactorRevoked { site, factor: kind }).await;
+        let (kind, label) = (factor.kind, factor.label.clone());
+        self.tell(&account, |site| Message::FactorRemoved { site, factor: kind, label }).await;
         let called = AccountRow::of(&account).called().to_owned();
         let next = match left {
             0 => format!(". It was the last one; next: vestibule factor issue-enrolment-code {called}"),
@@ -206,8 +206,8 @@ impl Admin {
         let given = Exemption { account: account.id.clone(), kind, until, reason: reason.clone(), given_by, created };
         self.exemptions.exempt(&given).await?;
         self.note(by, Event::Exempted { account: account.id.clone(), kind: kind.as_str(), until, reason });
+        self.tell(account, |site| Message::BypassGiven { site, until }).await;
         let until = short(until);
-        self.tell(account, |site| Message::Exempted { site, until: until.clone() }).await;
         let desk = match kind {
             ExemptionKind::Bypass => "; its next first factor needs a code of the help desk",
             ExemptionKind::Exempt => "",
