@@ -1,7 +1,7 @@
 //! Who is in which group of the LMS: from its database, and by its web service. What cannot be read is an error, never
-//! an empty list (J16).
+//! an empty list (J16). And what that means for those who sign in and those who are in.
 
-use crate::databases::Db;
+use crate::{databases::Db, people::Browser, wire::PASSWORD, world::World};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -168,4 +168,61 @@ async fn the_web_service_says_cohorts_and_is_asked_once_a_minute() {
     assert_eq!(cohorts.of(LmsUserId(3)).await.unwrap(), ["cohort:Board"]);
     let asked = service.asked.lock().unwrap().join("\n");
     assert!(asked.contains("wstoken=0123456789abcdef0123456789abcdef"), "{asked}");
+}
+
+/// Members of a cohort are asked, everybody else is let through.
+async fn asking_staff(db: &Db) -> World {
+    let groups = format!("sql: {{ database: \"{}\" }}", db.whole_url());
+    let rules = "
+- { name: staff, groups: [\"cohort:staff\"], first_enrolment: at_sign_in, enrolment_window: { until: 2100-01-01 } }
+- { name: others, stage: \"off\" }
+";
+    World::with(|config| {
+        config.sites[0].lms.groups = Some(serde_yaml::from_str(&groups).unwrap());
+        config.mfa.rules = serde_yaml::from_str(rules).unwrap();
+    })
+    .await
+}
+
+async fn lands(world: &World) -> String {
+    Browser::at(world).sign_in("student1", PASSWORD).await.location().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j16_a_rule_for_a_cohort_is_for_its_members_and_for_everybody_while_it_cannot_be_read() {
+    let db = Db::sqlite();
+    moodle_tables(&db).await;
+    let world = asking_staff(&db).await;
+    assert_ne!(lands(&world).await, "/vestibule/enrol", "student1 is in no cohort");
+    db.sql("INSERT INTO mdl_cohort_members VALUES (1, 3)").await;
+    assert_eq!(lands(&world).await, "/vestibule/enrol", "a member from the next sign-in on");
+    db.sql("DELETE FROM mdl_cohort_members WHERE userid = 3").await;
+    assert_ne!(lands(&world).await, "/vestibule/enrol");
+    db.sql("ALTER TABLE mdl_cohort_members RENAME TO gone").await;
+    assert_eq!(lands(&world).await, "/vestibule/enrol", "nobody knows: the strictest");
+    db.sql("ALTER TABLE gone RENAME TO mdl_cohort_members").await;
+    assert_ne!(lands(&world).await, "/vestibule/enrol");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_becomes_a_member_while_signed_in_is_asked_within_a_quarter_of_an_hour() {
+    let db = Db::sqlite();
+    moodle_tables(&db).await;
+    let world = asking_staff(&db).await;
+    let mut browser = Browser::at(&world);
+    browser.sign_in("student1", PASSWORD).await;
+    assert_eq!(browser.get("/my/").await.status, 200);
+    db.sql("INSERT INTO mdl_cohort_members VALUES (1, 3)").await;
+    // The round looks at the clock every second, and asks about those whose reading is so old.
+    let mut status = 200;
+    for _ in 0..30 {
+        world.advance(Duration::from_secs(120));
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        status = browser.get("/my/").await.status;
+        if status != 200 {
+            break;
+        }
+    }
+    assert_eq!(status, 303, "it is not enough any more");
+    assert_eq!(lands(&world).await, "/vestibule/enrol");
 }
