@@ -39,6 +39,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("mfa/enrolment.rs", &[]),
     ("mfa/factors/totp.rs", &[]),
     ("mfa/factors/recovery.rs", &[]),
+    ("mfa/factors/webauthn.rs", &[]),
     ("sessions", &[]),
     ("identity", &[]),
     ("flow/step.rs", &[]),

@@ -512,6 +512,7 @@ fn session(account: &AccountId, key: &str) -> Session {
         parent: None,
         device: None,
         no_setup: false,
+        first: Default::default(),
     }
 }
 

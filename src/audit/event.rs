@@ -1,7 +1,8 @@
 //! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
 
 use crate::types::{
-    AccountId, ClientAddr, Door, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId, Unavailable,
+    AccountId, ClientAddr, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId,
+    Unavailable,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -121,6 +122,18 @@ pub enum Event {
         factor: FactorKind,
         door: Door,
         reason: &'static str,
+    },
+    /// There may be a copy of the key (WebAuthn Level 3 §6.1.1).
+    SignCountRegressed {
+        account: AccountId,
+        enrolment: EnrolmentId,
+    },
+    /// Somebody showed a passkey instead of a password, and what the account's source said of them.
+    PasskeyJudged {
+        account: AccountId,
+        source: SourceId,
+        accepted: bool,
+        verdicts: Vec<InstanceVerdict>,
     },
     FactorEnrolled {
         account: AccountId,
@@ -311,6 +324,8 @@ impl Event {
             | Event::FactorAccepted { account, .. }
             | Event::FactorRefused { account, .. }
             | Event::FactorEnrolled { account, .. }
+            | Event::SignCountRegressed { account, .. }
+            | Event::PasskeyJudged { account, .. }
             | Event::FactorRemoved { account, .. }
             | Event::FactorRenamed { account, .. }
             | Event::Exempted { account, .. }

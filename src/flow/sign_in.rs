@@ -5,6 +5,7 @@ use super::{
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     lms_half::{Half, Opened, first_half, second_half},
     offer::offer,
+    passkey::first_stage,
     step::{Flow, Stage},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         self, Issued,
         cookie::{self, Jar},
     },
-    types::{Door, FlowId, Secret},
+    types::{Door, Fact, FlowId, Secret},
 };
 use std::time::Instant;
 
@@ -161,7 +162,7 @@ pub(super) async fn proceed(
             return refuse(hall, caller, canonical).await;
         }
     };
-    match go_on(desk, hall, caller, resolved, half, wanted).await? {
+    match go_on(desk, hall, caller, resolved, half, Vec::new(), wanted).await? {
         Some(signed_in) => Ok(signed_in),
         None => refuse(hall, caller, canonical).await,
     }
@@ -174,13 +175,14 @@ pub(super) async fn go_on(
     caller: &Caller,
     resolved: Resolved,
     half: Half,
+    facts: Vec<Fact>,
     wanted: Option<String>,
 ) -> Result<Option<SignIn>, FlowError> {
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
     let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await;
     let stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
-    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), &stand.case()) {
+    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, facts.clone(), &stand.case()) {
         Decision::Satisfied(satisfied) => {
             return Ok(match finish(desk, hall, caller, satisfied, half, wanted).await? {
                 Finished::SignedIn(signed_in) => Some(SignIn::SignedIn(signed_in)),
@@ -189,7 +191,11 @@ pub(super) async fn go_on(
             });
         }
         Decision::Challenge(resolved, _) => (resolved, Stage::Challenge),
-        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => (resolved, enrol_stage(desk, proof, rule)),
+        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => {
+            let stage = first_stage(desk, hall, resolved.account(), proof, rule).await;
+            let stage = stage.inspect_err(|_| hall.give_back(half.held.clone()))?;
+            (resolved, stage)
+        }
         Decision::Enrol(
             resolved,
             EnrolmentProof::AfterEmailCode | EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported,
@@ -198,6 +204,7 @@ pub(super) async fn go_on(
     };
     let flow = Flow {
         wanted: wanted.unwrap_or_default(),
+        facts,
         ..waiting(desk, hall, caller, Door::Browser, &resolved, stage.clone(), half)
     };
     open(desk, hall, &flow).await?;

@@ -119,7 +119,7 @@ impl Satisfied {
         &self.basis
     }
     pub fn amr(&self) -> Amr {
-        Amr::of_password_and(&self.facts)
+        Amr::of(self.resolved.by(), &self.facts)
     }
     /// The account had nothing to be asked for.
     pub fn had_no_setup(&self) -> bool {
@@ -491,7 +491,7 @@ impl Policy {
     /// answered yet. What stands in for others is not asked where it could add nothing.
     fn askable(&self, rule: &Rule, enrolments: &Enrolments, facts: &[Fact], case: &Case<'_>) -> Vec<FactorKind> {
         let scoring = Enrolments {
-            all: enrolments.all.iter().filter(|e| !e.suspended && self.scores(rule, e)).cloned().collect(),
+            all: enrolments.all.iter().filter(|e| is_usable(e, case.site) && self.scores(rule, e)).cloned().collect(),
             recovery_left: enrolments.recovery_left,
         };
         let answered = |kind: FactorKind| {
@@ -588,6 +588,11 @@ fn exempt(case: &Case<'_>) -> Option<Timestamp> {
 fn in_grace(rule: &Rule, case: &Case<'_>) -> Option<Timestamp> {
     let ends = rule.grace.as_ref()?.ends(case.known.imported)?;
     (case.now < ends).then_some(ends)
+}
+
+/// Whether an enrolment can be asked for at a site. A passkey is bound to the host of the one it was made at.
+pub fn is_usable(enrolment: &Enrolment, site: &SiteName) -> bool {
+    !enrolment.suspended && (enrolment.kind != FactorKind::Webauthn || enrolment.site == *site)
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ fn factors(config: &Config, found: &mut Vec<Problem>) {
         }
     }
     let has = |kind| factors.iter().any(|factor| factor.kind == kind);
-    if has(FactorKind::Recovery) && !has(FactorKind::Totp) {
+    if has(FactorKind::Recovery) && !has(FactorKind::Totp) && !has(FactorKind::Webauthn) {
         found.push(Problem::error(
             at("mfa.factors"),
             "recovery codes stand in for another factor and cannot be enrolled alone",
@@ -165,6 +165,10 @@ fn app_switch(config: &Config, rule: &Rule, here: &KeyPath, found: &mut Vec<Prob
 fn satisfiable(config: &Config, found: &mut Vec<Problem>) {
     let weight = |kind| config.mfa.factors.iter().find(|f| f.kind == kind).map_or(0, |f| f.weight);
     let (totp, recovery) = (weight(FactorKind::Totp), weight(FactorKind::Recovery));
+    // What else there is to enrol may be enough with it, or by itself.
+    if [FactorKind::Webauthn, FactorKind::Email, FactorKind::Sms].into_iter().any(|kind| weight(kind) > 0) {
+        return others(config, found);
+    }
     let asked = config.mfa.rules.iter().any(|rule| rule.stage >= Stage::Optional) || config.mfa.rules.is_empty();
     if asked && totp.saturating_add(recovery) < 100 {
         found.push(Problem::error(
@@ -177,6 +181,18 @@ fn satisfiable(config: &Config, found: &mut Vec<Problem>) {
             at("mfa.factors"),
             format!("totp alone brings {totp} of 100 points, so every sign-in uses up a recovery code"),
             "give totp a weight of 100",
+        ));
+    }
+}
+
+fn others(config: &Config, found: &mut Vec<Problem>) {
+    let all = config.mfa.factors.iter().map(|factor| factor.weight).fold(0, u32::saturating_add);
+    let asked = config.mfa.rules.iter().any(|rule| rule.stage >= Stage::Optional) || config.mfa.rules.is_empty();
+    if asked && all < 100 {
+        found.push(Problem::error(
+            at("mfa.factors"),
+            format!("all factors together bring {all} points and 100 are needed: nobody could sign in"),
+            "give one of them a weight of 100",
         ));
     }
 }

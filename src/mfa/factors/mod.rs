@@ -12,6 +12,7 @@
 
 pub mod recovery;
 pub mod totp;
+pub mod webauthn;
 
 use crate::types::FactorKind;
 
@@ -33,7 +34,7 @@ impl Kind {
 }
 
 /// Every factor, in the order in which they are offered.
-pub const FACTORS: &[Kind] = &[totp::KIND, recovery::KIND];
+pub const FACTORS: &[Kind] = &[totp::KIND, webauthn::KIND, recovery::KIND];
 
 /// The table's entry for a factor.
 pub fn kind(factor: FactorKind) -> Option<&'static Kind> {
