@@ -10,7 +10,7 @@ use super::{
     account::instance,
     begin::{Asking as Whom, Whose, account, leavers, refused_unasked, settle},
     lms_half::Half,
-    passkey::{first_answer, handle, judge_one, relying_party},
+    passkey::{first_answer, judge_one, relying_party},
     sign_in::{SignIn, go_on},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     lms::{self, Held},
     mfa::{
         enrolment::Enrolment,
-        factors::webauthn::{Asking, Assertion, Refusal},
+        factors::webauthn::{Asking, Assertion, Refusal, handle},
         policy::is_usable,
     },
     types::{Door, Fact, FactorKind, Timestamp},

@@ -214,15 +214,15 @@ async fn whoever_becomes_a_member_while_signed_in_is_asked_within_a_quarter_of_a
     assert_eq!(browser.get("/my/").await.status, 200);
     db.sql("INSERT INTO mdl_cohort_members VALUES (1, 3)").await;
     // The round looks at the clock every second, and asks about those whose reading is so old.
-    let mut status = 200;
+    let mut status = http::StatusCode::OK;
     for _ in 0..30 {
         world.advance(Duration::from_secs(120));
         tokio::time::sleep(Duration::from_millis(1100)).await;
         status = browser.get("/my/").await.status;
-        if status != 200 {
+        if status != http::StatusCode::OK {
             break;
         }
     }
-    assert_eq!(status, 303, "it is not enough any more");
+    assert_eq!(status, http::StatusCode::SEE_OTHER, "it is not enough any more");
     assert_eq!(lands(&world).await, "/vestibule/enrol");
 }

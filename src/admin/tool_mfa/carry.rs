@@ -9,9 +9,13 @@ use crate::{
     accounts::{Account, State},
     audit::Event,
     keys::Sealed,
+    lms::moodle::tool_mfa::{PublicKey, Registration},
     mfa::{
         enrolment::{Enrolment, EnrolmentProof, sealed_place},
-        factors::totp,
+        factors::{
+            totp,
+            webauthn::{self, Passkey},
+        },
         takeover::{TakenOver, Takeover},
     },
     types::{AccountId, EnrolmentId, FactorKind, LmsUserId, RngExt, Subject, Timestamp},
@@ -152,8 +156,8 @@ impl Admin {
             }
             What::Webauthn(registration) if !registration.rp_id.eq_ignore_ascii_case(&place.host) => return None,
             What::Webauthn(registration) => {
-                let secret = serde_json::to_vec(registration).ok()?;
-                let handle = ring.digest("credential", &registration.credential_id);
+                let secret = serde_json::to_vec(&passkey(registration)?).ok()?;
+                let handle = webauthn::handle(&ring, &registration.credential_id);
                 (FactorKind::Webauthn, secret, "{}".to_owned(), i64::from(registration.sign_count), Some(handle))
             }
         };
@@ -176,6 +180,16 @@ impl Admin {
             id,
         })
     }
+}
+
+/// `None` where its key cannot be verified here; such rows are not sent.
+fn passkey(registration: &Registration) -> Option<Passkey> {
+    let key = match registration.key.clone() {
+        PublicKey::Es256 { x, y } => webauthn::Key::Es256 { x, y },
+        PublicKey::Rs256 { n, e } => webauthn::Key::Rs256 { n, e },
+        PublicKey::Ed25519 { .. } => return None,
+    };
+    Passkey::imported(registration.credential_id.clone(), key, registration.sign_count, registration.user_verified)
 }
 
 /// As its owner called it in Moodle, in one short line.
