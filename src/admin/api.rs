@@ -1,6 +1,7 @@
 //! What administration does, whoever asks: the command line by the socket, or directly while no gateway runs.
 
 use super::{
+    HelpError, ImportCommand,
     command::{
         AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
         SessionCommand, SessionTarget, TokenCommand,
@@ -24,8 +25,9 @@ use crate::{
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
         known::KnownStore,
         marks::MarkStore,
+        takeover::TakeoverStore,
     },
-    outbound::mail::{self, Mailer},
+    outbound::mail::{self, Mailer, Message},
     sessions::{Session, SessionStore},
     tokens::LedgerStore,
     types::{AccountId, Clock, LmsUserId, Rng, SiteName, SourceId, TokenId, Unavailable},
@@ -40,6 +42,7 @@ pub struct Admin {
     pub marks: Arc<dyn MarkStore>,
     pub known: Arc<dyn KnownStore>,
     pub exemptions: Arc<dyn ExemptionStore>,
+    pub takeovers: Arc<dyn TakeoverStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
@@ -134,6 +137,8 @@ pub enum AdminError {
     #[error("nothing was written: meanwhile somebody else added an account of the same name")]
     ImportRace,
     #[error(transparent)]
+    Help(#[from] HelpError),
+    #[error(transparent)]
     Method(#[from] MethodError),
     #[error(transparent)]
     Store(#[from] Unavailable),
@@ -155,9 +160,12 @@ impl Admin {
         match command {
             Command::Account(command) => self.account(by, command).await,
             Command::Binding(command) => self.bindings(by, command).await,
+            Command::Factor(FactorCommand::List(who)) => self.list_factors(&who.user).await,
+            Command::Factor(FactorCommand::Revoke(target)) => self.revoke_factor(by, &target).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
             Command::Device(command) => self.device(by, command).await,
             Command::Mfa(command) => self.mfa(command).await,
+            Command::Import(ImportCommand::ToolMfa(import)) => self.import_tool_mfa(by, import).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,
@@ -189,6 +197,8 @@ impl Admin {
             AccountCommand::Enable(who) => self.enable(by, &self.find(&who.user).await?).await,
             AccountCommand::Unlock(who) => self.unlock(by, &self.find(&who.user).await?).await,
             AccountCommand::ResetFactors(who) => self.reset_factors(by, &self.find(&who.user).await?).await,
+            AccountCommand::Bypass(bypass) => self.bypass(by, bypass).await,
+            AccountCommand::Exempt(exempt) => self.exempt(by, exempt).await,
             AccountCommand::Add(new) => self.add_local(by, new).await,
             AccountCommand::Passwd(set) => self.set_local_password(by, set).await,
             AccountCommand::Import(import) => self.import_locals(by, import).await,
@@ -243,6 +253,7 @@ impl Admin {
             enrols_by_help_desk_only: account.enrol_by_help_desk_only,
             locked: self.locked(account).await?,
             disowned: self.marks.last_disowned(&account.id).await?.map(short),
+            exemptions: self.exemptions_of(account).await?,
             sessions: sessions.iter().map(SessionRow::of).collect(),
             tokens: tokens.iter().map(TokenRow::of).collect(),
             devices: trusted.iter().map(DeviceRow::of).collect(),
@@ -276,6 +287,7 @@ impl Admin {
             .map_err(|cause| AdminError::Half { done: "the factors are gone", cause })?
             .ok_or_else(|| gone(account))?;
         self.note(by, Event::EpochRaised { account: account.id.clone(), reason: "factors_reset" });
+        self.tell(account, |site| Message::FactorsReset { site }).await;
         let (sessions, tokens) = self.sign_out(account, "the factors are gone").await?;
         let row = AccountRow::of(account);
         Ok(done(format!(

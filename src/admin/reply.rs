@@ -1,8 +1,9 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
-    CombinationsSheet, Facts, Reloaded, ReportSheet,
+    CombinationsSheet, ExemptionRow, FactorRow, Facts, Reloaded, ReportSheet, ToolMfaSheet,
     devices::{DeviceRow, table_of as device_table},
+    help_desk,
     imports::{self, BindingRow},
     methods::{self, MethodRow},
     source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
@@ -29,6 +30,8 @@ pub enum Reply {
     Account(Box<AccountSheet>),
     Methods(Vec<MethodRow>),
     Bindings(Vec<BindingRow>),
+    Factors(Vec<FactorRow>),
+    ToolMfa(Box<ToolMfaSheet>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
     Devices(Vec<DeviceRow>),
@@ -103,6 +106,8 @@ pub struct AccountSheet {
     pub locked: Vec<String>,
     /// When a reader of its mail last said of a sign-in "this was not me".
     pub disowned: Option<String>,
+    /// Those that hold now.
+    pub exemptions: Vec<ExemptionRow>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
     /// Those that are trusted now.
@@ -236,6 +241,8 @@ impl Reply {
             | Reply::Facts(_)
             | Reply::Methods(_)
             | Reply::Bindings(_)
+            | Reply::Factors(_)
+            | Reply::ToolMfa(_)
             | Reply::Reloaded(_)
             | Reply::Header(_) => true,
         }
@@ -249,6 +256,8 @@ impl fmt::Display for Reply {
             Reply::Account(sheet) => f.write_str(&self::sheet(sheet)),
             Reply::Methods(rows) => f.write_str(&methods::table_of(rows)),
             Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
+            Reply::ToolMfa(sheet) => write!(f, "{sheet}"),
+            Reply::Factors(rows) => f.write_str(&help_desk::factors(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
             Reply::Devices(rows) => f.write_str(&device_table(rows)),
@@ -378,7 +387,8 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("enrolment", enrols.to_owned()),
         ("locked", dash_if_empty(&sheet.locked)),
     ];
-    for (name, value) in rows {
+    let exempt = sheet.exemptions.iter().map(|given| ("exempt", given.line()));
+    for (name, value) in rows.into_iter().chain(exempt) {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));
     }
     if let Some(at) = &sheet.disowned {

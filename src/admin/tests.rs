@@ -14,6 +14,7 @@ use crate::{
         known::{Known, KnownStore},
         marks::MarkStore,
         policy::Policy,
+        takeover::{TakenOver, Takeover, TakeoverStore},
     },
     outbound::mail::Mailer,
     sessions::{Identity, Session, SessionStore, Who},
@@ -298,6 +299,19 @@ impl ExemptionStore for Memory {
 }
 
 #[async_trait]
+impl TakeoverStore for Memory {
+    async fn take_over(&self, _: &Takeover) -> Result<TakenOver, Unavailable> {
+        unreachable!("these tests import nothing")
+    }
+    async fn would_take_over(&self, _: &Takeover) -> Result<TakenOver, Unavailable> {
+        unreachable!("these tests import nothing")
+    }
+    async fn was_taken_over(&self, _: &SiteName, _: u64) -> Result<bool, Unavailable> {
+        unreachable!("these tests import nothing")
+    }
+}
+
+#[async_trait]
 impl SessionStore for Memory {
     async fn remove(&self, key: &SessionKey) -> Result<bool, Unavailable> {
         let mut sessions = self.sessions.lock().unwrap();
@@ -436,6 +450,7 @@ impl Desk {
             marks: stores.clone(),
             known: stores.clone(),
             exemptions: stores.clone(),
+            takeovers: stores.clone(),
             sessions: stores.clone(),
             ledger: stores.clone(),
             locals: locals.clone(),
@@ -790,6 +805,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         marks: admin.marks.clone(),
         known: admin.known.clone(),
         exemptions: admin.exemptions.clone(),
+        takeovers: admin.takeovers.clone(),
         sessions: admin.sessions.clone(),
         ledger: admin.ledger.clone(),
         locals: desk.admin.locals.clone(),

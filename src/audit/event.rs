@@ -144,6 +144,21 @@ pub enum Event {
         account: AccountId,
         factor: FactorKind,
     },
+    /// The help desk lets somebody in without a factor, until then.
+    Exempted {
+        account: AccountId,
+        kind: &'static str,
+        until: Timestamp,
+        reason: String,
+    },
+    /// An import found a second factor that cannot be carried over: the password alone enrols none here.
+    LeftToHelpDesk {
+        account: AccountId,
+    },
+    ExemptionEnded {
+        account: AccountId,
+        kind: &'static str,
+    },
     FactorRenamed {
         account: AccountId,
         factor: FactorKind,
@@ -354,6 +369,9 @@ impl Event {
             | Event::PasskeyJudged { account, .. }
             | Event::FactorRemoved { account, .. }
             | Event::FactorRenamed { account, .. }
+            | Event::Exempted { account, .. }
+            | Event::ExemptionEnded { account, .. }
+            | Event::LeftToHelpDesk { account }
             | Event::RecoveryCodesReplaced { account }
             | Event::CodeSent { account, .. }
             | Event::CodeNotSent { account, .. }

@@ -11,7 +11,7 @@ use super::{
     begin::{Asking as Whom, Whose, account, leavers, refused_unasked, settle},
     known::slot_beside,
     lms_half::Half,
-    passkey::{first_answer, handle, judge_one, relying_party},
+    passkey::{first_answer, judge_one, relying_party},
     sign_in::{SignIn, go_on},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     lms::{self, Held},
     mfa::{
         enrolment::Enrolment,
-        factors::webauthn::{Asking, Assertion, Refusal},
+        factors::webauthn::{Asking, Assertion, Refusal, handle},
         policy::is_usable,
     },
     types::{Door, Fact, FactorKind, Timestamp},

@@ -12,6 +12,7 @@ pub mod marks;
 pub mod known;
 pub mod policy;
 pub mod signals;
+pub mod takeover;
 pub mod words;
 
 pub use config::{Config, EnrolmentWindow, Factor, FirstEnrolment, Grace, Rule, Signal, SignalKind, Stage};

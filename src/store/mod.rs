@@ -28,7 +28,7 @@ mod sql;
 mod state;
 
 use crate::{
-    accounts::AccountStore,
+    accounts::{AccountStore, LmsGroupStore},
     audit::AuditStore,
     chain::local::LocalStore,
     flow::step::FlowStore,
@@ -36,7 +36,7 @@ use crate::{
     limits::Counters,
     mfa::{
         enrolment::EnrolmentStore, exemption::ExemptionStore, factors::device::DeviceStore, known::KnownStore,
-        marks::MarkStore,
+        marks::MarkStore, takeover::TakeoverStore,
     },
     outbound::mail::MailQueue,
     sessions::SessionStore,
@@ -138,6 +138,8 @@ pub struct Stores {
     pub marks: Arc<dyn MarkStore>,
     pub known: Arc<dyn KnownStore>,
     pub exemptions: Arc<dyn ExemptionStore>,
+    pub lms_groups: Arc<dyn LmsGroupStore>,
+    pub takeovers: Arc<dyn TakeoverStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
     pub audit: Arc<dyn AuditStore>,
@@ -241,7 +243,9 @@ fn assemble(state: State, database: Database, grace: Duration) -> Stores {
         devices: Arc::new(database.clone()),
         marks: Arc::new(database.clone()),
         known: known.clone(),
-        exemptions: known,
+        exemptions: known.clone(),
+        lms_groups: known,
+        takeovers: Arc::new(database.clone()),
         ledger: Arc::new(CachedLedger { hub: hub.clone(), inner: ledger, gate, touches: touches.clone(), clock }),
         locals: Arc::new(database.clone()),
         audit: Arc::new(database.clone()),

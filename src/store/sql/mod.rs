@@ -15,6 +15,7 @@ mod devices;
 mod enrolments;
 mod known;
 mod ledger;
+mod lms_groups;
 mod local;
 mod methods;
 mod mail;
@@ -22,6 +23,7 @@ mod marks;
 mod migrate;
 mod row;
 mod standing;
+mod takeovers;
 
 pub(super) use ledger::SqlLedger;
 
