@@ -14,6 +14,7 @@ use crate::{
     lms::moodle::params::Params,
     pages::{View, WayLine},
     sessions::{Session, cookie},
+    types::FactorKind,
 };
 
 pub(super) const ACCOUNT: &str = "/vestibule/account";
@@ -65,6 +66,10 @@ impl Gate {
             "link" => Wish::Link,
             "unlink" => Wish::Unlink(field("method")),
             "primary" => Wish::MakePrimary(field("method")),
+            "add" => match FactorKind::parse(&field("factor")) {
+                Some(kind) => Wish::AddFactor(kind),
+                None => return self.error(incoming, 400),
+            },
             _ => return self.error(incoming, 400),
         };
         let caller = self.caller(incoming);
