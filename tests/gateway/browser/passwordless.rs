@@ -216,7 +216,7 @@ async fn f7_a_further_passkey_is_added_by_whoever_answers_the_one_there_is() {
     let (again, made) = SoftKey::create(&options(&page), &world.url, |_| {});
     let fields = [("csrf", &*csrf), ("factor", "webauthn"), ("label", "Work laptop"), ("code", &made)];
     assert_eq!(browser.post("/vestibule/enrol", &fields).await.location(), "/vestibule/account");
-    assert_eq!(world.audited("factor_enrolled").await.len(), 2);
+    until("both are recorded", async || audit_now(&world, "factor_enrolled").len() == 2).await;
     // The one that was never confirmed is nobody's.
     let (answer, _) = shown(&world, &mut Browser::at(&world), &mut key, |_| {}).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
