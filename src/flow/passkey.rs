@@ -16,10 +16,10 @@ use super::{
 use crate::{
     accounts::{Account, Resolved, resume},
     audit::Event,
-    keys::{Keyring, OpenError, Sealed},
+    keys::{OpenError, Sealed},
     mfa::{
         enrolment::{Enrolment, EnrolmentProof, Enrolments, sealed_place},
-        factors::webauthn::{Asking, Assertion, Passkey, Proven, Refusal, Registering, RelyingParty, User},
+        factors::webauthn::{Asking, Assertion, Passkey, Proven, Refusal, Registering, RelyingParty, User, handle},
         policy::is_usable,
     },
     outbound::mail::Message,
@@ -29,11 +29,6 @@ use crate::{
 /// The site as its users' authenticators know it; `None` where browsers have no passkeys.
 pub(super) fn relying_party(hall: &Hall) -> Option<RelyingParty> {
     RelyingParty::of(&hall.site.public_url)
-}
-
-/// How a credential's id stands in the store.
-pub(super) fn handle(ring: &Keyring, credential: &[u8]) -> String {
-    ring.digest("passkey", credential)
 }
 
 pub(super) fn open_passkey(desk: &Desk, enrolment: &Enrolment) -> Result<Passkey, FlowError> {

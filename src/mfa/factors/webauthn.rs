@@ -11,7 +11,10 @@
 //! Challenges are the library's own 32 random bytes.
 
 use super::Kind;
-use crate::types::{AccountId, FactorKind, Origin, Scheme};
+use crate::{
+    keys::Keyring,
+    types::{AccountId, FactorKind, Origin, Scheme},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr, time::Duration};
@@ -138,6 +141,11 @@ impl Passkey {
 pub enum Key {
     Es256 { x: Vec<u8>, y: Vec<u8> },
     Rs256 { n: Vec<u8>, e: [u8; 3] },
+}
+
+/// How a credential's id stands in the store: by it an answer finds its enrolment, and the enrolment its account.
+pub fn handle(ring: &Keyring, credential: &[u8]) -> String {
+    ring.digest("passkey", credential)
 }
 
 /// The user handle of an account: its id, which is random and says nothing about anybody (Level 3 §14.6.1).

@@ -15,6 +15,7 @@ mod screens;
 mod sessionless;
 mod sign_in;
 mod stages;
+mod trusted;
 mod watched;
 pub mod websockets;
 
