@@ -125,7 +125,7 @@ impl Gate {
                 let body = answer.and_then(|answer| lms_error(&answer.body)).unwrap_or_else(errors::invalid_login);
                 reply::app(200, JSON, body)
             }
-            Ok(AppAnswer::Challenge { flow, expires_in, factors, device }) => {
+            Ok(AppAnswer::Challenge { flow, expires_in, factors, passkey, device }) => {
                 self.metrics.sign_in(Door::App, "challenged");
                 let mut body = five_object("mfarequired", MFA_REQUIRED);
                 body["mfa"] = json!({
@@ -134,6 +134,7 @@ impl Gate {
                     "factors": factors,
                     "verify_url": format!("{}/vestibule/app/verify", house.public_url),
                 });
+                ask_passkey(&mut body, passkey.as_deref());
                 if let Some(device) = device {
                     body["mfa"]["device"] = json!(device.expose());
                 }
@@ -149,7 +150,7 @@ impl Gate {
                 body["enrol_url"] = json!(format!("{}{}", house.public_url, house.sign_in_path()));
                 reply::app(200, JSON, body.to_string())
             }
-            Ok(AppAnswer::WrongCode { attempts_left, problem }) => {
+            Ok(AppAnswer::WrongCode { attempts_left, problem, passkey }) => {
                 let text = match problem {
                     Problem::AlreadyUsed => "This code was used before. Wait for the next one.",
                     Problem::ClockFast(_) | Problem::ClockSlow(_) => {
@@ -166,6 +167,7 @@ impl Gate {
                 };
                 let mut body = five_object("mfawrongcode", text);
                 body["mfa"] = json!({ "attempts_left": attempts_left });
+                ask_passkey(&mut body, passkey.as_deref());
                 reply::app(200, JSON, body.to_string())
             }
             Ok(AppAnswer::Locked { minutes }) => {
@@ -486,6 +488,13 @@ impl Gate {
 
 fn unopened(incoming: &Incoming, record: &TokenRecord, error: &keys::OpenError) {
     tracing::error!(request_id = %incoming.id, token = %record.id, %error, "a ledger entry cannot be opened");
+}
+
+/// What the app hands to its authenticator, as `PublicKeyCredentialRequestOptionsJSON` (WebAuthn Level 3 §5.1.10).
+fn ask_passkey(body: &mut serde_json::Value, options: Option<&str>) {
+    if let Some(options) = options.and_then(|options| serde_json::from_str::<serde_json::Value>(options).ok()) {
+        body["mfa"]["passkey"] = options;
+    }
 }
 
 /// A token as the policy sees it now.

@@ -438,7 +438,6 @@ pub(super) enum Judged {
     Wrong,
 }
 
-#[expect(clippy::too_many_arguments, reason = "what one answer is judged by, handed on as it came")]
 async fn judge(
     desk: &Desk,
     hall: &Hall,

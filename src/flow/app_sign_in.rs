@@ -9,6 +9,7 @@ use super::{
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     known::password_slot,
     lms_half::{Half, Opened, first_half, second_half},
+    passkey::{ask_passkey, put_question},
     sent::note_addresses,
     sign_in::note_basis,
     step::{Asks, Flow, Stage, Trust},
@@ -44,6 +45,8 @@ pub enum AppAnswer {
         flow: FlowId,
         expires_in: u64,
         factors: Vec<FactorKind>,
+        /// What the authenticator is asked, where a passkey may be used: `PublicKeyCredentialRequestOptionsJSON`.
+        passkey: Option<String>,
         /// The device secret to keep instead of the one that was shown.
         device: Option<Secret<String>>,
     },
@@ -54,6 +57,8 @@ pub enum AppAnswer {
     WrongCode {
         attempts_left: u32,
         problem: Problem,
+        /// After a passkey: what it is asked next. Every question is good for one answer.
+        passkey: Option<String>,
     },
     Locked {
         minutes: u32,
@@ -128,7 +133,8 @@ async fn judged(
             let flow = waiting(desk, hall, caller, Door::App, &resolved, Stage::Challenge, half);
             open(desk, hall, &flow).await?;
             let expires_in = desk.settings.flow_life().as_secs();
-            Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors, device: None })
+            let passkey = asked_passkey(desk, &flow.id, &factors).await?;
+            Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors, passkey, device: None })
         }
     }
 }
@@ -150,11 +156,17 @@ pub async fn verify(
     }
     let fact = match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => fact,
-        Checked::Problem { problem, left } => return Ok(AppAnswer::WrongCode { attempts_left: left, problem }),
+        Checked::Problem { problem, left } => {
+            let passkey = match kind {
+                FactorKind::Webauthn => ask_passkey(desk, hall, id, Door::App).await?,
+                _ => None,
+            };
+            return Ok(AppAnswer::WrongCode { attempts_left: left, problem, passkey });
+        }
         Checked::Locked { minutes } => return Ok(AppAnswer::Locked { minutes }),
         Checked::FlowOver => {
             drop_flow(desk, hall, id).await?;
-            return Ok(AppAnswer::WrongCode { attempts_left: 0, problem: Problem::WrongCode });
+            return Ok(AppAnswer::WrongCode { attempts_left: 0, problem: Problem::WrongCode, passkey: None });
         }
         Checked::Full => return Ok(AppAnswer::FlowOver),
         Checked::Gone => return over(desk, hall, id).await,
@@ -193,7 +205,7 @@ async fn further(
     desk: &Desk,
     hall: &Hall,
     caller: &Caller,
-    flow: Flow,
+    mut flow: Flow,
     device: Option<Secret<String>>,
 ) -> Result<AppAnswer, FlowError> {
     match decide(desk, &flow).await? {
@@ -219,13 +231,25 @@ async fn further(
         }
         Some(Decision::Challenge(_, factors)) => {
             let expires_in = flow.expires.since(desk.now()).as_secs();
+            put_question(desk, hall, &mut flow).await?;
+            let passkey = flow.asks.passkey.as_ref().map(|asking| asking.options().to_owned());
+            let passkey = passkey.filter(|_| factors.contains(&FactorKind::Webauthn));
             match desk.flows.replace(&flow).await? {
-                true => Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors, device }),
+                true => Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors, passkey, device }),
                 false => Ok(AppAnswer::FlowOver),
             }
         }
         Some(Decision::Enrol(..)) | None => over(desk, hall, &flow.id).await,
     }
+}
+
+/// The question that a flow was opened with.
+async fn asked_passkey(desk: &Desk, id: &FlowId, factors: &[FactorKind]) -> Result<Option<String>, FlowError> {
+    if !factors.contains(&FactorKind::Webauthn) {
+        return Ok(None);
+    }
+    let flow = desk.flows.get(id).await?;
+    Ok(flow.and_then(|flow| flow.asks.passkey).map(|asking| asking.options().to_owned()))
 }
 
 async fn over(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<AppAnswer, FlowError> {

@@ -156,10 +156,6 @@ impl Chromium {
         let held = self.get(&format!("/webauthn/authenticator/{authenticator}/credentials")).await;
         held.as_array().cloned().unwrap_or_default()
     }
-    /// A command of the Chrome DevTools Protocol, for what WebDriver has no word for.
-    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
-        self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await
-    }
     /// Where this browser puts what it saves.
     pub fn downloads(&self) -> PathBuf {
         self.driver.profile.join("downloads")

@@ -8,6 +8,8 @@ mod guesses;
 mod guests;
 mod linking;
 mod own_pages;
+mod passkeys;
+mod passwordless;
 mod races;
 mod screens;
 mod sessionless;
