@@ -1,6 +1,7 @@
 //! What administration does, whoever asks: the command line by the socket, or directly while no gateway runs.
 
 use super::{
+    HelpError, ImportCommand,
     command::{
         AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
         SessionCommand, SessionTarget, TokenCommand,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     accounts::{Account, AccountStore, State},
-    audit::{Audit, Context, Event},
+    audit::{Audit, AuditStore, Context, Event},
     chain::local::LocalStore,
     keys::SharedKeyring,
     mfa::{
@@ -23,8 +24,9 @@ use crate::{
         factors::device::DeviceStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
         known::KnownStore,
+        takeover::TakeoverStore,
     },
-    outbound::mail::{self, Mailer},
+    outbound::mail::{self, Mailer, Message},
     sessions::{Session, SessionStore},
     tokens::LedgerStore,
     types::{AccountId, Clock, LmsUserId, Rng, SiteName, SourceId, TokenId, Unavailable},
@@ -38,6 +40,7 @@ pub struct Admin {
     pub devices: Arc<dyn DeviceStore>,
     pub known: Arc<dyn KnownStore>,
     pub exemptions: Arc<dyn ExemptionStore>,
+    pub takeovers: Arc<dyn TakeoverStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
@@ -50,6 +53,8 @@ pub struct Admin {
     /// Those of gateway.yaml.
     pub sites: Vec<SiteName>,
     pub audit: Audit,
+    /// The database's copy of what was recorded.
+    pub trail: Arc<dyn AuditStore>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub mailer: Mailer,
@@ -103,6 +108,8 @@ pub enum AdminError {
     NoSite { name: String, known: String },
     #[error("chain.instances has no \"{name}\"{}", has(known))]
     NoSource { name: String, known: Vec<SourceId> },
+    #[error("there is no rule \"{name}\"; known: {}", known.join(", "))]
+    NoRule { name: String, known: Vec<String> },
     #[error("{0}")]
     Refused(String),
     #[error("name a session or an account")]
@@ -128,6 +135,8 @@ pub enum AdminError {
     #[error("nothing was written: meanwhile somebody else added an account of the same name")]
     ImportRace,
     #[error(transparent)]
+    Help(#[from] HelpError),
+    #[error(transparent)]
     Method(#[from] MethodError),
     #[error(transparent)]
     Store(#[from] Unavailable),
@@ -149,8 +158,12 @@ impl Admin {
         match command {
             Command::Account(command) => self.account(by, command).await,
             Command::Binding(command) => self.bindings(by, command).await,
+            Command::Factor(FactorCommand::List(who)) => self.list_factors(&who.user).await,
+            Command::Factor(FactorCommand::Revoke(target)) => self.revoke_factor(by, &target).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
             Command::Device(command) => self.device(by, command).await,
+            Command::Mfa(command) => self.mfa(command).await,
+            Command::Import(ImportCommand::ToolMfa(import)) => self.import_tool_mfa(by, import).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,
@@ -182,6 +195,8 @@ impl Admin {
             AccountCommand::Enable(who) => self.enable(by, &self.find(&who.user).await?).await,
             AccountCommand::Unlock(who) => self.unlock(by, &self.find(&who.user).await?).await,
             AccountCommand::ResetFactors(who) => self.reset_factors(by, &self.find(&who.user).await?).await,
+            AccountCommand::Bypass(bypass) => self.bypass(by, bypass).await,
+            AccountCommand::Exempt(exempt) => self.exempt(by, exempt).await,
             AccountCommand::Add(new) => self.add_local(by, new).await,
             AccountCommand::Passwd(set) => self.set_local_password(by, set).await,
             AccountCommand::Import(import) => self.import_locals(by, import).await,
@@ -235,6 +250,7 @@ impl Admin {
             recovery_codes_left: enrolments.recovery_left,
             enrols_by_help_desk_only: account.enrol_by_help_desk_only,
             locked: self.locked(account).await?,
+            exemptions: self.exemptions_of(account).await?,
             sessions: sessions.iter().map(SessionRow::of).collect(),
             tokens: tokens.iter().map(TokenRow::of).collect(),
             devices: trusted.iter().map(DeviceRow::of).collect(),
@@ -268,6 +284,7 @@ impl Admin {
             .map_err(|cause| AdminError::Half { done: "the factors are gone", cause })?
             .ok_or_else(|| gone(account))?;
         self.note(by, Event::EpochRaised { account: account.id.clone(), reason: "factors_reset" });
+        self.tell(account, |site| Message::FactorsReset { site }).await;
         let (sessions, tokens) = self.sign_out(account, "the factors are gone").await?;
         let row = AccountRow::of(account);
         Ok(done(format!(

@@ -1,8 +1,9 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
-    Facts, Reloaded,
+    CombinationsSheet, ExemptionRow, FactorRow, Facts, Reloaded, ReportSheet, ToolMfaSheet,
     devices::{DeviceRow, table_of as device_table},
+    help_desk,
     imports::{self, BindingRow},
     methods::{self, MethodRow},
     source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
@@ -29,6 +30,8 @@ pub enum Reply {
     Account(Box<AccountSheet>),
     Methods(Vec<MethodRow>),
     Bindings(Vec<BindingRow>),
+    Factors(Vec<FactorRow>),
+    ToolMfa(Box<ToolMfaSheet>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
     Devices(Vec<DeviceRow>),
@@ -57,6 +60,9 @@ pub enum Reply {
     Sync(SyncSheet),
     Moves(MoveSheet),
     Explained(Box<ExplainSheet>),
+    /// What passes, rule by rule.
+    Combinations(CombinationsSheet),
+    MfaReport(ReportSheet),
     Facts(Facts),
     /// Told once, because the LMS has to be told it; kept in the keyring alone.
     Header(HeaderSheet),
@@ -98,6 +104,8 @@ pub struct AccountSheet {
     /// What is refused for now, and until when.
     #[serde(default)]
     pub locked: Vec<String>,
+    /// Those that hold now.
+    pub exemptions: Vec<ExemptionRow>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
     /// Those that are trusted now.
@@ -226,9 +234,13 @@ impl Reply {
             | Reply::Sources(_)
             | Reply::Sync(_)
             | Reply::Explained(_)
+            | Reply::Combinations(_)
+            | Reply::MfaReport(_)
             | Reply::Facts(_)
             | Reply::Methods(_)
             | Reply::Bindings(_)
+            | Reply::Factors(_)
+            | Reply::ToolMfa(_)
             | Reply::Reloaded(_)
             | Reply::Header(_) => true,
         }
@@ -242,6 +254,8 @@ impl fmt::Display for Reply {
             Reply::Account(sheet) => f.write_str(&self::sheet(sheet)),
             Reply::Methods(rows) => f.write_str(&methods::table_of(rows)),
             Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
+            Reply::ToolMfa(sheet) => write!(f, "{sheet}"),
+            Reply::Factors(rows) => f.write_str(&help_desk::factors(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
             Reply::Devices(rows) => f.write_str(&device_table(rows)),
@@ -265,6 +279,8 @@ impl fmt::Display for Reply {
             Reply::Sync(sheet) => sheet.fmt(f),
             Reply::Moves(sheet) => sheet.fmt(f),
             Reply::Explained(sheet) => sheet.fmt(f),
+            Reply::Combinations(sheet) => sheet.fmt(f),
+            Reply::MfaReport(sheet) => sheet.fmt(f),
             Reply::Facts(facts) => facts.pinned.iter().try_for_each(|p| writeln!(f, "{} {}", p.source, p.accounts)),
             Reply::Header(sheet) => {
                 write!(f, "{sheet}")?;
@@ -369,7 +385,8 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("enrolment", enrols.to_owned()),
         ("locked", dash_if_empty(&sheet.locked)),
     ];
-    for (name, value) in rows {
+    let exempt = sheet.exemptions.iter().map(|given| ("exempt", given.line()));
+    for (name, value) in rows.into_iter().chain(exempt) {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));
     }
     if !sheet.sessions.is_empty() {

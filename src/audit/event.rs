@@ -1,8 +1,8 @@
 //! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
 
 use crate::types::{
-    AccountId, ClientAddr, DeviceId, Door, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId,
-    Unavailable,
+    AccountId, ClientAddr, DeviceId, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId,
+    Timestamp, TokenId, Unavailable,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -123,6 +123,18 @@ pub enum Event {
         door: Door,
         reason: &'static str,
     },
+    /// There may be a copy of the key (WebAuthn Level 3 §6.1.1).
+    SignCountRegressed {
+        account: AccountId,
+        enrolment: EnrolmentId,
+    },
+    /// Somebody showed a passkey instead of a password, and what the account's source said of them.
+    PasskeyJudged {
+        account: AccountId,
+        source: SourceId,
+        accepted: bool,
+        verdicts: Vec<InstanceVerdict>,
+    },
     FactorEnrolled {
         account: AccountId,
         factor: FactorKind,
@@ -131,6 +143,21 @@ pub enum Event {
     FactorRemoved {
         account: AccountId,
         factor: FactorKind,
+    },
+    /// The help desk lets somebody in without a factor, until then.
+    Exempted {
+        account: AccountId,
+        kind: &'static str,
+        until: Timestamp,
+        reason: String,
+    },
+    /// An import found a second factor that cannot be carried over: the password alone enrols none here.
+    LeftToHelpDesk {
+        account: AccountId,
+    },
+    ExemptionEnded {
+        account: AccountId,
+        kind: &'static str,
     },
     FactorRenamed {
         account: AccountId,
@@ -316,8 +343,13 @@ impl Event {
             | Event::FactorAccepted { account, .. }
             | Event::FactorRefused { account, .. }
             | Event::FactorEnrolled { account, .. }
+            | Event::SignCountRegressed { account, .. }
+            | Event::PasskeyJudged { account, .. }
             | Event::FactorRemoved { account, .. }
             | Event::FactorRenamed { account, .. }
+            | Event::Exempted { account, .. }
+            | Event::ExemptionEnded { account, .. }
+            | Event::LeftToHelpDesk { account }
             | Event::RecoveryCodesReplaced { account }
             | Event::FactorsReset { account }
             | Event::AccountUnlocked { account }
@@ -379,6 +411,16 @@ pub struct Record {
     pub event: Event,
 }
 
+/// A line of the database's copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Rises with each line.
+    pub number: i64,
+    pub at: Timestamp,
+    /// One JSON object.
+    pub text: String,
+}
+
 /// The database's copy of the audit log.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
@@ -386,6 +428,8 @@ pub trait AuditStore: Send + Sync {
     async fn append(&self, at: Timestamp, account: Option<&AccountId>, line: &str) -> Result<(), Unavailable>;
     /// Newest first.
     async fn recent(&self, account: Option<&AccountId>, limit: u32) -> Result<Vec<String>, Unavailable>;
+    /// Newest first, those with a number below `before`.
+    async fn page(&self, before: Option<i64>, limit: u32) -> Result<Vec<Line>, Unavailable>;
 }
 
 #[cfg(test)]

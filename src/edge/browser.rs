@@ -340,7 +340,7 @@ pub fn stage_path(stage: &Stage) -> &'static str {
     match stage {
         Stage::Challenge => "/vestibule/challenge",
         Stage::HelpDesk => "/vestibule/help-desk",
-        Stage::Enrol { .. } => "/vestibule/enrol",
+        Stage::Enrol { .. } | Stage::EnrolPasskey { .. } => "/vestibule/enrol",
         Stage::Codes { .. } => "/vestibule/recovery-codes",
         Stage::LmsPassword => "/vestibule/lms-password",
         Stage::Permit => "/vestibule/permit",

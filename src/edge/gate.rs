@@ -430,7 +430,7 @@ impl Gate {
             email: identity.email.clone(),
             groups: identity.groups.clone(),
             source: Some(identity.source.clone()),
-            amr: Amr::of_password_and(&session.facts),
+            amr: Amr::of(session.first, &session.facts),
             auth_time: session.auth_time,
             factor_time: session.factor_time(),
         };

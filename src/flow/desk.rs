@@ -7,7 +7,7 @@ use crate::{
     keys::{Keyring, SharedKeyring},
     language::Lang,
     limits::{Sprays, Throttle},
-    lms::{Held, Lms, LmsError, Site, farewell},
+    lms::{Held, Lms, LmsError, Site, farewell, groups as lms_groups},
     mfa::{self, enrolment::EnrolmentStore, factors::device::DeviceStore, known::KnownStore, policy::Policy},
     outbound::mail::{Mailer, Message},
     sessions::{self, SessionStore, Visit},
@@ -17,7 +17,10 @@ use crate::{
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use super::step::{Caps, FlowStore};
+use super::{
+    GroupReader,
+    step::{Caps, FlowStore},
+};
 
 /// One per gateway.
 pub struct Desk {
@@ -27,6 +30,7 @@ pub struct Desk {
     pub sessions: Arc<dyn SessionStore>,
     pub flows: Arc<dyn FlowStore>,
     pub known: Arc<dyn KnownStore>,
+    pub group_reader: GroupReader,
     pub ledger: Arc<dyn LedgerStore>,
     pub throttle: Throttle,
     pub sprays: Arc<Sprays>,
@@ -56,6 +60,8 @@ pub struct Settings {
 pub struct Hall {
     pub site: Site,
     pub lms: Arc<dyn Lms>,
+    /// How the LMS's groups are read, where they are.
+    pub groups: Option<Arc<dyn lms_groups::Groups>>,
     /// Those that are enabled, in their order.
     pub instances: Vec<Instance>,
     /// All that are meant for this site's visitors, enabled or not: an account of one of them never floats.

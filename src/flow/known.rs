@@ -38,12 +38,23 @@ pub(super) async fn factor_slot(
     flow: &Flow,
     factor: &str,
 ) -> Result<Leave<FactorSlot>, FlowError> {
-    let account = &flow.pending.account;
-    let lane = match flow.door {
+    slot_beside(desk, hall, caller, flow.door, &flow.pending.account, (factor, flow.id.expose())).await
+}
+
+/// The same where there is no flow yet: `flow` is what its answers are counted by.
+pub(super) async fn slot_beside(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    door: Door,
+    account: &AccountId,
+    (factor, flow): (&str, &str),
+) -> Result<Leave<FactorSlot>, FlowError> {
+    let lane = match door {
         Door::Browser => known_here(desk, hall, caller).lane_of_account(account),
         Door::App => lane_of_app(desk, hall, caller, account).await?,
     };
-    Ok(desk.throttle.factor(account, factor, flow.id.expose(), &lane).await?)
+    Ok(desk.throttle.factor(account, factor, flow, &lane).await?)
 }
 
 async fn lane_of_app_by_name(desk: &Desk, hall: &Hall, caller: &Caller, canonical: &str) -> Result<Lane, FlowError> {

@@ -51,6 +51,7 @@ pub(super) async fn offer(
             source: second.source().clone(),
             subject: second.person().subject.clone(),
             at: now,
+            by: crate::types::FirstProof::Password,
         },
         facts: Vec::new(),
         asks: Asks::default(),
@@ -263,7 +264,7 @@ pub async fn create_beside(desk: &Desk, hall: &Hall, caller: &Caller, id: &FlowI
         return Ok(Answered::Ended(EndedWhy::Refused));
     };
     let wanted = Some(taken.wanted).filter(|wanted| !wanted.is_empty());
-    Ok(match go_on(desk, hall, caller, *resolved, half, wanted).await? {
+    Ok(match go_on(desk, hall, caller, *resolved, half, Vec::new(), wanted).await? {
         Some(SignIn::SignedIn(signed_in)) => Answered::SignedIn(signed_in),
         Some(SignIn::Continue(id, stage)) => Answered::Elsewhere(id, stage),
         Some(SignIn::Refused(_)) | None => Answered::Ended(EndedWhy::Refused),

@@ -6,6 +6,7 @@ use super::{
     known::{password_slot, remember},
     lms_half::{Half, Opened, first_half, second_half},
     offer::offer,
+    passkey::first_stage,
     step::{Flow, Stage},
     trusted::{Claimed, claim, shown_by_browser},
 };
@@ -26,7 +27,7 @@ use crate::{
         cookie::{self, Jar},
         known::Shown,
     },
-    types::{Door, FlowId, Secret},
+    types::{Door, Fact, FlowId, Secret},
 };
 use std::time::Instant;
 
@@ -167,7 +168,7 @@ pub(super) async fn proceed(
             return refuse(hall, caller, canonical).await;
         }
     };
-    match go_on(desk, hall, caller, resolved, half, wanted).await? {
+    match go_on(desk, hall, caller, resolved, half, Vec::new(), wanted).await? {
         Some(signed_in) => Ok(signed_in),
         None => refuse(hall, caller, canonical).await,
     }
@@ -180,6 +181,7 @@ pub(super) async fn go_on(
     caller: &Caller,
     resolved: Resolved,
     half: Half,
+    facts: Vec<Fact>,
     wanted: Option<String>,
 ) -> Result<Option<SignIn>, FlowError> {
     let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
@@ -192,7 +194,7 @@ pub(super) async fn go_on(
     };
     let device = device.inspect_err(|_| hall.give_back(half.held.clone()))?;
     stand.device = device.is_some();
-    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), &stand.case()) {
+    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, facts.clone(), &stand.case()) {
         Decision::Satisfied(satisfied) => {
             return Ok(match finish(desk, hall, caller, satisfied, half, wanted).await? {
                 Finished::SignedIn(signed_in) => Some(SignIn::SignedIn(signed_in)),
@@ -201,7 +203,11 @@ pub(super) async fn go_on(
             });
         }
         Decision::Challenge(resolved, _) => (resolved, Stage::Challenge),
-        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => (resolved, enrol_stage(desk, proof, rule)),
+        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => {
+            let stage = first_stage(desk, hall, resolved.account(), proof, rule).await;
+            let stage = stage.inspect_err(|_| hall.give_back(half.held.clone()))?;
+            (resolved, stage)
+        }
         Decision::Enrol(
             resolved,
             EnrolmentProof::AfterEmailCode | EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported,
@@ -210,6 +216,7 @@ pub(super) async fn go_on(
     };
     let flow = Flow {
         wanted: wanted.unwrap_or_default(),
+        facts,
         device,
         ..waiting(desk, hall, caller, Door::Browser, &resolved, stage.clone(), half)
     };

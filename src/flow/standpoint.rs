@@ -46,6 +46,8 @@ impl Desk {
         resolved: &Resolved,
         enrolments: &Enrolments,
     ) -> Result<Standpoint, FlowError> {
+        // Before it is known what holds: whoever was moved into a group is judged as its member from now on.
+        self.group_reader.read(hall, &resolved.account().id).await?;
         self.stand(&hall.site.name, door, client, resolved, enrolments).await
     }
 

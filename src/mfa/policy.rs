@@ -4,6 +4,10 @@
 //! The first rule that matches decides. A rule that names groups may or may not match somebody whose groups were never
 //! read: of all that *could* decide, the strictest does (attack J16).
 
+mod combinations;
+
+pub use combinations::{AtDoors, Combination, RuleSheet};
+
 use super::{
     config::{Config, FirstEnrolment, Rule, Signal, Stage},
     enrolment::{Enrolment, EnrolmentProof, Enrolments},
@@ -120,7 +124,7 @@ impl Satisfied {
         &self.basis
     }
     pub fn amr(&self) -> Amr {
-        Amr::of_password_and(&self.facts)
+        Amr::of(self.resolved.by(), &self.facts)
     }
     /// The account had nothing to be asked for.
     pub fn had_no_setup(&self) -> bool {
@@ -400,6 +404,20 @@ impl Policy {
         Some(Basis::Grace { rule: rule.name.clone(), ends })
     }
 
+    /// Until when the grace of its rule lets in an account that has not enough to be asked for; `None`: it does not, or
+    /// something else does.
+    pub fn grace(&self, enrolments: &Enrolments, case: &Case<'_>) -> Option<Timestamp> {
+        let rule = self.rule(case);
+        let score = self.score(&rule, case, &[]);
+        let kinds = self.askable(&rule, enrolments, &[], case);
+        match self.lenient(&rule, case, self.reachable(&rule, &score, &kinds))? {
+            Basis::Grace { ends, .. } => Some(ends).filter(|_| rule.stage == Stage::Required && !score.is_enough()),
+            Basis::Exempt { .. } | Basis::Factors | Basis::Signals { .. } | Basis::Stage { .. } | Basis::AppSwitch => {
+                None
+            }
+        }
+    }
+
     /// What [`Self::decide`] would say of an account with these enrolments and no fact yet.
     pub fn outlook(&self, by_help_desk_only: bool, address: bool, enrolments: &Enrolments, case: &Case<'_>) -> Outlook {
         let rule = self.rule(case);
@@ -506,7 +524,7 @@ impl Policy {
     /// answered yet. What stands in for others is not asked where it could add nothing.
     fn askable(&self, rule: &Rule, enrolments: &Enrolments, facts: &[Fact], case: &Case<'_>) -> Vec<FactorKind> {
         let scoring = Enrolments {
-            all: enrolments.all.iter().filter(|e| !e.suspended && self.scores(rule, e)).cloned().collect(),
+            all: enrolments.all.iter().filter(|e| is_usable(e, case.site) && self.scores(rule, e)).cloned().collect(),
             recovery_left: enrolments.recovery_left,
         };
         let answered = |kind: FactorKind| {
@@ -608,6 +626,11 @@ fn exempt(case: &Case<'_>) -> Option<Timestamp> {
 fn in_grace(rule: &Rule, case: &Case<'_>) -> Option<Timestamp> {
     let ends = rule.grace.as_ref()?.ends(case.known.imported)?;
     (case.now < ends).then_some(ends)
+}
+
+/// Whether an enrolment can be asked for at a site. A passkey is bound to the host of the one it was made at.
+pub fn is_usable(enrolment: &Enrolment, site: &SiteName) -> bool {
+    !enrolment.suspended && (enrolment.kind != FactorKind::Webauthn || enrolment.site == *site)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The session's record and the port that keeps it.
 
 use crate::types::{
-    AccountId, ClientAddr, DeviceId, Fact, LmsUserId, SessionKey, SiteName, SourceId, Timestamp, TokenId, Unavailable,
+    AccountId, ClientAddr, DeviceId, Fact, FirstProof, LmsUserId, SessionKey, SiteName, SourceId, Timestamp, TokenId,
+    Unavailable,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct Session {
     /// The account had nothing to be asked for when it began.
     #[serde(default)]
     pub no_setup: bool,
+    /// What was shown before any factor was asked.
+    #[serde(default)]
+    pub first: FirstProof,
 }
 
 /// A trusted device, and how long a session may rest on it.

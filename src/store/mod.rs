@@ -28,13 +28,16 @@ mod sql;
 mod state;
 
 use crate::{
-    accounts::AccountStore,
+    accounts::{AccountStore, LmsGroupStore},
     audit::AuditStore,
     chain::local::LocalStore,
     flow::step::FlowStore,
     keys::SharedKeyring,
     limits::Counters,
-    mfa::{enrolment::EnrolmentStore, exemption::ExemptionStore, factors::device::DeviceStore, known::KnownStore},
+    mfa::{
+        enrolment::EnrolmentStore, exemption::ExemptionStore, factors::device::DeviceStore, known::KnownStore,
+        takeover::TakeoverStore,
+    },
     outbound::mail::MailQueue,
     sessions::SessionStore,
     tokens::LedgerStore,
@@ -134,6 +137,8 @@ pub struct Stores {
     pub devices: Arc<dyn DeviceStore>,
     pub known: Arc<dyn KnownStore>,
     pub exemptions: Arc<dyn ExemptionStore>,
+    pub lms_groups: Arc<dyn LmsGroupStore>,
+    pub takeovers: Arc<dyn TakeoverStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
     pub audit: Arc<dyn AuditStore>,
@@ -236,7 +241,9 @@ fn assemble(state: State, database: Database, grace: Duration) -> Stores {
         enrolments: Arc::new(database.clone()),
         devices: Arc::new(database.clone()),
         known: known.clone(),
-        exemptions: known,
+        exemptions: known.clone(),
+        lms_groups: known,
+        takeovers: Arc::new(database.clone()),
         ledger: Arc::new(CachedLedger { hub: hub.clone(), inner: ledger, gate, touches: touches.clone(), clock }),
         locals: Arc::new(database.clone()),
         audit: Arc::new(database.clone()),

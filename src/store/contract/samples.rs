@@ -12,8 +12,8 @@ use crate::{
     store::Stores,
     tokens::{Device, Holder, TokenRecord},
     types::{
-        AccountId, Amr, ClientAddr, Clock, DeviceId, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, RngExt,
-        ServiceName, SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
+        AccountId, Amr, ClientAddr, Clock, DeviceId, Door, EnrolmentId, Fact, FactorKind, FirstProof, FlowId,
+        LmsUserId, RngExt, ServiceName, SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
     },
 };
 use std::{net::Ipv4Addr, time::Duration};
@@ -107,6 +107,7 @@ impl Samples {
             parent: None,
             device: None,
             no_setup: false,
+            first: FirstProof::Password,
         }
     }
 
@@ -126,6 +127,7 @@ impl Samples {
                 source: SourceId::new("campus-lms"),
                 subject: Subject::new("7"),
                 at: self.now,
+                by: FirstProof::Password,
             },
             facts: Vec::new(),
             asks: Default::default(),
@@ -164,7 +166,7 @@ impl Samples {
             device: Device { label: "Pixel 9".into(), address: "10.0.0.1".into() },
             issued: self.now,
             factor_at: Some(self.now),
-            amr: Amr::of_password_and(&[Fact { factor: FactorKind::Totp, at: self.now, enrolment: None }]),
+            amr: Amr::of(FirstProof::Password, &[Fact { factor: FactorKind::Totp, at: self.now, enrolment: None }]),
             unproven: None,
             last_used: self.now,
             expires: self.now.plus(Duration::from_secs(84 * 86_400)),

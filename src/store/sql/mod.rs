@@ -15,12 +15,14 @@ mod devices;
 mod enrolments;
 mod known;
 mod ledger;
+mod lms_groups;
 mod local;
 mod methods;
 mod mail;
 mod migrate;
 mod row;
 mod standing;
+mod takeovers;
 
 pub(super) use ledger::SqlLedger;
 
