@@ -14,7 +14,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const LATER: Duration = Duration::from_secs(90);
 
 /// Trusted browsers are enough alone, for six days.
-fn trusting(config: &mut Config) {
+pub fn trusting(config: &mut Config) {
     let signals = "[ { name: trusted-browser, kind: device, days: 6 } ]";
     config.mfa.signals = serde_yaml::from_str(signals).expect("signals");
 }
