@@ -2,6 +2,7 @@
 
 mod ajax;
 mod app;
+mod authenticator;
 mod browser;
 mod browser_door;
 mod chain;
