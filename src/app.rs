@@ -4,9 +4,12 @@ mod chain;
 mod leavers;
 mod parts;
 mod reload;
+mod reminders;
 mod removed;
 mod view;
 mod workers;
+
+pub use self::parts::policy;
 
 use self::{
     chain::Ground,
@@ -295,6 +298,7 @@ impl App {
             tokio::spawn(workers::reap(in_force.gate.clone())),
             tokio::spawn(workers::resolve_again(in_force.gate.clone())),
             tokio::spawn(workers::self_check(in_force.gate.clone())),
+            tokio::spawn(reminders::remind(in_force.gate.clone())),
             tokio::spawn(chain::probe(in_force.instances.clone(), metrics.clone())),
             tokio::spawn(leavers::watch(leavers_of(&stores, &audit, &clock), in_force.instances.clone())),
             tokio::spawn(leavers::watch_groups(

@@ -96,6 +96,10 @@ Somebody has lost a phone. Make sure that it is they who ask, then:
   vestibule account reset-factors alice
   vestibule factor issue-enrolment-code alice
 
+Somebody was wrong too often and says so:
+  vestibule account show alice       what is locked, and until when
+  vestibule account unlock alice
+
 Somebody has left, or something looks wrong:
   vestibule account disable alice    sessions and apps end at once
   vestibule session list --account alice
@@ -107,6 +111,9 @@ Somebody cannot sign in, or a source looks wrong:
   vestibule source test staff-ldap --user alice
   vestibule source sync staff-ldap --dry-run
 
+The rules of gateway.yaml, and whom a stricter stage would ask:
+  vestibule mfa combinations         what passes, rule by rule
+  vestibule mfa report --since 14
 Somebody's phone is at home today. Make sure that it is they who ask, then:
   vestibule account bypass alice --hours 4 --reason phone
   vestibule factor list alice
@@ -161,7 +168,8 @@ pub async fn reload(json: bool, socket: &Path) -> ExitCode {
     tell(told, json)
 }
 
-fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
+/// What was answered, to standard output or, where it was not done, to standard error.
+pub fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
     match told {
         Ok(reply) => {
             let text = match json {
@@ -280,7 +288,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 19);
+        assert_eq!(tried, 21);
     }
 
     #[test]

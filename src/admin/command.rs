@@ -1,9 +1,11 @@
 //! What an operator can ask for. The same words on the command line and, as JSON, on the Unix socket.
 
 use super::{
+    devices::DeviceCommand,
     help_desk::{Bypass, Exempt, FactorTarget},
     imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
     methods::{LinkMethod, Merge, MethodOf},
+    mfa::MfaCommand,
     source::{ExplainCommand, SourceCommand},
     tool_mfa::ImportCommand,
 };
@@ -22,6 +24,9 @@ pub enum Command {
     /// Help somebody to a first or a new factor
     #[command(subcommand)]
     Factor(FactorCommand),
+    /// What the rules of gateway.yaml ask, and whom they would ask
+    #[command(subcommand)]
+    Mfa(MfaCommand),
     /// Which LMS user an account is, site by site
     #[command(subcommand)]
     Binding(BindingCommand),
@@ -31,6 +36,9 @@ pub enum Command {
     /// Who is signed in with a browser
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Browsers and apps that are not asked for a second factor for a while
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Which apps are signed in
     #[command(subcommand)]
     Token(TokenCommand),
@@ -62,6 +70,8 @@ pub enum AccountCommand {
     Disable(User),
     /// It may sign in again
     Enable(User),
+    /// End what too many wrong passwords or codes have locked, at every site and under every name of the account
+    Unlock(User),
     /// Take all its factors away (a lost phone): the next one needs a code of the help desk
     ResetFactors(User),
     /// Ask it for no second factor for some hours (a phone left at home). Check who asks; a mail goes out

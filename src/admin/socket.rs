@@ -186,8 +186,10 @@ fn status(error: &AdminError) -> StatusCode {
         AdminError::NoAccount(_)
         | AdminError::NoSession(_)
         | AdminError::NoToken(_)
+        | AdminError::NoDevice(_)
         | AdminError::NoSite { .. }
         | AdminError::NoSource { .. }
+        | AdminError::NoRule { .. }
         | AdminError::NotLocal { .. }
         | AdminError::NoLocal { .. } => StatusCode::NOT_FOUND,
         AdminError::Ambiguous { .. }

@@ -46,6 +46,7 @@ pub(super) fn administrator(
     Admin {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        devices: stores.devices.clone(),
         known: stores.known.clone(),
         exemptions: stores.exemptions.clone(),
         takeovers: stores.takeovers.clone(),
@@ -61,6 +62,7 @@ pub(super) fn administrator(
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),
         audit,
+        trail: stores.audit.clone(),
         clock,
         rng,
         mailer,
@@ -107,7 +109,7 @@ pub(super) fn place(config: &Config, site: &Site) -> Place {
 }
 
 /// The rules, with what they take from the rest of the configuration.
-pub(super) fn policy(config: &Config) -> Policy {
+pub fn policy(config: &Config) -> Policy {
     let administrators = config.admin.administrators.iter().filter_map(|name| Username::canonical(name));
     let administrators = administrators.map(|name| name.as_str().to_owned()).collect();
     Policy::new(&config.mfa, Surroundings { administrators, mail: config.outbound.mail.is_some() })
@@ -117,6 +119,7 @@ pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, ma
     Desk {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        devices: stores.devices.clone(),
         sessions: stores.sessions.clone(),
         flows: stores.flows.clone(),
         known: stores.known.clone(),

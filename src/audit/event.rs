@@ -1,8 +1,8 @@
 //! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
 
 use crate::types::{
-    AccountId, ClientAddr, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId,
-    Unavailable,
+    AccountId, ClientAddr, DeviceId, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId,
+    Timestamp, TokenId, Unavailable,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -170,6 +170,25 @@ pub enum Event {
     FactorsReset {
         account: AccountId,
     },
+    /// What too many wrong answers had locked is open again.
+    AccountUnlocked {
+        account: AccountId,
+    },
+    /// A browser or app is asked for no factor where the rule counts it.
+    DeviceTrusted {
+        account: AccountId,
+        device: DeviceId,
+        door: Door,
+    },
+    DeviceForgotten {
+        account: AccountId,
+        device: DeviceId,
+    },
+    /// An older secret of a trusted device came back: somebody has a copy. Its whole series is over.
+    DeviceCopied {
+        account: AccountId,
+        device: DeviceId,
+    },
     EnrolmentCodeIssued {
         account: AccountId,
     },
@@ -333,6 +352,10 @@ impl Event {
             | Event::LeftToHelpDesk { account }
             | Event::RecoveryCodesReplaced { account }
             | Event::FactorsReset { account }
+            | Event::AccountUnlocked { account }
+            | Event::DeviceTrusted { account, .. }
+            | Event::DeviceForgotten { account, .. }
+            | Event::DeviceCopied { account, .. }
             | Event::EnrolmentCodeIssued { account }
             | Event::EnrolmentCodeRefused { account }
             | Event::RecoveryCodesLow { account, .. }
@@ -388,6 +411,16 @@ pub struct Record {
     pub event: Event,
 }
 
+/// A line of the database's copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Rises with each line.
+    pub number: i64,
+    pub at: Timestamp,
+    /// One JSON object.
+    pub text: String,
+}
+
 /// The database's copy of the audit log.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
@@ -395,6 +428,8 @@ pub trait AuditStore: Send + Sync {
     async fn append(&self, at: Timestamp, account: Option<&AccountId>, line: &str) -> Result<(), Unavailable>;
     /// Newest first.
     async fn recent(&self, account: Option<&AccountId>, limit: u32) -> Result<Vec<String>, Unavailable>;
+    /// Newest first, those with a number below `before`.
+    async fn page(&self, before: Option<i64>, limit: u32) -> Result<Vec<Line>, Unavailable>;
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ use super::{
     sign_in_page::{SIGN_IN, WITH_PASSKEY},
 };
 use crate::{
-    flow::{self, Answered, Asked, EndedWhy, FlowError, Problem, SecondSource, step::Stage},
+    flow::{
+        self, Answered, Asked, EndedWhy, FlowError, Problem, SecondSource,
+        step::{Stage, Trust},
+    },
     identity::jwks,
     keys,
     lms::moodle::params::{BodyParams, Params},
@@ -105,9 +108,9 @@ impl Gate {
         let csrf = self.csrf(id);
         let status = if error.is_some() { 422 } else { 200 };
         let (own_path, view) = match asked {
-            Asked::Challenge { factors, passkey } => {
+            Asked::Challenge { factors, passkey, may_trust } => {
                 let current = wanted_factor(incoming, &typed, &factors);
-                let view = View::Challenge { factors, current, passkey, error, csrf, account };
+                let view = View::Challenge { factors, current, passkey, may_trust, error, csrf, account };
                 ("/vestibule/challenge", view)
             }
             Asked::HelpDesk => ("/vestibule/help-desk", View::HelpDesk { error, csrf }),
@@ -185,7 +188,10 @@ impl Gate {
         let code = field("code");
         let answered = match path {
             "/vestibule/challenge" => match FactorKind::parse(&field("factor")) {
-                Some(kind) => flow::answer(desk, hall, &caller, &id, kind, &code).await,
+                Some(kind) => {
+                    let trust = if field("trust") == "yes" { Trust::Yes } else { Trust::No };
+                    flow::answer(desk, hall, &caller, &id, kind, &code, trust).await
+                }
                 None => return self.error(incoming, 400),
             },
             "/vestibule/help-desk" => flow::confirm_help_desk(desk, hall, &caller, &id, &code).await,
@@ -357,6 +363,6 @@ fn verify_options() -> Reply {
     let headers = answer.headers_mut();
     reply::set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     reply::set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "POST");
-    reply::set(headers, http::HeaderName::from_static("access-control-allow-headers"), "content-type");
+    reply::set(headers, http::HeaderName::from_static("access-control-allow-headers"), "authorization, content-type");
     answer
 }

@@ -6,13 +6,15 @@
 use super::{
     Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Problem, SignedIn,
     account::label,
+    known::factor_slot,
     link::{choices, sides},
     lms_half::Half,
     offer::may_create,
     passkey::{self, put_question},
     permit::{is_held_here, need, permission},
     sign_in::{Finished, finish},
-    step::{Action, Errand, Flow, Stage},
+    step::{Action, Errand, Flow, Stage, Trust},
+    trusted::trust_browser,
 };
 use crate::{
     accounts::{Resolved, resume},
@@ -20,7 +22,7 @@ use crate::{
     limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, Enrolments, sealed_place},
-        factors::{recovery, totp, webauthn},
+        factors::{device::Lifetime, recovery, totp, webauthn},
         policy::{Decision, Permission, Satisfied},
     },
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
@@ -33,6 +35,8 @@ pub enum Asked {
         factors: Vec<FactorKind>,
         /// What the authenticator is asked, as long as that question is good.
         passkey: Option<String>,
+        /// Whether this browser can be trusted from then on.
+        may_trust: bool,
     },
     HelpDesk,
     Device {
@@ -126,8 +130,9 @@ pub async fn ask(
         Stage::Challenge => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
+            let may_trust = desk.policy.trust_device(&stand.case()).is_some();
             match desk.policy.decide(resolved, &enrolments, flow.facts, &stand.case()) {
-                Decision::Challenge(_, factors) => Asked::Challenge { factors, passkey },
+                Decision::Challenge(_, factors) => Asked::Challenge { factors, passkey, may_trust },
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
             }
@@ -195,15 +200,36 @@ pub async fn answer(
     id: &FlowId,
     kind: FactorKind,
     code: &str,
+    trust: Trust,
 ) -> Result<Answered, FlowError> {
-    let Some(flow) = load(desk, hall, id, Door::Browser).await? else { return Ok(Answered::Ended(EndedWhy::Expired)) };
+    let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
+        return Ok(Answered::Ended(EndedWhy::Expired));
+    };
     if !matches!(flow.stage, Stage::Challenge) {
         return Ok(Answered::Next(flow.stage));
     }
+    if trust == Trust::Yes {
+        flow.trust = trust;
+    }
     match check(desk, hall, caller, &flow, kind, code).await? {
-        Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
+        Checked::Right(fact) => {
+            let lifetime = if flow.trust == Trust::Yes { may_trust(desk, &flow).await? } else { None };
+            let mut answered = advance(desk, hall, caller, flow, fact).await?;
+            if let (Answered::SignedIn(signed_in), Some(lifetime)) = (&mut answered, lifetime) {
+                trust_browser(desk, hall, caller, &lifetime, signed_in).await;
+            }
+            Ok(answered)
+        }
         other => unanswered(desk, hall, id, kind, other).await,
     }
+}
+
+/// For how long this flow's browser or app may be trusted; `None`: its rule counts no device.
+pub(super) async fn may_trust(desk: &Desk, flow: &Flow) -> Result<Option<Lifetime>, FlowError> {
+    let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
+    let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+    let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
+    Ok(desk.policy.trust_device(&stand.case()))
 }
 
 /// What becomes of an answer that was not right.
@@ -267,7 +293,7 @@ pub(super) async fn check(
     if !complete(kind, code) {
         return uncounted(desk, flow, Problem::Incomplete).await;
     }
-    let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
+    let slot = match factor_slot(desk, hall, caller, flow, kind.as_str()).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {

@@ -10,7 +10,7 @@ use super::{
     passkey::put_question,
     permit::host,
     pins::selection,
-    step::{Asks, Flow, Stage},
+    step::{Asks, Flow, Stage, Trust},
 };
 use crate::{
     accounts::{Question, Resolution, Resolved, State, resolve},
@@ -90,7 +90,8 @@ pub(super) async fn judge_by(
     selection: &Selection,
 ) -> Result<Judged, FlowError> {
     let name = Username::canonical(attempt.credentials.username());
-    if desk.sprays.is_known(attempt.credentials.password().expose(), desk.now()) {
+    // Whoever is known here does not wait for what others try (attack E5).
+    if !slot.is_known() && desk.sprays.is_known(attempt.credentials.password().expose(), desk.now()) {
         tokio::time::sleep(SPRAYED).await;
     }
     let outcome = chain::run(&hall.instances, selection, name.as_ref(), attempt, desk.clock.as_ref()).await;
@@ -308,6 +309,8 @@ pub(super) fn waiting(
         facts: Vec::new(),
         asks: Asks::default(),
         stage,
+        device: None,
+        trust: Trust::No,
         errand: None,
         held,
         lms_user,

@@ -8,12 +8,12 @@ use crate::{
     language::Lang,
     limits::{Sprays, Throttle},
     lms::{Held, Lms, LmsError, Site, farewell, groups as lms_groups},
-    mfa::{self, enrolment::EnrolmentStore, known::KnownStore, policy::Policy},
+    mfa::{self, enrolment::EnrolmentStore, factors::device::DeviceStore, known::KnownStore, policy::Policy},
     outbound::mail::{Mailer, Message},
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
     tokens::{self, LedgerStore},
-    types::{ClientAddr, Clock, RequestId, Rng, SourceId, Timestamp, Unavailable},
+    types::{ClientAddr, Clock, RequestId, Rng, Secret, SourceId, Timestamp, Unavailable},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -26,6 +26,7 @@ use super::{
 pub struct Desk {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub devices: Arc<dyn DeviceStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub flows: Arc<dyn FlowStore>,
     pub known: Arc<dyn KnownStore>,
@@ -78,6 +79,8 @@ pub struct Caller {
     pub language: Lang,
     /// The request's cookies, as (name, value).
     pub cookies: Vec<(String, String)>,
+    /// What an app shows so as to be known (RFC 6750): its live token, or its device secret. It lets nobody in.
+    pub bearer: Option<Secret<String>>,
 }
 
 impl Caller {

@@ -5,6 +5,7 @@ use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
     answer::{Checked, clock, complete, decide, done, drop_flow, ended, load, minutes, next, wrong},
     factors::{fresh_codes, label},
+    known::factor_slot,
     passkey::first_stage,
     permit::{host, is_held_here, permission},
     step::{Errand, Flow, Stage},
@@ -44,7 +45,7 @@ pub async fn confirm_help_desk(
         return Ok(Answered::Again(Problem::Incomplete));
     };
     let account = flow.pending.account.clone();
-    let slot = match desk.throttle.factor(&account, "help_desk", flow.id.expose()).await? {
+    let slot = match factor_slot(desk, hall, caller, &flow, "help_desk").await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => {
             return Ok(Answered::Ended(EndedWhy::TooManyAttempts));

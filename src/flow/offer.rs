@@ -7,11 +7,12 @@ use super::{
     account::instance,
     answer::{ended, load, next},
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge_by, new_flow_id, open, settle},
+    known::password_slot,
     link::link_second,
     lms_half::{Half, first_half},
     permit::permission,
     sign_in::{Finished, SignIn, finish, go_on},
-    step::{Asks, Errand, Flow, Pending, Stage},
+    step::{Asks, Errand, Flow, Pending, Stage, Trust},
 };
 use crate::{
     accounts::Resolved,
@@ -55,6 +56,8 @@ pub(super) async fn offer(
         facts: Vec::new(),
         asks: Asks::default(),
         stage: Stage::Offer,
+        device: None,
+        trust: Trust::No,
         errand: Some(Errand::Adopt { second: Box::new(second), candidates }),
         held: half.held,
         lms_user: half.lms_user,
@@ -103,7 +106,7 @@ async fn prove(
     if canonical.is_empty() || username.len() > LONGEST_NAME || password.expose().is_empty() {
         return Ok(Answered::Again(Problem::Incomplete));
     }
-    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let leave = password_slot(desk, hall, caller, Door::Browser, &canonical).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return Ok(Answered::Again(Problem::WrongPassword));
     };

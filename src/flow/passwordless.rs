@@ -9,6 +9,7 @@ use super::{
     Caller, Desk, FlowError, Hall, Refused,
     account::instance,
     begin::{Asking as Whom, Whose, account, leavers, refused_unasked, settle},
+    known::slot_beside,
     lms_half::Half,
     passkey::{first_answer, judge_one, relying_party},
     sign_in::{SignIn, go_on},
@@ -137,7 +138,7 @@ async fn shown(
     let kind = FactorKind::Webauthn;
     // Each question is a flow of its own as far as limits go: it has one answer.
     let flow = asking.challenge().unwrap_or_default();
-    let slot = match desk.throttle.factor(&owner.id, kind.as_str(), &flow).await? {
+    let slot = match slot_beside(desk, hall, caller, Door::Browser, &owner.id, (kind.as_str(), &flow)).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit, .. } => {
             desk.metrics.factor_answer(kind, "locked");

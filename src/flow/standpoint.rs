@@ -58,7 +58,9 @@ impl Desk {
         resolved: &Resolved,
         enrolments: &Enrolments,
     ) -> Result<Standpoint, FlowError> {
-        self.stand(&flow.site, flow.door, flow.client, resolved, enrolments).await
+        let stand = self.stand(&flow.site, flow.door, flow.client, resolved, enrolments).await?;
+        let device = flow.device.as_ref().is_some_and(|device| stand.now < device.until);
+        Ok(Standpoint { device, ..stand })
     }
 
     async fn stand(

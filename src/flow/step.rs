@@ -2,7 +2,7 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-pub use crate::{accounts::Pending, chain::Kept, lms::Held};
+pub use crate::{accounts::Pending, chain::Kept, lms::Held, sessions::TrustedBy};
 use crate::{
     mfa::factors::webauthn,
     types::{
@@ -85,6 +85,15 @@ pub struct Asks {
     pub passkey: Option<webauthn::Asking>,
 }
 
+/// Whether this browser or app is to be trusted once the sign-in is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    #[default]
+    No,
+    Yes,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Flow {
     pub id: FlowId,
@@ -102,6 +111,12 @@ pub struct Flow {
     #[serde(default)]
     pub asks: Asks,
     pub stage: Stage,
+    /// The trusted device that this browser or app showed when it began.
+    #[serde(default)]
+    pub device: Option<TrustedBy>,
+    /// What its owner said about being asked here again.
+    #[serde(default)]
+    pub trust: Trust,
     #[serde(default)]
     pub errand: Option<Errand>,
     pub held: Held,

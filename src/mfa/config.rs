@@ -1,6 +1,6 @@
 //! `mfa:` in gateway.yaml: what each factor is worth, and which rule applies where.
 
-use super::factors::{totp, webauthn};
+use super::factors::{device, totp, webauthn};
 use crate::types::{Cidr, Door, FactorKind, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Deserializer, de};
 use std::{fmt, str::FromStr, time::Duration};
@@ -139,6 +139,27 @@ pub struct Signal {
     /// Of `group` and `administrator`: in none of these (as tool_mfa's cohort and role factors mean it).
     #[serde(default)]
     pub none_of: Vec<String>,
+    /// Of `device`: trusted for so many days, 1 to 365.
+    #[serde(default)]
+    pub days: Option<device::Days>,
+    /// Of `device`: and no longer than to the last such time of day within them (`02:00`).
+    #[serde(default)]
+    pub until: Option<device::TimeOfDay>,
+    /// Of `device`: what `until` is told in (`+01:00`); UTC by default.
+    #[serde(default)]
+    pub utc_offset: Option<device::Offset>,
+}
+
+impl Signal {
+    /// How long a device is trusted. Where nothing is said: a day, and no longer than to the next 02:00.
+    pub fn lifetime(&self) -> device::Lifetime {
+        let usual = device::Lifetime::default();
+        let utc_offset = self.utc_offset.unwrap_or_default();
+        match (self.days, self.until) {
+            (None, None) => device::Lifetime { utc_offset, ..usual },
+            (days, until) => device::Lifetime { days: days.unwrap_or_default(), until, utc_offset },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -12,5 +12,6 @@ pub mod known;
 pub mod policy;
 pub mod signals;
 pub mod takeover;
+pub mod words;
 
 pub use config::{Config, EnrolmentWindow, Factor, FirstEnrolment, Grace, Rule, Signal, SignalKind, Stage};

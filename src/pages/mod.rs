@@ -35,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("problem.html", include_str!("templates/problem.html")),
     ("cancel.html", include_str!("templates/cancel.html")),
     ("code.html", include_str!("templates/code.html")),
+    ("trust.html", include_str!("templates/trust.html")),
     ("credentials.html", include_str!("templates/credentials.html")),
     ("account.html", include_str!("templates/account.html")),
     ("permit.html", include_str!("templates/permit.html")),
@@ -139,14 +140,15 @@ impl Pages {
 /// A view's template and what it is given.
 fn page(view: &View) -> (&'static str, Value) {
     match view {
-        View::Challenge { factors, current, passkey, error, csrf, account } => {
+        View::Challenge { factors, current, passkey, may_trust, error, csrf, account } => {
             let options = passkey.as_deref();
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let account = account.as_deref();
             let factor = current.as_str();
             let minutes = error.map_or(0, Problem::minutes);
-            ("challenge.html", context! { factor, others, options, problem, minutes, csrf => csrf.as_str(), account })
+            let csrf = csrf.as_str();
+            ("challenge.html", context! { factor, others, options, problem, minutes, may_trust, csrf, account })
         }
         View::HelpDesk { error, csrf } => {
             let problem = error.map(|problem| problem.key(Asked::HelpDesk));

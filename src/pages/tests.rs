@@ -26,7 +26,10 @@ fn views(text: &str) -> Vec<(String, View)> {
         for current in FactorKind::ALL {
             let (factors, csrf, account) = (FactorKind::ALL.to_vec(), csrf.clone(), account.clone());
             let passkey = Some(text.to_owned());
-            views.push((name(current.as_str()), View::Challenge { factors, current, passkey, error, csrf, account }));
+            views.push((
+                name(current.as_str()),
+                View::Challenge { factors, current, passkey, may_trust: true, error, csrf, account },
+            ));
         }
         views.push((name("help-desk"), View::HelpDesk { error, csrf: csrf.clone() }));
         views.push((name("enrol"), enrol(text, error)));
@@ -86,13 +89,14 @@ fn views(text: &str) -> Vec<(String, View)> {
         factors,
         current: FactorKind::Totp,
         passkey: None,
+        may_trust: false,
         error: None,
         csrf: csrf.clone(),
         account: None,
     };
     views.push(("totp-alone".into(), alone));
     let (factors, current) = (vec![FactorKind::Webauthn], FactorKind::Webauthn);
-    let spent = View::Challenge { factors, current, passkey: None, error: None, csrf, account: None };
+    let spent = View::Challenge { factors, current, passkey: None, may_trust: false, error: None, csrf, account: None };
     views.push(("webauthn-anew".into(), spent));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
@@ -272,6 +276,7 @@ fn each_factor_gets_the_keyboard_it_needs() {
             factors: FactorKind::ALL.to_vec(),
             current,
             passkey: None,
+            may_trust: false,
             error: None,
             csrf: "x".into(),
             account: None,

@@ -24,6 +24,8 @@ pub enum View {
         current: FactorKind,
         /// What the authenticator is asked, where a passkey may be used.
         passkey: Option<String>,
+        /// Whether the browser can be trusted from then on.
+        may_trust: bool,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,

@@ -12,12 +12,21 @@ pub enum Door {
     App,
 }
 
-impl fmt::Display for Door {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Door {
+    pub fn as_str(self) -> &'static str {
+        match self {
             Door::Browser => "browser",
             Door::App => "app",
-        })
+        }
+    }
+    pub fn parse(text: &str) -> Option<Self> {
+        [Door::Browser, Door::App].into_iter().find(|door| door.as_str() == text)
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

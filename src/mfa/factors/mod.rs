@@ -10,6 +10,7 @@
 //! One file here with a `pub const KIND: Kind`, one line in [`FACTORS`], a variant of `types::FactorKind`, and, if
 //! it is asked, a template in `pages/templates/` for its question.
 
+pub mod device;
 pub mod recovery;
 pub mod totp;
 pub mod webauthn;

@@ -16,6 +16,8 @@ next-retry = Noch einmal versuchen
 next-start = Zur Startseite
 
 ## Der zweite Schritt
+trust-browser = In diesem Browser eine Zeit lang nicht nach dem zweiten Schritt fragen
+trust-browser-hint = Nur wo ihn sonst niemand benutzt. In Ihrem Konto können Sie es zurücknehmen.
 challenge-totp = Code eingeben
 challenge-totp-label = Sechsstelliger Code
 challenge-totp-hint = Öffnen Sie Ihre Authenticator-App. Sie zeigt alle 30 Sekunden einen neuen Code.

@@ -16,6 +16,8 @@ next-retry = Try again
 next-start = Go to the start page
 
 ## The second step
+trust-browser = Do not ask for the second step in this browser for a while
+trust-browser-hint = Only where nobody else uses it. You can take it back in your account.
 challenge-totp = Enter your code
 challenge-totp-label = Six-digit code
 challenge-totp-hint = Open your authenticator app. It shows a new code every 30 seconds.

@@ -1,6 +1,6 @@
 //! What accounts, enrolments, the ledger and audit must do on every database.
 
-use super::{HandClock, Samples, bindings, imports, local, standing, winners};
+use super::{HandClock, Samples, bindings, devices, imports, local, standing, winners};
 use crate::{
     accounts::{Account, Binding, Created, Learned, Mail, State, Verified, Vouched},
     keys::Sealed,
@@ -27,6 +27,8 @@ pub async fn database(stores: &Stores, clock: &HandClock) {
     standing::instances_keep_their_kinds(stores).await;
     f1_f6_claims_are_won_once(stores, clock).await;
     enrolments_are_replaced_and_reset(stores, clock).await;
+    devices::f9_a_device_is_moved_on_by_one_caller(stores, clock).await;
+    devices::devices_are_listed_capped_and_forgotten(stores, clock).await;
     further_enrolments_are_added_renamed_suspended_and_removed(stores, clock).await;
     what_is_known_of_an_account_follows_its_sources_and_exemptions(stores, clock).await;
     tokens_are_found_while_they_live(stores, clock).await;

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod database;
+mod devices;
 mod imports;
 mod local;
 mod samples;

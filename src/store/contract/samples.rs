@@ -2,15 +2,18 @@
 
 use crate::{
     accounts::{Account, Binding, BoundBy, LinkedBy, Method, State},
-    flow::step::{Flow, Held, Pending, Stage},
+    flow::step::{Flow, Held, Pending, Stage, Trust},
     keys::Sealed,
-    mfa::enrolment::{Enrolment, EnrolmentProof},
+    mfa::{
+        enrolment::{Enrolment, EnrolmentProof},
+        factors::device::TrustedDevice,
+    },
     sessions::{Identity, LmsHalf, Session, Who},
     store::Stores,
     tokens::{Device, Holder, TokenRecord},
     types::{
-        AccountId, Amr, ClientAddr, Clock, Door, EnrolmentId, Fact, FactorKind, FirstProof, FlowId, LmsUserId, RngExt,
-        ServiceName, SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
+        AccountId, Amr, ClientAddr, Clock, DeviceId, Door, EnrolmentId, Fact, FactorKind, FirstProof, FlowId,
+        LmsUserId, RngExt, ServiceName, SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
     },
 };
 use std::{net::Ipv4Addr, time::Duration};
@@ -129,6 +132,8 @@ impl Samples {
             facts: Vec::new(),
             asks: Default::default(),
             stage: Stage::Challenge,
+            device: None,
+            trust: Trust::No,
             errand: None,
             held: Held::Session {
                 cookies: vec![("MoodleSession".into(), "canary-cookie".into())],
@@ -172,6 +177,23 @@ impl Samples {
             private_digest: None,
             file_key: None,
             file_digest: None,
+        }
+    }
+
+    pub fn device(&self, account: &AccountId) -> TrustedDevice {
+        TrustedDevice {
+            id: DeviceId::new(SystemRng.hex(16)),
+            account: account.clone(),
+            site: SiteName::new("campus"),
+            door: Door::Browser,
+            epoch: 0,
+            counter: 0,
+            moved: self.now,
+            created: self.now,
+            expires: self.now.plus(Duration::from_secs(86_400)),
+            last_used: self.now,
+            label: "Firefox on Linux".into(),
+            address: "10.0.0.1".into(),
         }
     }
 

@@ -13,6 +13,7 @@ mod screens;
 mod sessionless;
 mod sign_in;
 mod stages;
+mod trusted;
 mod watched;
 pub mod websockets;
 

@@ -31,6 +31,9 @@ pub(super) struct Columns {
 }
 
 impl Columns {
+    pub fn names_groups(&self) -> bool {
+        self.groups.is_some()
+    }
     /// Two columns that are one: the subject would change with the username (design R6).
     pub fn subject_is_username(&self) -> bool {
         let subject = self.subject.as_deref().unwrap_or("subject");

@@ -130,6 +130,12 @@ impl crate::chain::sources::Settings for Settings {
         self.ca_file.iter().map(|file| ("ca_file", file.as_path())).collect()
     }
 
+    /// As far as the query's text tells: `*` may bring them.
+    fn states_groups(&self) -> bool {
+        let text = self.query.to_ascii_lowercase();
+        self.columns.names_groups() || text.contains("groups") || text.contains('*')
+    }
+
     fn build(&self, needs: &Needs<'_>) -> Result<Source, BuildError> {
         let unopened = |error: Unopened| BuildError::new(error.key, error.said);
         let address = self.location().address(&*needs.secret).map_err(unopened)?;
