@@ -5,6 +5,7 @@
 
 use aws_lc_rs::{
     digest,
+    encoding::{AsDer, PublicKeyX509Der},
     rand::{self, SystemRandom},
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
 };
@@ -89,6 +90,16 @@ impl SoftKey {
         });
         let user_handle = answer.user_handle.unwrap_or_default();
         (Self { id: answer.id, user_handle, count: answer.count, key }, response.to_string())
+    }
+
+    /// One that another system has registered, with its SubjectPublicKeyInfo. Without a counter, as phones are.
+    pub fn made_elsewhere() -> (Self, Vec<u8>) {
+        let mut id = vec![0; 32];
+        rand::fill(&mut id).expect("random bytes");
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key");
+        let spki: PublicKeyX509Der<'_> = key.public_key().as_der().expect("its public key");
+        let spki = spki.as_ref().to_vec();
+        (Self { id, user_handle: Vec::new(), count: 0, key }, spki)
     }
 
     /// Answers `PublicKeyCredentialRequestOptionsJSON` in a page of `origin`.

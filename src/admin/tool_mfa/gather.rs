@@ -143,6 +143,7 @@ mod tests {
     use super::*;
     use crate::{
         lms::moodle::tool_mfa::User,
+        mfa,
         types::{LmsUserId, Secret},
     };
 
@@ -179,6 +180,22 @@ mod tests {
         assert!(all.iter().all(|batch| (1..=500).contains(&batch.len())));
         assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 2_500);
         assert_eq!(batches(Vec::new()), [Vec::new()]);
+    }
+
+    /// Copied into gateway.yaml it must be understood as it stands.
+    #[test]
+    fn the_weights_are_told_in_gateway_yamls_own_words() {
+        let mut settings = Settings::default();
+        let all = ["totp", "webauthn", "email", "sms", "token", "admin", "nosetup", "iprange", "auth", "cohort"];
+        for factor in all.iter().chain(&["role", "capability"]) {
+            settings.note(&format!("factor_{factor}"), "enabled", "1");
+            settings.note(&format!("factor_{factor}"), "weight", "50");
+        }
+        let yaml: serde_yaml::Value = serde_yaml::from_str(&settings.yaml()).unwrap();
+        let config: mfa::Config = serde_yaml::from_value(yaml["mfa"].clone()).unwrap();
+        assert_eq!((config.factors.len(), config.signals.len()), (5, 3), "{}", settings.yaml());
+        assert!(config.factors.iter().all(|factor| factor.weight == 50));
+        assert!(settings.yaml().contains("# - { name: cohort, kind: group, weight: 50, none_of: [] }"));
     }
 
     #[test]

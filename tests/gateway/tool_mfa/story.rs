@@ -1,7 +1,13 @@
 //! From Moodle's tables to a sign-in: the import as an operator runs it, and the people it is for.
 
-use super::{Row, SECRET, row, setting, tables, user};
-use crate::{databases::Db, operation::program::Program, people::Authenticator, wire::PASSWORD};
+use super::{Row, SECRET, registration, row, setting, tables, user};
+use crate::{
+    authenticator::{BACKED_UP, BACKUP_ELIGIBLE, PRESENT, SoftKey, VERIFIED},
+    databases::Db,
+    operation::program::Program,
+    people::{Authenticator, between},
+    wire::PASSWORD,
+};
 use serde_json::Value;
 use std::fs;
 use vestibule::types::{Clock, SystemClock};
@@ -105,6 +111,46 @@ async fn a_device_of_moodles_goes_on_counting_and_nothing_is_imported_twice() {
     for secret in [SECRET, "1234567890", "a%20secret", "a secret"] {
         assert!(!audit.contains(secret) && !program.log().contains(secret), "{secret}");
         assert!(!dry.to_string().contains(secret) && !done.to_string().contains(secret), "{secret}");
+    }
+}
+
+/// What a synchronised passkey says of itself; Moodle has kept none of it.
+const SYNCED: u8 = PRESENT | VERIFIED | BACKUP_ELIGIBLE | BACKED_UP;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_security_key_of_moodles_goes_on_counting_at_the_host_it_was_made_for() {
+    let db = Db::sqlite();
+    tables(&db, "mdl_").await;
+    user(&db, "mdl_", (3, "student1", 0, 0)).await;
+    let ((mut key, spki), (_, other)) = (SoftKey::made_elsewhere(), SoftKey::made_elsewhere());
+    key.user_handle = b"3".to_vec(); // Moodle's user id
+    row(&db, "mdl_", &Row::of(3, "webauthn", Some(&registration("localhost", &key.id, &spki)))).await;
+    row(&db, "mdl_", &Row::of(3, "webauthn", Some(&registration("old.example.org", &[1; 32], &other)))).await;
+    let mut program = gateway(&db).await;
+    program.stop();
+    let yaml = fs::read_to_string(program.file("gateway.yaml")).unwrap();
+    let offered = "mfa:\n  factors: [ { kind: webauthn }, { kind: totp }, { kind: recovery } ]\n";
+    fs::write(program.file("gateway.yaml"), yaml.replace("mfa:\n", offered)).unwrap();
+    program.start();
+    let sheet = import(&program, "");
+    assert_eq!(counted(&sheet, "webauthn", "carried over"), 1, "{sheet}");
+    assert_eq!(counted(&sheet, "webauthn", "another host name"), 1, "{sheet}");
+    assert!(program.done("factor list student1").contains("webauthn"));
+    assert_eq!(counted(&import(&program, ""), "webauthn", "carried over before"), 1);
+
+    let mut browser = program.browser();
+    // Twice: what the first answer tells of the key is held against the second.
+    for _ in 0..2 {
+        assert_eq!(browser.sign_in("student1", PASSWORD).await.location(), "/vestibule/challenge");
+        let page = browser.get("/vestibule/challenge?factor=webauthn").await.text();
+        let options = between(&page, "data-options=\"", "\"").replace("&quot;", "\"").replace("&#x2f;", "/");
+        let csrf = between(&page, "name=\"csrf\" value=\"", "\"");
+        let answer = key.get(&options, &program.url, |answer| answer.flags = SYNCED);
+        let fields = [("csrf", csrf.as_str()), ("factor", "webauthn"), ("code", &answer)];
+        let answer = browser.post("/vestibule/challenge", &fields).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        assert_eq!(browser.get("/my/").await.status, 200);
+        browser = program.browser();
     }
 }
 

@@ -28,16 +28,25 @@ pub struct Grace {
 /// Asked factors: (tool_mfa's name, ours). The others are signals.
 const ASKED: [(&str, &str); 4] = [("totp", "totp"), ("webauthn", "webauthn"), ("email", "email"), ("sms", "sms")];
 
-/// What a factor that asks nothing is called here, and what is to be written beside it.
-const SIGNALS: [(&str, &str, &str); 8] = [
-    ("token", "device", "how long a device is trusted is `hours`, tool_mfa's `expiry`"),
-    ("iprange", "network", "list the ranges as `networks`"),
-    ("auth", "source", "name the instances of chain.instances that stand for the authentication plugins"),
-    ("cohort", "group", "tool_mfa passes who is in none of the cohorts; a rule here names the groups it is for"),
-    ("role", "group", "tool_mfa passes who has none of the roles; a rule here names the groups it is for"),
-    ("capability", "group", "a capability cannot be read from outside; name the roles that hold it"),
-    ("admin", "administrator", "tool_mfa passes who is no administrator; a rule for administrators says it plainly"),
-    ("nosetup", "no_setup", "lets in whoever has enrolled nothing: for the time of a rollout"),
+/// What a factor that asks nothing is called here.
+enum Signal {
+    /// It says all by itself.
+    Whole(&'static str),
+    /// Its kind, what is to be added, and what that is.
+    Open(&'static str, &'static str, &'static str),
+    /// There is none, and why.
+    None(&'static str),
+}
+
+const SIGNALS: [(&str, Signal); 8] = [
+    ("token", Signal::Whole("device")),
+    ("admin", Signal::Whole("administrator")),
+    ("nosetup", Signal::Whole("no_setup")),
+    ("iprange", Signal::Open("network", "networks: []", "the ranges of `safeips`, as CIDR")),
+    ("auth", Signal::Open("source", "sources: []", "the instances that stand for the plugins of `goodauth`")),
+    ("cohort", Signal::Open("group", "none_of: []", "the cohorts, as \"cohort:NAME\"; sites.lms.groups reads them")),
+    ("role", Signal::Open("group", "none_of: []", "the roles, as \"role:SHORTNAME\"; sites.lms.groups reads them")),
+    ("capability", Signal::None("cannot be read from outside; name the roles that hold it in a `group` signal")),
 ];
 
 impl Settings {
@@ -92,14 +101,19 @@ impl Settings {
             "    - {{ kind: recovery, weight: {} }} # stands in for a lost device\n",
             self.recovery_weight(&on)
         ));
-        let signals: Vec<_> = on.iter().filter_map(|on| SIGNALS.iter().find(|(theirs, ..)| theirs == on)).collect();
-        if !signals.is_empty() {
+        let signals: Vec<_> = on.iter().filter_map(|on| SIGNALS.iter().find(|(theirs, _)| theirs == on)).collect();
+        if signals.iter().any(|(_, signal)| matches!(signal, Signal::Whole(_))) {
             text.push_str("  signals:\n");
         }
-        for (theirs, kind, beside) in signals {
-            let name = theirs.replace('_', "-");
-            let weight = self.weight(theirs);
-            text.push_str(&format!("    # - {{ name: {name}, kind: {kind}, weight: {weight} }}: {beside}\n"));
+        for (theirs, signal) in signals {
+            let weight = self.weight(theirs).max(1);
+            text.push_str(&match signal {
+                Signal::Whole(kind) => format!("    - {{ name: {theirs}, kind: {kind}, weight: {weight} }}\n"),
+                Signal::Open(kind, more, what) => {
+                    format!("    # - {{ name: {theirs}, kind: {kind}, weight: {weight}, {more} }}: {what}\n")
+                }
+                Signal::None(why) => format!("    # {theirs}: {why}\n"),
+            });
         }
         text
     }
@@ -186,7 +200,7 @@ mod tests {
         let yaml = settings(&rows).yaml();
         assert!(yaml.contains("- { kind: totp, weight: 100 }\n"), "{yaml}");
         assert!(yaml.contains("- { kind: email, weight: 50 }\n"), "{yaml}");
-        assert!(yaml.contains("# - { name: token, kind: device, weight: 100 }"), "{yaml}");
+        assert!(yaml.contains("    - { name: token, kind: device, weight: 100 }"), "{yaml}");
         assert!(!yaml.contains("webauthn"), "{yaml}");
     }
 
