@@ -9,6 +9,7 @@ mod guests;
 mod linking;
 mod own_pages;
 mod races;
+mod rules;
 mod screens;
 mod sessionless;
 mod sign_in;

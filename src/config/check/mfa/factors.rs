@@ -53,6 +53,9 @@ fn options(factor: &Factor, here: &KeyPath, found: &mut Vec<Problem>) {
             ));
         }
     }
+    if factor.kind != FactorKind::Totp {
+        return;
+    }
     if let Some(digits) = factor.digits.filter(|digits| !matches!(digits, 6 | 8)) {
         found.push(Problem::error(
             here.clone().key("digits"),
@@ -73,7 +76,7 @@ fn options(factor: &Factor, here: &KeyPath, found: &mut Vec<Problem>) {
     let odd = factor.algorithm.is_some_and(|a| a != Default::default())
         || factor.digits == Some(8)
         || factor.period.is_some_and(|period| period != 30);
-    if odd && factor.kind == FactorKind::Totp {
+    if odd {
         found.push(Problem::warning(
             here.clone(),
             "several authenticator apps silently compute SHA-1, 6 digits and 30 seconds, whatever the QR code says: \
