@@ -69,6 +69,8 @@ pub enum AppError {
     Resolve { site: String, host: String, cause: String },
     #[error("sites.{site}.upstream.url: {cause}")]
     Upstream { site: String, cause: crate::outbound::OutboundError },
+    #[error("sites.{site}.lms.groups: {cause}")]
+    Groups { site: String, cause: crate::lms::groups::NoGroups },
     #[error("chain.instances: {instance}: {key}: {cause}")]
     Source { instance: String, key: String, cause: String },
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
@@ -299,6 +301,11 @@ impl App {
             tokio::spawn(reminders::remind(in_force.gate.clone())),
             tokio::spawn(chain::probe(in_force.instances.clone(), metrics.clone())),
             tokio::spawn(leavers::watch(leavers_of(&stores, &audit, &clock), in_force.instances.clone())),
+            tokio::spawn(leavers::watch_groups(
+                leavers_of(&stores, &audit, &clock),
+                parts::group_reader(&stores, &clock),
+                in_force.gate.clone(),
+            )),
             tokio::spawn(Reloader::new(config, lasting, in_force).serve(asked)),
         ];
         Ok(Self {

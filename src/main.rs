@@ -65,7 +65,9 @@ fn without_machine(path: &Path, then: impl FnOnce(Loaded) -> ExitCode) -> ExitCo
 
 fn manage(Loaded { config, .. }: Loaded, command: Command, json: bool) -> ExitCode {
     block_on(async {
-        cli::manage(command, json, &config.admin.socket, async || app::administration(&config).await).await
+        let secret = |text: &str| config::resolve(text).map_err(|error| error.to_string());
+        let direct = async || app::administration(&config).await;
+        cli::manage(command, json, &config.admin.socket, &secret, direct).await
     })
 }
 

@@ -1,7 +1,9 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
-    CombinationsSheet, Facts, Reloaded, ReportSheet,
+    CombinationsSheet, ExemptionRow, FactorRow, Facts, Reloaded, ReportSheet, ToolMfaSheet,
+    devices::{DeviceRow, table_of as device_table},
+    help_desk,
     imports::{self, BindingRow},
     methods::{self, MethodRow},
     source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
@@ -28,8 +30,11 @@ pub enum Reply {
     Account(Box<AccountSheet>),
     Methods(Vec<MethodRow>),
     Bindings(Vec<BindingRow>),
+    Factors(Vec<FactorRow>),
+    ToolMfa(Box<ToolMfaSheet>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
+    Devices(Vec<DeviceRow>),
     /// Something was done; the sentence says what.
     Done {
         said: String,
@@ -96,8 +101,16 @@ pub struct AccountSheet {
     pub factors: Vec<String>,
     pub recovery_codes_left: u32,
     pub enrols_by_help_desk_only: bool,
+    /// What is refused for now, and until when.
+    #[serde(default)]
+    pub locked: Vec<String>,
+    /// Those that hold now.
+    pub exemptions: Vec<ExemptionRow>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
+    /// Those that are trusted now.
+    #[serde(default)]
+    pub devices: Vec<DeviceRow>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,6 +226,7 @@ impl Reply {
             | Reply::Account(_)
             | Reply::Sessions(_)
             | Reply::Tokens(_)
+            | Reply::Devices(_)
             | Reply::Done { .. }
             | Reply::Steps { .. }
             | Reply::EnrolmentCode { .. }
@@ -225,6 +239,8 @@ impl Reply {
             | Reply::Facts(_)
             | Reply::Methods(_)
             | Reply::Bindings(_)
+            | Reply::Factors(_)
+            | Reply::ToolMfa(_)
             | Reply::Reloaded(_)
             | Reply::Header(_) => true,
         }
@@ -238,8 +254,11 @@ impl fmt::Display for Reply {
             Reply::Account(sheet) => f.write_str(&self::sheet(sheet)),
             Reply::Methods(rows) => f.write_str(&methods::table_of(rows)),
             Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
+            Reply::ToolMfa(sheet) => write!(f, "{sheet}"),
+            Reply::Factors(rows) => f.write_str(&help_desk::factors(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
+            Reply::Devices(rows) => f.write_str(&device_table(rows)),
             Reply::Done { said } => writeln!(f, "{}", plain(said)),
             Reply::Steps { steps } => steps.iter().try_for_each(|step| writeln!(f, "{}", plain(step))),
             Reply::EnrolmentCode { account, code, expires } => {
@@ -364,8 +383,10 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("factors", dash_if_empty(&sheet.factors)),
         ("recovery", format!("{} codes left", sheet.recovery_codes_left)),
         ("enrolment", enrols.to_owned()),
+        ("locked", dash_if_empty(&sheet.locked)),
     ];
-    for (name, value) in rows {
+    let exempt = sheet.exemptions.iter().map(|given| ("exempt", given.line()));
+    for (name, value) in rows.into_iter().chain(exempt) {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));
     }
     if !sheet.sessions.is_empty() {
@@ -373,6 +394,9 @@ fn sheet(sheet: &AccountSheet) -> String {
     }
     if !sheet.tokens.is_empty() {
         let _ = write!(text, "\n{}", tokens(&sheet.tokens));
+    }
+    if !sheet.devices.is_empty() {
+        let _ = write!(text, "\n{}", device_table(&sheet.devices));
     }
     text
 }

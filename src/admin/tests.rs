@@ -6,13 +6,14 @@ use crate::{
     audit::{Audit, AuditStore, Line, Target},
     chain::{Instance, Rules, local::memory::LocalMemory},
     keys::{Keyring, Sealed},
-    limits::{Count, Counters, Throttle},
+    limits::Throttle,
     mfa::{
         enrolment::{Claim, Enrolled, Enrolment, EnrolmentStore, Enrolments},
         exemption::{Exemption, ExemptionKind, ExemptionStore},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
         known::{Known, KnownStore},
         policy::Policy,
+        takeover::{TakenOver, Takeover, TakeoverStore},
     },
     outbound::mail::Mailer,
     sessions::{Identity, Session, SessionStore, Who},
@@ -277,6 +278,19 @@ impl ExemptionStore for Memory {
 }
 
 #[async_trait]
+impl TakeoverStore for Memory {
+    async fn take_over(&self, _: &Takeover) -> Result<TakenOver, Unavailable> {
+        unreachable!("these tests import nothing")
+    }
+    async fn would_take_over(&self, _: &Takeover) -> Result<TakenOver, Unavailable> {
+        unreachable!("these tests import nothing")
+    }
+    async fn was_taken_over(&self, _: &SiteName, _: u64) -> Result<bool, Unavailable> {
+        unreachable!("these tests import nothing")
+    }
+}
+
+#[async_trait]
 impl SessionStore for Memory {
     async fn remove(&self, key: &SessionKey) -> Result<bool, Unavailable> {
         let mut sessions = self.sessions.lock().unwrap();
@@ -376,25 +390,15 @@ fn staff() -> Instance {
 
 /// These tests ask no source.
 fn no_chain() -> Chain {
-    struct NoCounters;
-    #[async_trait]
-    impl Counters for NoCounters {
-        async fn add(&self, _: &str, _: i64, _: Duration) -> Result<Count, Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-        async fn value(&self, _: &str) -> Result<i64, Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-        async fn clear(&self, _: &str) -> Result<(), Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-    }
     Chain {
         configured: Vec::new(),
         instances: vec![staff()],
         sites: Vec::new(),
         sync_limit_percent: 10,
-        throttle: Throttle::new(Arc::new(NoCounters), crate::limits::Config::default()),
+        throttle: Throttle::new(
+            Arc::new(crate::limits::lane_tests::Plain::default()),
+            crate::limits::Config::default(),
+        ),
         policy: Policy::new(&crate::mfa::Config::default(), Default::default()),
         fault: None,
     }
@@ -421,8 +425,10 @@ impl Desk {
         let admin = Admin {
             accounts: stores.clone(),
             enrolments: stores.clone(),
+            devices: Arc::new(super::devices::memory::Devices::default()),
             known: stores.clone(),
             exemptions: stores.clone(),
+            takeovers: stores.clone(),
             sessions: stores.clone(),
             ledger: stores.clone(),
             locals: locals.clone(),
@@ -517,6 +523,7 @@ fn session(account: &AccountId, key: &str) -> Session {
         parent: None,
         device: None,
         no_setup: false,
+        first: Default::default(),
     }
 }
 
@@ -772,8 +779,10 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
     let copy = Admin {
         accounts: admin.accounts.clone(),
         enrolments: admin.enrolments.clone(),
+        devices: desk.admin.devices.clone(),
         known: admin.known.clone(),
         exemptions: admin.exemptions.clone(),
+        takeovers: admin.takeovers.clone(),
         sessions: admin.sessions.clone(),
         ledger: admin.ledger.clone(),
         locals: desk.admin.locals.clone(),

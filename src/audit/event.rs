@@ -1,7 +1,8 @@
 //! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
 
 use crate::types::{
-    AccountId, ClientAddr, Door, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId, Unavailable,
+    AccountId, ClientAddr, DeviceId, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId,
+    Timestamp, TokenId, Unavailable,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -122,6 +123,18 @@ pub enum Event {
         door: Door,
         reason: &'static str,
     },
+    /// There may be a copy of the key (WebAuthn Level 3 §6.1.1).
+    SignCountRegressed {
+        account: AccountId,
+        enrolment: EnrolmentId,
+    },
+    /// Somebody showed a passkey instead of a password, and what the account's source said of them.
+    PasskeyJudged {
+        account: AccountId,
+        source: SourceId,
+        accepted: bool,
+        verdicts: Vec<InstanceVerdict>,
+    },
     FactorEnrolled {
         account: AccountId,
         factor: FactorKind,
@@ -130,6 +143,21 @@ pub enum Event {
     FactorRemoved {
         account: AccountId,
         factor: FactorKind,
+    },
+    /// The help desk lets somebody in without a factor, until then.
+    Exempted {
+        account: AccountId,
+        kind: &'static str,
+        until: Timestamp,
+        reason: String,
+    },
+    /// An import found a second factor that cannot be carried over: the password alone enrols none here.
+    LeftToHelpDesk {
+        account: AccountId,
+    },
+    ExemptionEnded {
+        account: AccountId,
+        kind: &'static str,
     },
     FactorRenamed {
         account: AccountId,
@@ -141,6 +169,25 @@ pub enum Event {
     },
     FactorsReset {
         account: AccountId,
+    },
+    /// What too many wrong answers had locked is open again.
+    AccountUnlocked {
+        account: AccountId,
+    },
+    /// A browser or app is asked for no factor where the rule counts it.
+    DeviceTrusted {
+        account: AccountId,
+        device: DeviceId,
+        door: Door,
+    },
+    DeviceForgotten {
+        account: AccountId,
+        device: DeviceId,
+    },
+    /// An older secret of a trusted device came back: somebody has a copy. Its whole series is over.
+    DeviceCopied {
+        account: AccountId,
+        device: DeviceId,
     },
     EnrolmentCodeIssued {
         account: AccountId,
@@ -296,10 +343,19 @@ impl Event {
             | Event::FactorAccepted { account, .. }
             | Event::FactorRefused { account, .. }
             | Event::FactorEnrolled { account, .. }
+            | Event::SignCountRegressed { account, .. }
+            | Event::PasskeyJudged { account, .. }
             | Event::FactorRemoved { account, .. }
             | Event::FactorRenamed { account, .. }
+            | Event::Exempted { account, .. }
+            | Event::ExemptionEnded { account, .. }
+            | Event::LeftToHelpDesk { account }
             | Event::RecoveryCodesReplaced { account }
             | Event::FactorsReset { account }
+            | Event::AccountUnlocked { account }
+            | Event::DeviceTrusted { account, .. }
+            | Event::DeviceForgotten { account, .. }
+            | Event::DeviceCopied { account, .. }
             | Event::EnrolmentCodeIssued { account }
             | Event::EnrolmentCodeRefused { account }
             | Event::RecoveryCodesLow { account, .. }

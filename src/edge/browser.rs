@@ -80,7 +80,7 @@ impl Gate {
     pub fn welcome(&self, house: &House, incoming: &Incoming, signed_in: SignedIn) -> Reply {
         self.metrics.sign_in(Door::Browser, "ok");
         self.metrics.session_issued(Door::Browser);
-        let SignedIn { issued, lms_cookies, location } = signed_in;
+        let SignedIn { issued, lms_cookies, own_cookies, location } = signed_in;
         let mut answer = reply::see_other(&location);
         let mut sealed = Vec::new();
         if let Some(lms) = &issued.session.lms {
@@ -97,7 +97,7 @@ impl Gate {
         let present = present.filter(|name| !(resumed && Jar::Session.holds(name)));
         reply::clear_cookies(&mut answer, present, &keep);
         reply::add_cookie(&mut answer, &cookie::set(cookie::SESSION, issued.id.expose()));
-        sealed.iter().for_each(|line| reply::add_cookie(&mut answer, line));
+        sealed.iter().chain(&own_cookies).for_each(|line| reply::add_cookie(&mut answer, line));
         answer
     }
 
@@ -340,7 +340,7 @@ pub fn stage_path(stage: &Stage) -> &'static str {
     match stage {
         Stage::Challenge => "/vestibule/challenge",
         Stage::HelpDesk => "/vestibule/help-desk",
-        Stage::Enrol { .. } => "/vestibule/enrol",
+        Stage::Enrol { .. } | Stage::EnrolPasskey { .. } => "/vestibule/enrol",
         Stage::Codes { .. } => "/vestibule/recovery-codes",
         Stage::LmsPassword => "/vestibule/lms-password",
         Stage::Permit => "/vestibule/permit",

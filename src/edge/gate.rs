@@ -25,7 +25,9 @@ use crate::{
         cookie::{self, Jar},
     },
     telemetry::Metrics,
-    types::{AccountId, Amr, BadRequest, ClientAddr, Door, LmsUserId, SessionKey, SiteName, Timestamp, Unavailable},
+    types::{
+        AccountId, Amr, BadRequest, ClientAddr, Door, LmsUserId, Secret, SessionKey, SiteName, Timestamp, Unavailable,
+    },
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -390,6 +392,7 @@ impl Gate {
             request: incoming.id.clone(),
             language: self.pages.language(incoming.header(header::ACCEPT_LANGUAGE)),
             cookies: incoming.cookies.clone(),
+            bearer: incoming.header(header::AUTHORIZATION).and_then(bearer).map(Secret::new),
         }
     }
 
@@ -427,7 +430,7 @@ impl Gate {
             email: identity.email.clone(),
             groups: identity.groups.clone(),
             source: Some(identity.source.clone()),
-            amr: Amr::of_password_and(&session.facts),
+            amr: Amr::of(session.first, &session.facts),
             auth_time: session.auth_time,
             factor_time: session.factor_time(),
         };
@@ -443,6 +446,11 @@ impl Gate {
         headers.extend(assertion.map(|value| (names.assertion.clone(), value)));
         headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect()
     }
+}
+
+fn bearer(authorization: &str) -> Option<String> {
+    let (scheme, value) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| value.trim().to_owned())
 }
 
 /// A session as the policy sees it now.

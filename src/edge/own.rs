@@ -11,10 +11,13 @@ use super::{
     reply::{self, Reply},
     request::Incoming,
     rescue,
-    sign_in_page::SIGN_IN,
+    sign_in_page::{SIGN_IN, WITH_PASSKEY},
 };
 use crate::{
-    flow::{self, Answered, Asked, EndedWhy, FlowError, Problem, SecondSource, step::Stage},
+    flow::{
+        self, Answered, Asked, EndedWhy, FlowError, Problem, SecondSource,
+        step::{Stage, Trust},
+    },
     identity::jwks,
     keys,
     lms::moodle::params::{BodyParams, Params},
@@ -28,6 +31,7 @@ use http::{HeaderValue, Method, header};
 const ASSETS: &str = "/vestibule/assets/";
 const VERIFY: &str = "/vestibule/app/verify";
 const SECOND_SOURCE: &str = "/vestibule/second-source";
+const ENROL: &str = "/vestibule/enrol";
 const JOIN: &str = "/vestibule/join";
 
 impl Gate {
@@ -104,13 +108,18 @@ impl Gate {
         let csrf = self.csrf(id);
         let status = if error.is_some() { 422 } else { 200 };
         let (own_path, view) = match asked {
-            Asked::Challenge { factors } => {
-                let current = wanted_factor(incoming, &factors);
-                let view = View::Challenge { factors, current, error, csrf, account };
+            Asked::Challenge { factors, passkey, may_trust } => {
+                let current = wanted_factor(incoming, &typed, &factors);
+                let view = View::Challenge { factors, current, passkey, may_trust, error, csrf, account };
                 ("/vestibule/challenge", view)
             }
             Asked::HelpDesk => ("/vestibule/help-desk", View::HelpDesk { error, csrf }),
-            Asked::Device { secret, uri } => ("/vestibule/enrol", View::Enrol { secret, uri, error, csrf, account }),
+            Asked::Device { secret, uri, passkey_too } => {
+                (ENROL, View::Enrol { secret, uri, passkey_too, error, csrf, account })
+            }
+            Asked::Passkey { options, totp, further } => {
+                (ENROL, View::EnrolPasskey { options, totp, further, error, csrf, account })
+            }
             Asked::Codes { codes } => {
                 if path == "/vestibule/recovery-codes.txt" {
                     return self.codes_file(incoming, &codes);
@@ -121,9 +130,9 @@ impl Gate {
                 let typed = account.unwrap_or_default();
                 (stage_path(&Stage::LmsPassword), View::LmsPassword { error, csrf, username: typed })
             }
-            Asked::Permit { factors, named } => {
-                let current = wanted_factor(incoming, &factors);
-                (stage_path(&Stage::Permit), View::Permit { factors, current, named, error, csrf, account })
+            Asked::Permit { factors, passkey, named } => {
+                let current = wanted_factor(incoming, &typed, &factors);
+                (stage_path(&Stage::Permit), View::Permit { factors, current, passkey, named, error, csrf, account })
             }
             Asked::SecondSource { passwords, buttons } => {
                 (SECOND_SOURCE, View::SecondSource { passwords, buttons, typed, error, csrf, account })
@@ -147,7 +156,7 @@ impl Gate {
 
     pub(super) async fn own_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
         let path = incoming.target.path.decoded();
-        if !is_flow_path(path) && !matches!(path, "/vestibule/cancel" | SIGN_IN | WITH | ACCOUNT) {
+        if !is_flow_path(path) && !matches!(path, "/vestibule/cancel" | SIGN_IN | WITH | WITH_PASSKEY | ACCOUNT) {
             return self.error(incoming, 404);
         }
         // Attacks D6, D7, J5: only a form of our own page, on this origin, may answer for the flow.
@@ -164,6 +173,9 @@ impl Gate {
         if path == WITH {
             return self.sign_in_with(house, incoming, &params).await;
         }
+        if path == WITH_PASSKEY {
+            return self.sign_in_with_passkey(house, incoming, &params).await;
+        }
         if path == ACCOUNT {
             return self.account_post(house, incoming, &params).await;
         }
@@ -176,11 +188,20 @@ impl Gate {
         let code = field("code");
         let answered = match path {
             "/vestibule/challenge" => match FactorKind::parse(&field("factor")) {
-                Some(kind) => flow::answer(desk, hall, &caller, &id, kind, &code).await,
+                Some(kind) => {
+                    let trust = if field("trust") == "yes" { Trust::Yes } else { Trust::No };
+                    flow::answer(desk, hall, &caller, &id, kind, &code, trust).await
+                }
                 None => return self.error(incoming, 400),
             },
             "/vestibule/help-desk" => flow::confirm_help_desk(desk, hall, &caller, &id, &code).await,
-            "/vestibule/enrol" => flow::confirm_device(desk, hall, &caller, &id, &code, &field("label")).await,
+            ENROL => match (FactorKind::parse(&field("act")), FactorKind::parse(&field("factor"))) {
+                (Some(kind), _) => flow::choose_enrolment(desk, hall, &id, kind).await,
+                (None, Some(FactorKind::Webauthn)) => {
+                    flow::confirm_passkey(desk, hall, &caller, &id, &code, &field("label")).await
+                }
+                (None, _) => flow::confirm_device(desk, hall, &caller, &id, &code, &field("label")).await,
+            },
             "/vestibule/lms-password" => {
                 let password = Password::new(field("password"));
                 flow::prove_lms_password(desk, hall, &caller, &id, password).await
@@ -208,7 +229,12 @@ impl Gate {
             // What they typed stands there again; a name that cannot be one does not.
             Ok(Answered::Again(problem)) if matches!(path, SECOND_SOURCE | "/vestibule/offer") => {
                 let username = Some(field("username")).filter(|name| name.len() <= 400).unwrap_or_default();
-                let typed = Typed { source: field("source"), username };
+                let typed = Typed { source: field("source"), username, factor: None };
+                self.again_typed(house, incoming, &id, problem, typed).await
+            }
+            // What was answered stands there again, and not the factor that comes first.
+            Ok(Answered::Again(problem)) => {
+                let typed = Typed { factor: FactorKind::parse(&field("factor")), ..Typed::default() };
                 self.again_typed(house, incoming, &id, problem, typed).await
             }
             answered => self.answered(house, incoming, &id, answered).await,
@@ -270,7 +296,7 @@ impl Gate {
                 let path = match &asked {
                     Asked::Challenge { .. } => stage_path(&Stage::Challenge),
                     Asked::HelpDesk => stage_path(&Stage::HelpDesk),
-                    Asked::Device { .. } => "/vestibule/enrol",
+                    Asked::Device { .. } | Asked::Passkey { .. } => ENROL,
                     Asked::Codes { .. } => "/vestibule/recovery-codes",
                     Asked::LmsPassword => stage_path(&Stage::LmsPassword),
                     Asked::Permit { .. } => stage_path(&Stage::Permit),
@@ -324,9 +350,10 @@ fn is_flow_path(path: &str) -> bool {
 }
 
 /// `?factor=` on a GET, or what was just answered; else the first.
-fn wanted_factor(incoming: &Incoming, factors: &[FactorKind]) -> FactorKind {
+fn wanted_factor(incoming: &Incoming, typed: &Typed, factors: &[FactorKind]) -> FactorKind {
     let query = incoming.target.query.as_deref().unwrap_or_default();
-    let asked = query.split('&').find_map(|pair| pair.strip_prefix("factor=")).and_then(FactorKind::parse);
+    let asked =
+        query.split('&').find_map(|pair| pair.strip_prefix("factor=")).and_then(FactorKind::parse).or(typed.factor);
     let first = factors.first().copied().unwrap_or(FactorKind::Totp);
     asked.filter(|kind| factors.contains(kind)).unwrap_or(first)
 }
@@ -336,6 +363,6 @@ fn verify_options() -> Reply {
     let headers = answer.headers_mut();
     reply::set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     reply::set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "POST");
-    reply::set(headers, http::HeaderName::from_static("access-control-allow-headers"), "content-type");
+    reply::set(headers, http::HeaderName::from_static("access-control-allow-headers"), "authorization, content-type");
     answer
 }

@@ -148,6 +148,7 @@ pub(super) async fn owner(desk: &Desk, session: &Session) -> Result<Option<(Reso
         source: own.source.clone(),
         subject: own.subject.clone(),
         at: session.auth_time,
+        by: session.first,
     };
     Ok(resume(desk.accounts.as_ref(), &pending).await?.map(|resolved| (resolved, methods)))
 }

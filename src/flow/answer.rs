@@ -6,12 +6,15 @@
 use super::{
     Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Problem, SignedIn,
     account::label,
+    known::factor_slot,
     link::{choices, sides},
     lms_half::Half,
     offer::may_create,
+    passkey::{self, put_question},
     permit::{is_held_here, need, permission},
     sign_in::{Finished, finish},
-    step::{Action, Errand, Flow, Stage},
+    step::{Action, Errand, Flow, Stage, Trust},
+    trusted::trust_browser,
 };
 use crate::{
     accounts::{Resolved, resume},
@@ -19,7 +22,7 @@ use crate::{
     limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, Enrolments, sealed_place},
-        factors::{recovery, totp},
+        factors::{device::Lifetime, recovery, totp, webauthn},
         policy::{Decision, Permission, Satisfied},
     },
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
@@ -30,11 +33,25 @@ use std::time::Duration;
 pub enum Asked {
     Challenge {
         factors: Vec<FactorKind>,
+        /// What the authenticator is asked, as long as that question is good.
+        passkey: Option<String>,
+        /// Whether this browser can be trusted from then on.
+        may_trust: bool,
     },
     HelpDesk,
     Device {
         secret: String,
         uri: String,
+        /// A passkey may be enrolled instead.
+        passkey_too: bool,
+    },
+    /// A passkey is enrolled: what the authenticator is asked.
+    Passkey {
+        options: String,
+        /// An authenticator app may be enrolled instead.
+        totp: bool,
+        /// By somebody who is signed in.
+        further: bool,
     },
     Codes {
         codes: Vec<String>,
@@ -43,6 +60,7 @@ pub enum Asked {
     /// A factor, for the named action alone.
     Permit {
         factors: Vec<FactorKind>,
+        passkey: Option<String>,
         named: Named,
     },
     /// Another source that is to be linked.
@@ -106,12 +124,15 @@ pub async fn ask(
     }
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let name = resolved.account().username.clone();
+    let passkey = flow.asks.passkey.as_ref().map(|asking| asking.options().to_owned());
+    let further = flow.errand.is_some();
     let asked = match flow.stage {
         Stage::Challenge => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
+            let may_trust = desk.policy.trust_device(&stand.case()).is_some();
             match desk.policy.decide(resolved, &enrolments, flow.facts, &stand.case()) {
-                Decision::Challenge(_, factors) => Asked::Challenge { factors },
+                Decision::Challenge(_, factors) => Asked::Challenge { factors, passkey, may_trust },
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
             }
@@ -122,14 +143,18 @@ pub async fn ask(
             let issuer = desk.settings.mfa.issuer.as_deref().unwrap_or(hall.site.public_url.host());
             let label = name.as_deref().unwrap_or("account");
             let uri = totp::otpauth_uri(issuer, label, &bytes, desk.settings.mfa.totp()).expose().clone();
-            Asked::Device { secret, uri }
+            Asked::Device { secret, uri, passkey_too: !further && passkey::is_offered(desk, hall) }
+        }
+        Stage::EnrolPasskey { begun, .. } => {
+            let totp = !further && desk.policy.offers(FactorKind::Totp);
+            Asked::Passkey { options: begun.options().to_owned(), totp, further }
         }
         Stage::Codes { codes } => Asked::Codes { codes },
         Stage::LmsPassword => Asked::LmsPassword,
         Stage::Permit => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
             match (permission(desk, &flow).await?, named(hall, &flow, &enrolments)) {
-                (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, named },
+                (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, passkey, named },
                 (_, _) => return Ok(None),
             }
         }
@@ -175,19 +200,50 @@ pub async fn answer(
     id: &FlowId,
     kind: FactorKind,
     code: &str,
+    trust: Trust,
 ) -> Result<Answered, FlowError> {
-    let Some(flow) = load(desk, hall, id, Door::Browser).await? else { return Ok(Answered::Ended(EndedWhy::Expired)) };
+    let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
+        return Ok(Answered::Ended(EndedWhy::Expired));
+    };
     if !matches!(flow.stage, Stage::Challenge) {
         return Ok(Answered::Next(flow.stage));
     }
+    if trust == Trust::Yes {
+        flow.trust = trust;
+    }
     match check(desk, hall, caller, &flow, kind, code).await? {
-        Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
-        other => unanswered(desk, hall, id, other).await,
+        Checked::Right(fact) => {
+            let lifetime = if flow.trust == Trust::Yes { may_trust(desk, &flow).await? } else { None };
+            let mut answered = advance(desk, hall, caller, flow, fact).await?;
+            if let (Answered::SignedIn(signed_in), Some(lifetime)) = (&mut answered, lifetime) {
+                trust_browser(desk, hall, caller, &lifetime, signed_in).await;
+            }
+            Ok(answered)
+        }
+        other => unanswered(desk, hall, id, kind, other).await,
     }
 }
 
+/// For how long this flow's browser or app may be trusted; `None`: its rule counts no device.
+pub(super) async fn may_trust(desk: &Desk, flow: &Flow) -> Result<Option<Lifetime>, FlowError> {
+    let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
+    let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+    let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
+    Ok(desk.policy.trust_device(&stand.case()))
+}
+
 /// What becomes of an answer that was not right.
-pub(super) async fn unanswered(desk: &Desk, hall: &Hall, id: &FlowId, checked: Checked) -> Result<Answered, FlowError> {
+pub(super) async fn unanswered(
+    desk: &Desk,
+    hall: &Hall,
+    id: &FlowId,
+    kind: FactorKind,
+    checked: Checked,
+) -> Result<Answered, FlowError> {
+    // Its question was good for one answer.
+    if kind == FactorKind::Webauthn && matches!(checked, Checked::Problem { .. }) {
+        passkey::ask_passkey(desk, hall, id, Door::Browser).await?;
+    }
     match checked {
         Checked::Problem { problem, .. } => Ok(Answered::Again(problem)),
         Checked::Locked { minutes } => Ok(Answered::Locked { minutes }),
@@ -237,7 +293,7 @@ pub(super) async fn check(
     if !complete(kind, code) {
         return uncounted(desk, flow, Problem::Incomplete).await;
     }
-    let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
+    let slot = match factor_slot(desk, hall, caller, flow, kind.as_str()).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {
@@ -247,7 +303,7 @@ pub(super) async fn check(
         }
     };
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Checked::Gone) };
-    match judge(desk, flow, &resolved, kind, code, &enrolments).await? {
+    match judge(desk, hall, caller, flow, &resolved, kind, code, &enrolments).await? {
         Judged::Right(enrolment) => {
             desk.throttle.factor_right(slot).await?;
             let event = Event::FactorAccepted { account: account.clone(), factor: kind, door: flow.door };
@@ -264,6 +320,11 @@ pub(super) async fn check(
             desk.metrics.factor_answer(kind, "used");
             desk.throttle.factor_not_wrong(slot).await?;
             uncounted(desk, flow, Problem::AlreadyUsed).await
+        }
+        Judged::NotAccepted(refusal) => {
+            desk.record(hall, caller, refused(refusal.reason()));
+            desk.metrics.factor_answer(kind, "wrong");
+            wrong(desk, slot).await
         }
         Judged::Wrong => {
             desk.record(hall, caller, refused("wrong"));
@@ -320,7 +381,7 @@ async fn uncounted(desk: &Desk, flow: &Flow, problem: Problem) -> Result<Checked
     Ok(Checked::Problem { problem, left: desk.throttle.factor_left(flow.id.expose()).await? })
 }
 
-enum Judged {
+pub(super) enum Judged {
     /// By which enrolment.
     Right(Option<EnrolmentId>),
     /// It was right, and somebody has used it: this very code, sent twice.
@@ -329,11 +390,16 @@ enum Judged {
     Elsewhen {
         fast: i64,
     },
+    /// Not a right assertion, and why.
+    NotAccepted(webauthn::Refusal),
     Wrong,
 }
 
+#[expect(clippy::too_many_arguments, reason = "what one answer is judged by, handed on as it came")]
 async fn judge(
     desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
     flow: &Flow,
     resolved: &Resolved,
     kind: FactorKind,
@@ -342,7 +408,8 @@ async fn judge(
 ) -> Result<Judged, FlowError> {
     match kind {
         FactorKind::Totp => judge_totp(desk, flow, resolved, code, enrolments).await,
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms => Ok(Judged::Wrong),
+        FactorKind::Webauthn => passkey::judge(desk, hall, caller, flow, resolved, code, enrolments).await,
+        FactorKind::Email | FactorKind::Sms => Ok(Judged::Wrong),
         FactorKind::Recovery => {
             let Some(canonical) = recovery::canonical(code) else { return Ok(Judged::Wrong) };
             let digest = recovery::digest(&desk.ring(), &flow.pending.account, &canonical);
@@ -407,6 +474,7 @@ async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact
         Some(Decision::Satisfied(satisfied)) => done(desk, hall, caller, &flow.id, satisfied).await,
         Some(Decision::Challenge(..)) => {
             flow.stage = Stage::Challenge;
+            put_question(desk, hall, &mut flow).await?;
             next(desk, flow).await
         }
         Some(Decision::Enrol(..)) | None => ended(desk, hall, &flow.id, EndedWhy::Expired).await,

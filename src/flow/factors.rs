@@ -4,7 +4,7 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall,
     answer::next,
-    sign_in::enrol_stage,
+    passkey::enrolment_stage,
     step::{Flow, Stage},
 };
 use crate::{
@@ -34,6 +34,7 @@ pub(super) fn label(typed: &str, usual: &str) -> String {
 /// The first step of enrolling a further factor.
 pub(super) async fn begin_adding(
     desk: &Desk,
+    hall: &Hall,
     mut flow: Flow,
     permitted: &Permitted,
     kind: FactorKind,
@@ -42,13 +43,14 @@ pub(super) async fn begin_adding(
     let Some((proof, rule)) = inherited(&enrolments, permitted.facts()) else {
         return Ok(Answered::Ended(EndedWhy::NoFactor));
     };
-    flow.stage = match kind {
-        FactorKind::Totp => enrol_stage(desk, proof, rule),
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms | FactorKind::Recovery => {
-            return Ok(Answered::Ended(EndedWhy::Expired));
+    let account = permitted.resolved().account();
+    match enrolment_stage(desk, hall, account, kind, (proof, rule)).await? {
+        Some(stage) => {
+            flow.stage = stage;
+            next(desk, flow).await
         }
-    };
-    next(desk, flow).await
+        None => Ok(Answered::Ended(EndedWhy::Expired)),
+    }
 }
 
 /// A further factor rests on what the answered one rests on: the weakest of those that were answered; behind a recovery

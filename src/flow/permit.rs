@@ -7,6 +7,7 @@ use super::{
     answer::{Checked, check, ended, load, next, unanswered},
     factors::{begin_adding, new_recovery_codes, remove_factor, rename_factor},
     offer::adopted,
+    passkey::put_question,
     step::{Action, Errand, Flow, Stage},
 };
 use crate::{
@@ -44,14 +45,17 @@ pub async fn permit(
             let facts = [flow.facts.clone(), vec![fact]].concat();
             answered(desk, hall, caller, Flow { facts, ..flow }).await
         }
-        other => unanswered(desk, hall, id, other).await,
+        other => unanswered(desk, hall, id, kind, other).await,
     }
 }
 
 async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> Result<Answered, FlowError> {
     let permitted = match permission(desk, &flow).await? {
         Some(Permission::Given(permitted)) => permitted,
-        Some(Permission::Ask(_)) => return next(desk, flow).await,
+        Some(Permission::Ask(_)) => {
+            put_question(desk, hall, &mut flow).await?;
+            return next(desk, flow).await;
+        }
         Some(Permission::NoFactor) => return ended(desk, hall, &flow.id, EndedWhy::NoFactor).await,
         None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
@@ -62,7 +66,7 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
         }
         Some(Errand::Act { action: Action::AddFactor { kind }, .. }) => {
             let kind = *kind;
-            return begin_adding(desk, flow, &permitted, kind).await;
+            return begin_adding(desk, hall, flow, &permitted, kind).await;
         }
         Some(_) | None => {}
     }

@@ -2,11 +2,14 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-use crate::types::{
-    AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId,
-    Subject, Timestamp, Unavailable,
+pub use crate::{accounts::Pending, chain::Kept, lms::Held, sessions::TrustedBy};
+use crate::{
+    mfa::factors::webauthn,
+    types::{
+        AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId,
+        Subject, Timestamp, Unavailable,
+    },
 };
-pub use crate::{accounts::Pending, chain::Kept, lms::Held};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,8 @@ pub enum Stage {
     HelpDesk,
     /// A first device is being enrolled; the secret (base32) has not been confirmed yet.
     Enrol { secret: String, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
+    /// A passkey is being enrolled; the browser has not answered yet.
+    EnrolPasskey { begun: Box<webauthn::Registering>, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
     /// The recovery codes are being shown, once.
     Codes { codes: Vec<String> },
     /// Everything was answered, and the LMS has had an account of that name before: its password is asked, once.
@@ -75,7 +80,19 @@ pub enum Errand {
 /// A factor's own side of being asked. Void with the flow.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Asks {}
+pub struct Asks {
+    /// The passkey that is asked for. Its challenge is good for one answer.
+    pub passkey: Option<webauthn::Asking>,
+}
+
+/// Whether this browser or app is to be trusted once the sign-in is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    #[default]
+    No,
+    Yes,
+}
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Flow {
@@ -94,6 +111,12 @@ pub struct Flow {
     #[serde(default)]
     pub asks: Asks,
     pub stage: Stage,
+    /// The trusted device that this browser or app showed when it began.
+    #[serde(default)]
+    pub device: Option<TrustedBy>,
+    /// What its owner said about being asked here again.
+    #[serde(default)]
+    pub trust: Trust,
     #[serde(default)]
     pub errand: Option<Errand>,
     pub held: Held,

@@ -11,6 +11,7 @@ pub mod help_desk;
 pub mod known;
 pub mod policy;
 pub mod signals;
+pub mod takeover;
 pub mod words;
 
 pub use config::{Config, EnrolmentWindow, Factor, FirstEnrolment, Grace, Rule, Signal, SignalKind, Stage};

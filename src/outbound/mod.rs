@@ -1,7 +1,9 @@
-//! What vestibule itself asks of others: HTTP requests to an LMS, with a deadline and a limit on what is read, and mail.
+//! What vestibule itself asks of others: HTTP requests to an LMS, with a deadline and a limit on what is read; rows of a
+//! database that is not ours; and mail.
 
 mod client;
 mod config;
+pub mod database;
 pub mod mail;
 
 pub use client::{Answer, OutboundError, Upstream, UpstreamBody, read, set_cookies, whole};

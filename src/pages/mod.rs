@@ -21,7 +21,7 @@ mod view;
 
 pub use crate::language::Lang;
 pub use assets::Asset;
-pub use view::{Button, Choice, EndedWhy, Frame, Named, Problem, SignInProblem, Typed, View, WayLine};
+pub use view::{Button, Choice, Doorway, EndedWhy, Frame, Named, Problem, SignInProblem, Typed, View, WayLine};
 
 use crate::{
     language::{LocaleError, Texts},
@@ -35,6 +35,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("problem.html", include_str!("templates/problem.html")),
     ("cancel.html", include_str!("templates/cancel.html")),
     ("code.html", include_str!("templates/code.html")),
+    ("trust.html", include_str!("templates/trust.html")),
     ("credentials.html", include_str!("templates/credentials.html")),
     ("account.html", include_str!("templates/account.html")),
     ("permit.html", include_str!("templates/permit.html")),
@@ -46,6 +47,9 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("help-desk.html", include_str!("templates/help-desk.html")),
     ("sign-in.html", include_str!("templates/sign-in.html")),
     ("lms-password.html", include_str!("templates/lms-password.html")),
+    ("passkey.html", include_str!("templates/passkey.html")),
+    ("passkey-challenge.html", include_str!("templates/passkey-challenge.html")),
+    ("enrol-passkey.html", include_str!("templates/enrol-passkey.html")),
     ("enrol.html", include_str!("templates/enrol.html")),
     ("codes.html", include_str!("templates/codes.html")),
     ("message.html", include_str!("templates/message.html")),
@@ -127,6 +131,7 @@ impl Pages {
             minutes => 0,
             styles => assets::href(assets::STYLES),
             print => assets::href(assets::PRINT),
+            passkey => assets::href(assets::PASSKEY),
             icon => assets::href(assets::ICON),
         }
     }
@@ -135,35 +140,48 @@ impl Pages {
 /// A view's template and what it is given.
 fn page(view: &View) -> (&'static str, Value) {
     match view {
-        View::Challenge { factors, current, error, csrf, account } => {
+        View::Challenge { factors, current, passkey, may_trust, error, csrf, account } => {
+            let options = passkey.as_deref();
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let account = account.as_deref();
             let factor = current.as_str();
             let minutes = error.map_or(0, Problem::minutes);
-            ("challenge.html", context! { factor, others, problem, minutes, csrf => csrf.as_str(), account })
+            let csrf = csrf.as_str();
+            ("challenge.html", context! { factor, others, options, problem, minutes, may_trust, csrf, account })
         }
         View::HelpDesk { error, csrf } => {
             let problem = error.map(|problem| problem.key(Asked::HelpDesk));
             ("help-desk.html", context! { problem, csrf => csrf.as_str() })
         }
-        View::Enrol { secret, uri, error, csrf, account } => {
+        View::Enrol { secret, uri, passkey_too, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::Enrol));
             let qr = qr::draw(uri).map(|qr| context! { side => qr.side, path => qr.path });
             // The address becomes a link: nothing but an enrolment may hide behind it.
             let uri = Some(uri.as_str()).filter(|uri| uri.starts_with("otpauth://totp/"));
             let (csrf, account) = (csrf.as_str(), account.as_deref());
             let minutes = error.map_or(0, Problem::minutes);
-            ("enrol.html", context! { groups => in_fours(secret), uri, qr, problem, minutes, csrf, account })
+            (
+                "enrol.html",
+                context! { groups => in_fours(secret), uri, passkey_too, qr, problem, minutes, csrf, account },
+            )
+        }
+        View::EnrolPasskey { options, totp, further, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::Factor(FactorKind::Webauthn)));
+            let minutes = error.map_or(0, Problem::minutes);
+            let (options, csrf, account) = (options.as_str(), csrf.as_str(), account.as_deref());
+            ("enrol-passkey.html", context! { options, totp, further, problem, minutes, csrf, account })
         }
         View::Codes { codes, csrf } => ("codes.html", context! { codes => codes.clone(), csrf => csrf.as_str() }),
-        View::SignIn { problem, username, buttons, guest } => {
+        View::SignIn { problem, username, buttons, guest, passkey } => {
             let buttons: Vec<Value> = buttons
                 .iter()
                 .map(|button| context! { source => button.source.as_str(), label => button.label.as_str() })
                 .collect();
             let problem = problem.map(SignInProblem::key);
-            ("sign-in.html", context! { problem, username => username.as_str(), buttons, guest })
+            let options = passkey.as_ref().map(|door| door.options.as_str());
+            let ticket = passkey.as_ref().map(|door| door.ticket.as_str());
+            ("sign-in.html", context! { problem, username => username.as_str(), buttons, guest, options, ticket })
         }
         View::LmsPassword { error, csrf, username } => {
             let problem = error.map(|problem| problem.key(Asked::LmsPassword));
@@ -174,7 +192,8 @@ fn page(view: &View) -> (&'static str, Value) {
             let ways: Vec<Value> = ways.iter().map(way).collect();
             ("account.html", context! { account => account.as_deref(), ways, more, has_factor, csrf => csrf.as_str() })
         }
-        View::Permit { factors, current, named, error, csrf, account } => {
+        View::Permit { factors, current, passkey, named, error, csrf, account } => {
+            let options = passkey.as_deref();
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let (what, source) = match named {
@@ -190,7 +209,10 @@ fn page(view: &View) -> (&'static str, Value) {
             let (csrf, account, factor) = (csrf.as_str(), account.as_deref(), current.as_str());
             let signed_in = !matches!(named, Named::Adopt(_));
             let minutes = error.map_or(0, Problem::minutes);
-            ("permit.html", context! { factor, others, problem, minutes, what, source, csrf, account, signed_in })
+            (
+                "permit.html",
+                context! { factor, others, options, problem, minutes, what, source, csrf, account, signed_in },
+            )
         }
         View::SecondSource { passwords, buttons, typed, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::SignIn));

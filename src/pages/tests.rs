@@ -3,7 +3,7 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Button, Choice, Frame, Lang, Named, Pages, Problem, SignInProblem, TEMPLATES, Typed, View, WayLine,
+    Button, Choice, Doorway, Frame, Lang, Named, Pages, Problem, SignInProblem, TEMPLATES, Typed, View, WayLine,
     language::tests::keys,
     view::{Asked, EndedWhy, STATUSES, error_keys},
 };
@@ -25,15 +25,25 @@ fn views(text: &str) -> Vec<(String, View)> {
         let name = |page: &str| error.map_or(page.to_owned(), |e| format!("{page}-{e:?}").to_lowercase());
         for current in FactorKind::ALL {
             let (factors, csrf, account) = (FactorKind::ALL.to_vec(), csrf.clone(), account.clone());
-            views.push((name(current.as_str()), View::Challenge { factors, current, error, csrf, account }));
+            let passkey = Some(text.to_owned());
+            views.push((
+                name(current.as_str()),
+                View::Challenge { factors, current, passkey, may_trust: true, error, csrf, account },
+            ));
         }
         views.push((name("help-desk"), View::HelpDesk { error, csrf: csrf.clone() }));
         views.push((name("enrol"), enrol(text, error)));
+        for (kind, totp, further) in [("first", true, false), ("only", false, false), ("further", false, true)] {
+            let (options, csrf, account) = (text.to_owned(), csrf.clone(), account.clone());
+            let view = View::EnrolPasskey { options, totp, further, error, csrf, account };
+            views.push((name(&format!("enrol-passkey-{kind}")), view));
+        }
         let (csrf, username) = (csrf.clone(), text.to_owned());
         views.push((name("lms-password"), View::LmsPassword { error, csrf: csrf.clone(), username }));
         for (action, named) in actions(text) {
             let (factors, current, csrf) = (FactorKind::ALL.to_vec(), FactorKind::Totp, csrf.clone());
-            let view = View::Permit { factors, current, named, error, csrf, account: account.clone() };
+            let account = account.clone();
+            let view = View::Permit { factors, current, passkey: None, named, error, csrf, account };
             views.push((name(&format!("permit-{action}")), view));
         }
         let choice = |source: &str| Choice { source: source.into(), label: text.to_owned() };
@@ -63,7 +73,10 @@ fn views(text: &str) -> Vec<(String, View)> {
     for problem in std::iter::once(None).chain(SignInProblem::ALL.map(Some)) {
         let name = problem.map_or("sign-in".to_owned(), |p| format!("sign-in-{p:?}").to_lowercase());
         let buttons = vec![Button { source: "partner".into(), label: text.to_owned() }];
-        views.push((name, View::SignIn { problem, username: text.into(), buttons, guest: true }));
+        views.push((
+            name,
+            View::SignIn { problem, username: text.into(), buttons, guest: true, passkey: doorway(text) },
+        ));
     }
     for (name, has_factor) in [("account", true), ("account-no-factor", false)] {
         let (ways, csrf) = (vec![way(text, true), way(text, false)], csrf.clone());
@@ -72,8 +85,19 @@ fn views(text: &str) -> Vec<(String, View)> {
     views.push(("away".into(), View::Away { url: text.to_owned(), label: text.to_owned() }));
     views.push(("codes".into(), View::Codes { codes: vec![text.into(); 10], csrf: csrf.clone() }));
     let factors = vec![FactorKind::Totp];
-    let alone = View::Challenge { factors, current: FactorKind::Totp, error: None, csrf, account: None };
+    let alone = View::Challenge {
+        factors,
+        current: FactorKind::Totp,
+        passkey: None,
+        may_trust: false,
+        error: None,
+        csrf: csrf.clone(),
+        account: None,
+    };
     views.push(("totp-alone".into(), alone));
+    let (factors, current) = (vec![FactorKind::Webauthn], FactorKind::Webauthn);
+    let spent = View::Challenge { factors, current, passkey: None, may_trust: false, error: None, csrf, account: None };
+    views.push(("webauthn-anew".into(), spent));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
     views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
@@ -81,7 +105,11 @@ fn views(text: &str) -> Vec<(String, View)> {
 }
 
 fn typed(text: &str) -> Typed {
-    Typed { source: text.into(), username: text.into() }
+    Typed { source: text.into(), username: text.into(), factor: None }
+}
+
+fn doorway(text: &str) -> Option<Doorway> {
+    Some(Doorway { options: text.into(), ticket: text.into() })
 }
 
 fn actions(text: &str) -> [(&'static str, Named); 4] {
@@ -111,7 +139,7 @@ fn enrol(text: &str, error: Option<Problem>) -> View {
     let uri =
         format!("otpauth://totp/campus.example:{text}?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=campus.example");
     let secret = if text == HOSTILE { text.into() } else { "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned() };
-    View::Enrol { secret, uri, error, csrf: text.into(), account: Some(text.into()) }
+    View::Enrol { secret, uri, passkey_too: true, error, csrf: text.into(), account: Some(text.into()) }
 }
 
 /// Renders everything strictly: an error is a failed test, not the fallback page.
@@ -157,7 +185,9 @@ fn no_page_has_inline_style_script_or_foreign_address() {
             assert!(!lower.contains(banned), "{name} has {banned}");
         }
         for script in lower.split("<script").skip(1) {
-            assert!(script.starts_with(" src=\"&#x2f;vestibule&#x2f;assets&#x2f;print.js?v="), "{name}");
+            let ours =
+                |file: &str| script.starts_with(&format!(" src=\"&#x2f;vestibule&#x2f;assets&#x2f;{file}.js?v="));
+            assert!(ours("print") || ours("passkey"), "{name}");
         }
     }
 }
@@ -168,7 +198,7 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
         let route = match view {
             View::Challenge { .. } => Some("challenge"),
             View::HelpDesk { .. } => Some("help-desk"),
-            View::Enrol { .. } => Some("enrol"),
+            View::Enrol { .. } | View::EnrolPasskey { .. } => Some("enrol"),
             View::Codes { .. } => Some("recovery-codes"),
             View::LmsPassword { .. } => Some("lms-password"),
             View::Account { .. } => Some("account"),
@@ -196,6 +226,8 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
 fn every_field_has_its_label_and_an_error_is_tied_to_it() {
     for (name, _, view, html) in every_page("alice") {
         let error = match view {
+            // Nothing is typed: see below.
+            View::Challenge { current: FactorKind::Webauthn, .. } => continue,
             View::Challenge { error, .. }
             | View::Permit { error, .. }
             | View::HelpDesk { error, .. }
@@ -217,12 +249,34 @@ fn every_field_has_its_label_and_an_error_is_tied_to_it() {
 }
 
 #[test]
+fn a_passkey_s_page_says_what_to_do_without_a_script_and_keeps_its_options_in_an_attribute() {
+    let mut seen = 0;
+    for (name, _, view, html) in every_page("{\"challenge\":\"a&b\"}") {
+        let (options, error) = match &view {
+            View::Challenge { current: FactorKind::Webauthn, passkey, error, .. } => (passkey.as_ref(), *error),
+            View::EnrolPasskey { options, error, .. } => (Some(options), *error),
+            _ => continue,
+        };
+        seen += 1;
+        assert_eq!(html.contains("id=\"problem\" role=\"alert\""), error.is_some(), "{name}");
+        assert_eq!(html.contains("passkey.js"), true, "{name}");
+        assert_eq!(html.contains("<noscript>"), options.is_some(), "{name}");
+        assert_eq!(html.contains("data-passkey-button hidden"), options.is_some(), "{name}");
+        let escaped = "data-options=\"{&quot;challenge&quot;:&quot;a&amp;b&quot;}\"";
+        assert_eq!(html.contains(escaped), options.is_some(), "{name}");
+    }
+    assert!(seen > 20);
+}
+
+#[test]
 fn each_factor_gets_the_keyboard_it_needs() {
     let pages = Pages::new().unwrap();
     let challenge = |current| {
         let view = View::Challenge {
             factors: FactorKind::ALL.to_vec(),
             current,
+            passkey: None,
+            may_trust: false,
             error: None,
             csrf: "x".into(),
             account: None,
@@ -251,7 +305,7 @@ fn the_enrolment_page_has_picture_link_and_key() {
 #[test]
 fn only_an_enrolment_address_becomes_a_link() {
     let View::Enrol { secret, error, csrf, account, .. } = enrol("alice", None) else { unreachable!() };
-    let view = View::Enrol { secret, uri: "javascript:alert(1)".into(), error, csrf, account };
+    let view = View::Enrol { secret, uri: "javascript:alert(1)".into(), passkey_too: false, error, csrf, account };
     assert!(!Pages::new().unwrap().render(Lang::En, &frame("x"), &view).contains("href=\"javascript"));
 }
 

@@ -3,7 +3,7 @@
 //! A view holds values only, no markup and no sentences; sentences are chosen by [`Problem`] and [`EndedWhy`] from
 //! the few fixed ones in `locales/`. What people may read about a refusal is therefore decided here, once.
 
-pub use crate::flow::{Choice, EndedWhy, Named, Problem};
+pub use crate::flow::{Choice, Doorway, EndedWhy, Named, Problem};
 use crate::types::FactorKind;
 
 /// What every page shows around its content.
@@ -22,6 +22,10 @@ pub enum View {
     Challenge {
         factors: Vec<FactorKind>,
         current: FactorKind,
+        /// What the authenticator is asked, where a passkey may be used.
+        passkey: Option<String>,
+        /// Whether the browser can be trusted from then on.
+        may_trust: bool,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,
@@ -29,11 +33,36 @@ pub enum View {
     /// The help desk's one-time code is asked, before a first enrolment.
     HelpDesk { error: Option<Problem>, csrf: String },
     /// A first device is set up: the secret in base32, the same as `otpauth:` URI, and one confirming code.
-    Enrol { secret: String, uri: String, error: Option<Problem>, csrf: String, account: Option<String> },
+    /// `passkey_too`: a passkey may be set up instead.
+    Enrol {
+        secret: String,
+        uri: String,
+        passkey_too: bool,
+        error: Option<Problem>,
+        csrf: String,
+        account: Option<String>,
+    },
+    /// A passkey is set up: what the authenticator is asked. `totp`: an app may be set up instead. `further`: by
+    /// somebody who is signed in.
+    EnrolPasskey {
+        options: String,
+        totp: bool,
+        further: bool,
+        error: Option<Problem>,
+        csrf: String,
+        account: Option<String>,
+    },
     /// The recovery codes, shown once.
     Codes { codes: Vec<String>, csrf: String },
     /// The gateway's own sign-in page (`sign_in: header`). `username` is what was typed before.
-    SignIn { problem: Option<SignInProblem>, username: String, buttons: Vec<Button>, guest: bool },
+    /// `passkey`: one alone signs in here.
+    SignIn {
+        problem: Option<SignInProblem>,
+        username: String,
+        buttons: Vec<Button>,
+        guest: bool,
+        passkey: Option<Doorway>,
+    },
     /// The LMS knows this name from before: its password is asked, once.
     LmsPassword { error: Option<Problem>, csrf: String, username: String },
     /// Somebody's own account. What may not be done is not offered.
@@ -42,6 +71,7 @@ pub enum View {
     Permit {
         factors: Vec<FactorKind>,
         current: FactorKind,
+        passkey: Option<String>,
         named: Named,
         error: Option<Problem>,
         csrf: String,
@@ -84,6 +114,8 @@ pub struct Button {
 pub struct Typed {
     pub source: String,
     pub username: String,
+    /// The factor that was just answered.
+    pub factor: Option<FactorKind>,
 }
 
 /// One method on the account page.
@@ -110,18 +142,21 @@ pub enum SignInProblem {
     Unavailable,
     /// A redirect source did not say who this is, or the browser came back from somewhere it was not sent to.
     Elsewhere,
+    /// A passkey was not accepted, for whatever reason.
+    Passkey,
 }
 
 impl SignInProblem {
     #[cfg(test)]
-    pub(super) const ALL: [SignInProblem; 3] =
-        [SignInProblem::Refused, SignInProblem::Unavailable, SignInProblem::Elsewhere];
+    pub(super) const ALL: [SignInProblem; 4] =
+        [SignInProblem::Refused, SignInProblem::Unavailable, SignInProblem::Elsewhere, SignInProblem::Passkey];
 
     pub(super) fn key(self) -> &'static str {
         match self {
             SignInProblem::Refused => "problem-sign-in",
             SignInProblem::Unavailable => "problem-sign-in-unavailable",
             SignInProblem::Elsewhere => "problem-sign-in-elsewhere",
+            SignInProblem::Passkey => "problem-sign-in-passkey",
         }
     }
 }

@@ -90,7 +90,7 @@ fn page_at(path: &str) -> Option<String> {
     let account = || Some(format!("{}@students.campus.example", "long-account-name-".repeat(4)));
     let challenge = |current, error| {
         let factors = FactorKind::ALL.to_vec();
-        View::Challenge { factors, current, error, csrf: csrf(), account: account() }
+        View::Challenge { factors, current, passkey: None, may_trust: true, error, csrf: csrf(), account: account() }
     };
     let view = match name {
         "totp" => challenge(FactorKind::Totp, None),
@@ -100,7 +100,7 @@ fn page_at(path: &str) -> Option<String> {
         "enrol" => {
             let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned();
             let uri = format!("otpauth://totp/campus.example:alice?secret={secret}&issuer=campus.example");
-            View::Enrol { secret, uri, error: None, csrf: csrf(), account: account() }
+            View::Enrol { secret, uri, passkey_too: true, error: None, csrf: csrf(), account: account() }
         }
         "codes" => View::Codes { codes: vec!["abcde-fghjk".into(); 10], csrf: csrf() },
         "error" => View::Error { status: 502 },

@@ -348,6 +348,10 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
+    pub fn of(secret: &[u8]) -> Self {
+        Self { secret: vestibule::types::Secret::new(secret.to_vec()) }
+    }
+
     /// From the `otpauth:` link of the enrolment page.
     pub fn from_page(page: &str) -> Self {
         let base32 = between(page, "secret=", "&");

@@ -16,6 +16,8 @@ next-retry = Noch einmal versuchen
 next-start = Zur Startseite
 
 ## Der zweite Schritt
+trust-browser = In diesem Browser eine Zeit lang nicht nach dem zweiten Schritt fragen
+trust-browser-hint = Nur wo ihn sonst niemand benutzt. In Ihrem Konto können Sie es zurücknehmen.
 challenge-totp = Code eingeben
 challenge-totp-label = Sechsstelliger Code
 challenge-totp-hint = Öffnen Sie Ihre Authenticator-App. Sie zeigt alle 30 Sekunden einen neuen Code.
@@ -26,7 +28,7 @@ challenge-recovery-hint = Einer der zehn Codes, die Sie beim Einrichten der App 
 use-totp = Authenticator-App verwenden
 challenge-webauthn = Sicherheitsschlüssel oder Passkey verwenden
 challenge-webauthn-label = Sicherheitsschlüssel oder Passkey
-challenge-webauthn-hint = Ihr Browser fragt danach, sobald Sie fortfahren.
+challenge-webauthn-hint = Ihr Gerät oder Sicherheitsschlüssel bittet Sie um eine Bestätigung, etwa mit PIN, Fingerabdruck oder Gesicht.
 challenge-email = Code aus der E-Mail eingeben
 challenge-email-label = Sechsstelliger Code
 challenge-email-hint = Er gilt zehn Minuten lang und nur hier.
@@ -37,6 +39,14 @@ use-webauthn = Sicherheitsschlüssel oder Passkey verwenden
 use-email = Code per E-Mail erhalten
 use-sms = Code per SMS erhalten
 use-recovery = Wiederherstellungscode verwenden
+
+## Der Teil einer Seite, der zu einem Passkey gehört
+passkey-use = Weiter mit dem Passkey
+passkey-noscript = Ein Passkey braucht JavaScript, das in diesem Browser ausgeschaltet ist. Nehmen Sie einen anderen Weg.
+passkey-unsupported = Dieser Browser kann keine Passkeys verwenden. Nehmen Sie einen anderen Weg.
+passkey-failed = Es kam nichts zurück: Der Vorgang wurde abgebrochen, dauerte zu lange, oder auf diesem Gerät ist kein Passkey für Sie. Versuchen Sie es noch einmal oder nehmen Sie einen anderen Weg.
+passkey-failed-here = Es kam nichts zurück: Der Vorgang wurde abgebrochen, dauerte zu lange, oder auf diesem Gerät ist kein Passkey für diese Seite. Versuchen Sie es noch einmal oder melden Sie sich mit Ihrem Passwort an.
+passkey-present = Dieses Gerät oder dieser Sicherheitsschlüssel ist für Ihr Konto schon eingerichtet. Nehmen Sie ein anderes.
 
 ## Der Code vom Helpdesk
 help-desk = Zweiten Schritt einrichten
@@ -49,6 +59,7 @@ sign-in = Bei { $site } anmelden
 username = Benutzername
 password = Passwort
 sign-in-submit = Anmelden
+sign-in-passkey = Mit Passkey anmelden
 sign-in-guest = Als Gast umsehen
 sign-in-unavailable = Die Anmeldung ist vielleicht vorübergehend gestört
 sign-in-unavailable-text = Ein Verzeichnis, das für die Anmeldung nötig ist, antwortet nicht. Wenn Benutzername und Passwort stimmen, versuchen Sie es bitte in einigen Minuten noch einmal.
@@ -71,6 +82,13 @@ way-make-primary = ‚{ $source }‘ zum Hauptweg machen
 way-unlink = ‚{ $source }‘ entfernen
 ways-link = Weiteren Anmeldeweg hinzufügen
 ways-no-factor = Anmeldewege können Sie hinzufügen oder entfernen, sobald Ihr Konto einen zweiten Schritt hat, etwa eine Authenticator-App. Wie Sie ihn einrichten, sagt Ihnen der Helpdesk.
+
+## Einen Passkey einrichten
+enrol-passkey = Sicherheitsschlüssel oder Passkey einrichten
+enrol-passkey-why = Ein Passkey bleibt auf Ihrem Gerät oder Sicherheitsschlüssel und gilt nur für { $site }. Ab jetzt werden Sie beim Anmelden danach gefragt.
+enrol-passkey-label = Wie nennen Sie ihn?
+enrol-passkey-label-hint = Damit Sie ihn wiedererkennen, zum Beispiel „Laptop im Büro“. Sie können das Feld leer lassen.
+enrol-passkey-submit = Einrichten
 
 ## Ein Code für eine benannte Handlung
 permit = Bestätigen Sie, dass Sie es sind
@@ -157,6 +175,7 @@ problem-incomplete-recovery = Geben Sie den ganzen Wiederherstellungscode ein: z
 problem-incomplete-help-desk = Geben Sie den ganzen Code vom Helpdesk ein.
 problem-sign-in = Benutzername oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.
 problem-sign-in-elsewhere = Auf diesem Weg hat die Anmeldung nicht geklappt. Bitte versuchen Sie es von hier aus noch einmal.
+problem-sign-in-passkey = Der Passkey wurde nicht angenommen. Versuchen Sie es noch einmal oder melden Sie sich mit Ihrem Passwort an.
 problem-sign-in-unavailable = Die Anmeldung ist vielleicht vorübergehend gestört: Ein Verzeichnis, das dafür nötig ist, antwortet nicht. Wenn Benutzername und Passwort stimmen, versuchen Sie es bitte in einigen Minuten noch einmal.
 problem-wrong-lms-password = Das ist nicht das Passwort auf der Lernplattform.
 problem-incomplete-lms-password = Geben Sie das Passwort ein.

@@ -16,6 +16,8 @@ next-retry = Try again
 next-start = Go to the start page
 
 ## The second step
+trust-browser = Do not ask for the second step in this browser for a while
+trust-browser-hint = Only where nobody else uses it. You can take it back in your account.
 challenge-totp = Enter your code
 challenge-totp-label = Six-digit code
 challenge-totp-hint = Open your authenticator app. It shows a new code every 30 seconds.
@@ -25,7 +27,7 @@ challenge-recovery-hint = One of the ten codes you were given when you set up yo
 use-totp = Use your authenticator app
 challenge-webauthn = Use your security key or passkey
 challenge-webauthn-label = Security key or passkey
-challenge-webauthn-hint = Your browser asks for it when you go on.
+challenge-webauthn-hint = Your device or security key asks you to confirm, for example with its PIN, your fingerprint or your face.
 challenge-email = Enter the code we mail you
 challenge-email-label = Six-digit code
 challenge-email-hint = It is good for ten minutes, and only here.
@@ -36,6 +38,14 @@ use-webauthn = Use a security key or passkey
 use-email = Get a code by e-mail
 use-sms = Get a code by text message
 use-recovery = Use a recovery code
+
+## A passkey's part of a page
+passkey-use = Continue with the passkey
+passkey-noscript = A passkey needs JavaScript, which is switched off in this browser. Use another way.
+passkey-unsupported = This browser cannot use passkeys. Use another way.
+passkey-failed = Nothing came back: it was cancelled, took too long, or this device has no passkey for you. Try again, or use another way.
+passkey-failed-here = Nothing came back: it was cancelled, took too long, or this device has no passkey for this site. Try again, or sign in with your password.
+passkey-present = This device or security key is set up for your account already. Use another one.
 
 ## The help desk's code
 help-desk = Set up your second step
@@ -48,6 +58,7 @@ sign-in = Sign in to { $site }
 username = User name
 password = Password
 sign-in-submit = Sign in
+sign-in-passkey = Sign in with a passkey
 sign-in-guest = Look around as a guest
 sign-in-unavailable = Sign-in may be temporarily unavailable
 sign-in-unavailable-text = A directory that sign-in needs does not answer. If your user name and password are right, please try again in a few minutes.
@@ -123,6 +134,13 @@ enrol-confirm = Enter the code the app shows
 enrol-confirm-hint = Six digits. This shows that both sides agree.
 enrol-submit = Finish set-up
 
+## Setting up a passkey
+enrol-passkey = Set up a security key or passkey
+enrol-passkey-why = A passkey stays on your device or security key, and works only on { $site }. From now on you are asked for it when you sign in.
+enrol-passkey-label = What do you call it?
+enrol-passkey-label-hint = So that you know it again, for example “Work laptop”. You may leave it empty.
+enrol-passkey-submit = Set it up
+
 ## Recovery codes
 codes = Keep your recovery codes
 codes-why = If you lose your phone, one of these codes lets you in instead. They are shown only now: print them or save them where you will find them, but not only on the phone.
@@ -156,6 +174,7 @@ problem-incomplete-recovery = Enter the whole recovery code: ten letters and dig
 problem-incomplete-help-desk = Enter the whole code from your help desk.
 problem-sign-in = That user name or password is not right. Please try again.
 problem-sign-in-elsewhere = That way of signing in did not work. Please try again from here.
+problem-sign-in-passkey = That passkey was not accepted. Please try again, or sign in with your password.
 problem-sign-in-unavailable = Sign-in may be temporarily unavailable: a directory that it needs does not answer. If your user name and password are right, please try again in a few minutes.
 problem-wrong-lms-password = That is not the password on the learning site.
 problem-incomplete-lms-password = Enter the password.

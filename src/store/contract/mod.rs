@@ -6,6 +6,8 @@
 
 mod bindings;
 mod database;
+mod devices;
+mod imports;
 mod local;
 mod samples;
 mod standing;

@@ -14,6 +14,7 @@ mod screens;
 mod sessionless;
 mod sign_in;
 mod stages;
+mod trusted;
 mod watched;
 pub mod websockets;
 
