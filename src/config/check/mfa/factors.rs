@@ -43,6 +43,9 @@ fn options(factor: &Factor, here: &KeyPath, found: &mut Vec<Problem>) {
         ("algorithm", FactorKind::Totp, factor.algorithm.is_some()),
         ("digits", FactorKind::Totp, factor.digits.is_some()),
         ("period", FactorKind::Totp, factor.period.is_some()),
+        ("user_verification", FactorKind::Webauthn, factor.user_verification.is_some()),
+        ("attachment", FactorKind::Webauthn, factor.attachment.is_some()),
+        ("passwordless", FactorKind::Webauthn, factor.passwordless.is_some()),
     ];
     for (key, kind, given) in options {
         if given && factor.kind != kind {
