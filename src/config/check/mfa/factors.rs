@@ -38,25 +38,21 @@ pub(super) fn weight(weight: u32, of: &str, here: &KeyPath, found: &mut Vec<Prob
     }
 }
 
+/// Those of totp; `check::passkeys` looks at webauthn's.
 fn options(factor: &Factor, here: &KeyPath, found: &mut Vec<Problem>) {
-    let options = [
-        ("algorithm", FactorKind::Totp, factor.algorithm.is_some()),
-        ("digits", FactorKind::Totp, factor.digits.is_some()),
-        ("period", FactorKind::Totp, factor.period.is_some()),
-        ("user_verification", FactorKind::Webauthn, factor.user_verification.is_some()),
-        ("attachment", FactorKind::Webauthn, factor.attachment.is_some()),
-        ("passwordless", FactorKind::Webauthn, factor.passwordless.is_some()),
-    ];
-    for (key, kind, given) in options {
-        if given && factor.kind != kind {
+    if factor.kind != FactorKind::Totp {
+        let options = [
+            ("algorithm", factor.algorithm.is_some()),
+            ("digits", factor.digits.is_some()),
+            ("period", factor.period.is_some()),
+        ];
+        for (key, _) in options.into_iter().filter(|(_, given)| *given) {
             found.push(Problem::error(
                 here.clone().key(key),
-                format!("{key} is an option of {kind}; {} has none of that name", factor.kind),
+                format!("{key} is an option of totp; {} has none of that name", factor.kind),
                 "remove it",
             ));
         }
-    }
-    if factor.kind != FactorKind::Totp {
         return;
     }
     if let Some(digits) = factor.digits.filter(|digits| !matches!(digits, 6 | 8)) {
