@@ -288,7 +288,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 21);
+        assert_eq!(tried, 23);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Display;
 pub fn factor(kind: FactorKind) -> &'static str {
     match kind {
         FactorKind::Totp => "TOTP",
-        FactorKind::Webauthn => "a passkey or security key",
+        FactorKind::Webauthn => "a passkey",
         FactorKind::Email => "a code by e-mail",
         FactorKind::Sms => "a code by text message",
         FactorKind::Recovery => "a recovery code",

@@ -162,7 +162,7 @@ fn combination(chosen: &[Item<'_>]) -> Combination {
     let words = match (questions.is_empty(), told.is_empty()) {
         (true, _) => format!("nothing is asked: {}", words::and(&told)),
         (false, true) => words::and(&questions),
-        (false, false) => format!("{}, {}", words::and(&questions), words::and(&told)),
+        (false, false) => format!("{} ({})", words::and(&questions), words::and(&told)),
     };
     Combination {
         asked,

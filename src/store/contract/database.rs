@@ -370,6 +370,11 @@ async fn audit_is_read_newest_first(stores: &Stores, clock: &HandClock) {
     stores.audit.append(clock.now(), None, "{}").await.unwrap();
     assert_eq!(stores.audit.recent(Some(&account), 2).await.unwrap(), ["{\"n\":2}", "{\"n\":1}"]);
     assert_eq!(stores.audit.recent(None, 1).await.unwrap(), ["{}"]);
+    let page = stores.audit.page(None, 2).await.unwrap();
+    assert_eq!(page.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["{}", "{\"n\":2}"]);
+    assert_eq!(page[0].at, clock.now());
+    let older = stores.audit.page(Some(page[1].number), 1).await.unwrap();
+    assert_eq!(older.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["{\"n\":1}"]);
 }
 
 async fn letters_are_claimed_by_one_holder_until_the_lease_ends(stores: &Stores, clock: &HandClock) {

@@ -11,6 +11,7 @@ mod own_pages;
 mod passkeys;
 mod passwordless;
 mod races;
+mod rules;
 mod screens;
 mod sessionless;
 mod sign_in;

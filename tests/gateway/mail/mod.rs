@@ -2,6 +2,7 @@
 //! what happens while the server is down, slow, or says no (`queue`, fault X20).
 
 mod queue;
+mod reminders;
 
 use crate::{operation::program::Program, servers::Smtp, world::World};
 use serde_json::Value;

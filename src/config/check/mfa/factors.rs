@@ -38,20 +38,22 @@ pub(super) fn weight(weight: u32, of: &str, here: &KeyPath, found: &mut Vec<Prob
     }
 }
 
+/// Those of totp; `check::passkeys` looks at webauthn's.
 fn options(factor: &Factor, here: &KeyPath, found: &mut Vec<Problem>) {
-    let options = [
-        ("algorithm", FactorKind::Totp, factor.algorithm.is_some()),
-        ("digits", FactorKind::Totp, factor.digits.is_some()),
-        ("period", FactorKind::Totp, factor.period.is_some()),
-    ];
-    for (key, kind, given) in options {
-        if given && factor.kind != kind {
+    if factor.kind != FactorKind::Totp {
+        let options = [
+            ("algorithm", factor.algorithm.is_some()),
+            ("digits", factor.digits.is_some()),
+            ("period", factor.period.is_some()),
+        ];
+        for (key, _) in options.into_iter().filter(|(_, given)| *given) {
             found.push(Problem::error(
                 here.clone().key(key),
-                format!("{key} is an option of {kind}; {} has none of that name", factor.kind),
+                format!("{key} is an option of totp; {} has none of that name", factor.kind),
                 "remove it",
             ));
         }
+        return;
     }
     if let Some(digits) = factor.digits.filter(|digits| !matches!(digits, 6 | 8)) {
         found.push(Problem::error(
@@ -73,7 +75,7 @@ fn options(factor: &Factor, here: &KeyPath, found: &mut Vec<Problem>) {
     let odd = factor.algorithm.is_some_and(|a| a != Default::default())
         || factor.digits == Some(8)
         || factor.period.is_some_and(|period| period != 30);
-    if odd && factor.kind == FactorKind::Totp {
+    if odd {
         found.push(Problem::warning(
             here.clone(),
             "several authenticator apps silently compute SHA-1, 6 digits and 30 seconds, whatever the QR code says: \

@@ -44,13 +44,20 @@ fn can_be_enrolled(config: &Config, kind: FactorKind) -> bool {
     }
 }
 
-/// The sites of which no source says who is in which group.
+/// Where groups come from, for whoever has none yet.
+const READ_GROUPS: &str = "read them from the LMS (lms.groups) or a source (ldap: groups.from; sql: a column `groups`)";
+
+/// The sites of which nobody says who is in which group.
 fn sites_without_groups<'a>(config: &'a Config, rule: &'a Rule) -> impl Iterator<Item = &'a SiteName> {
     let names = config.sites.iter().map(|site| &site.name);
     names.filter(|site| (rule.sites.is_empty() || rule.sites.contains(site)) && !states_groups(config, site))
 }
 
+/// By a source, or because the LMS itself is asked.
 fn states_groups(config: &Config, site: &SiteName) -> bool {
+    if config.sites.iter().any(|other| other.name == *site && other.lms.groups.is_some()) {
+        return true;
+    }
     let serving = config.chain.instances.iter().filter(|i| i.common.enabled && i.serves(site));
     serving.into_iter().any(|instance| instance.settings.states_groups())
 }

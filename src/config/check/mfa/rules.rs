@@ -2,7 +2,7 @@
 
 use super::{
     super::{SHORT_NAME, is_short_name, sites::known},
-    first_enrolment, is_source, known_sources, sites_without_groups,
+    READ_GROUPS, first_enrolment, is_source, known_sources, sites_without_groups,
 };
 use crate::{
     config::{
@@ -11,7 +11,7 @@ use crate::{
     },
     lms::AppMfa,
     mfa::{FirstEnrolment, Grace, Rule, Stage, words},
-    types::{Door, Timestamp},
+    types::{Cidr, Door, Timestamp},
 };
 
 pub(super) fn check(config: &Config, now: Timestamp, found: &mut Vec<Problem>) {
@@ -74,10 +74,10 @@ fn whom(config: &Config, rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) 
             found.push(Problem::warning(
                 here.clone().key("groups"),
                 format!(
-                    "no source of site \"{site}\" says who is in which group, so nobody's groups are known there, and of \
-                     all rules that could be about somebody the strictest decides: everybody gets that one"
+                    "nobody says who at site \"{site}\" is in which group, so nobody's groups are known there, and of all \
+                     rules that could be about somebody the strictest decides: everybody gets that one"
                 ),
-                "let a source read groups (ldap: groups.from; sql: a column `groups`), or choose by sources or networks",
+                format!("{READ_GROUPS}, or choose by sources or networks"),
             ));
         }
     }
@@ -96,20 +96,12 @@ fn hidden(earlier: &[Rule], rule: &Rule, here: &KeyPath, found: &mut Vec<Problem
 /// Whether whatever the later rule matches, the earlier one matches for certain. A rule with groups is never certain:
 /// somebody's may not be known.
 fn covers(earlier: &Rule, later: &Rule) -> bool {
-    let within = |mine: bool, every: bool| mine || every;
-    let sites = within(
-        earlier.sites.is_empty(),
-        !later.sites.is_empty() && later.sites.iter().all(|site| earlier.sites.contains(site)),
-    );
-    let sources = within(
-        earlier.sources.is_empty(),
-        !later.sources.is_empty() && later.sources.iter().all(|source| earlier.sources.contains(source)),
-    );
-    let networks = within(
-        earlier.networks.is_empty(),
-        !later.networks.is_empty()
-            && later.networks.iter().all(|range| earlier.networks.iter().any(|wider| wider.covers(*range))),
-    );
+    let sites = earlier.sites.is_empty()
+        || (!later.sites.is_empty() && later.sites.iter().all(|site| earlier.sites.contains(site)));
+    let sources = earlier.sources.is_empty()
+        || (!later.sources.is_empty() && later.sources.iter().all(|source| earlier.sources.contains(source)));
+    let inside = |range: &Cidr| earlier.networks.iter().any(|wider| wider.covers(*range));
+    let networks = earlier.networks.is_empty() || (!later.networks.is_empty() && later.networks.iter().all(inside));
     let later_doors = if later.doors.is_empty() { &[Door::Browser, Door::App][..] } else { &later.doors[..] };
     let doors = later_doors.iter().all(|door| earlier.doors.is_empty() || earlier.doors.contains(door));
     let below = |path: &String| {

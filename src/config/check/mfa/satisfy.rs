@@ -59,7 +59,7 @@ fn one(config: &Config, policy: &Policy, rule: &Rule, here: &KeyPath, found: &mu
         ));
         return;
     }
-    for (door, all) in &passing {
+    if let Some((door, all)) = passing.iter().find(|(_, all)| all.iter().all(|one| !one.silent.is_empty())) {
         needs_signal(rule, *door, all, here, found);
     }
     if let Some((_, all)) = passing.first() {
@@ -98,7 +98,8 @@ fn nobody_could(config: &Config, rule: &Rule, shut: &[Door], here: &KeyPath) -> 
     let names: Vec<&str> = signals.iter().map(|signal| signal.name.as_str()).collect();
     let beside = if names.is_empty() { String::new() } else { format!(", and for {}", words::and(&names)) };
     let who = format!("{} who {}", somebody(rule), shut.first().map_or_else(String::new, |door| comes(rule, *door)));
-    let why = if asked == 0 && silent >= 100 {
+    let signals_alone = asked == 0 && silent >= 100 && (rule.fresh_minutes.is_some() || !shut.contains(&Door::Browser));
+    let why = if signals_alone {
         match rule.fresh_minutes {
             Some(_) => "is asked for a fresh factor, and none counts here: a signal is no proof that somebody is there"
                 .to_owned(),
@@ -118,9 +119,6 @@ fn nobody_could(config: &Config, rule: &Rule, shut: &[Door], here: &KeyPath) -> 
 
 /// What holds only at some places or of some people lets nobody else in.
 fn needs_signal(rule: &Rule, door: Door, all: &[Combination], here: &KeyPath, found: &mut Vec<Problem>) {
-    if all.iter().any(|one| one.silent.is_empty()) {
-        return;
-    }
     let mut names: Vec<&str> = all.iter().flat_map(|one| &one.silent).map(String::as_str).collect();
     names.sort_unstable();
     names.dedup();

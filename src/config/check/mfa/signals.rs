@@ -2,6 +2,7 @@
 
 use super::{
     super::{SHORT_NAME, is_short_name},
+    READ_GROUPS,
     factors::weight,
     is_source, known_sources, states_groups,
 };
@@ -61,6 +62,9 @@ fn keys(signal: &Signal, here: &KeyPath, found: &mut Vec<Problem>) {
         ("sources", signal.sources.is_empty(), kind == Source),
         ("any_of", signal.any_of.is_empty(), kind == Group),
         ("none_of", signal.none_of.is_empty(), matches!(kind, Group | Administrator)),
+        ("days", signal.days.is_none(), kind == Device),
+        ("until", signal.until.is_none(), kind == Device),
+        ("utc_offset", signal.utc_offset.is_none(), kind == Device),
     ] {
         if !empty && !belongs {
             found.push(Problem::error(
@@ -105,9 +109,9 @@ fn holds(config: &Config, signal: &Signal, here: &KeyPath, found: &mut Vec<Probl
     if by_group && !config.sites.iter().any(|site| states_groups(config, &site.name)) {
         found.push(Problem::warning(
             here.clone(),
-            "no source says who is in which group, and where that is not known the signal does not hold: nobody has its \
+            "nobody says who is in which group, and where that is not known the signal does not hold: nobody has its \
              points",
-            "let a source read groups (ldap: groups.from; sql: a column `groups`), or remove the signal",
+            format!("{READ_GROUPS}, or remove the signal"),
         ));
     }
     if signal.kind == SignalKind::NoSetup && signal.weight >= 100 {

@@ -135,11 +135,11 @@ fn what_passes_is_told_in_words_with_what_is_silent() {
         rules: [{name: all}]}");
     let sheet = &policy.overview(None)[0];
     let told = |at: &AtDoors| at.combinations.iter().map(|one| one.words.clone()).collect::<Vec<_>>();
-    let beside = ["TOTP, from 10.0.0.0/8", "a recovery code, from 10.0.0.0/8", "TOTP and a recovery code"];
+    let beside = ["TOTP (from 10.0.0.0/8)", "a recovery code (from 10.0.0.0/8)", "TOTP and a recovery code"];
     let [browser, app] = &sheet.passes[..] else { panic!("{sheet:?}") };
     assert_eq!(browser.doors, [Door::Browser]);
     assert_eq!(told(browser), [&["nothing is asked: on a trusted device"], &beside[..]].concat());
-    let known = ["TOTP, on a trusted device", "a recovery code, on a trusted device"];
+    let known = ["TOTP (on a trusted device)", "a recovery code (on a trusted device)"];
     assert_eq!(told(app).len(), 5, "{:?}", told(app));
     assert!(known.iter().chain(&beside).all(|words| told(app).iter().any(|told| told == words)), "{:?}", told(app));
     assert_eq!(browser.combinations[0].silent, ["known"]);
