@@ -497,6 +497,7 @@ fn session(account: &AccountId, key: &str) -> Session {
         parent: None,
         device: None,
         no_setup: false,
+        leaving: false,
     }
 }
 

@@ -23,6 +23,7 @@ mod sign_in;
 mod sign_out;
 mod standpoint;
 pub mod step;
+mod step_up;
 mod told;
 
 pub use account::{Sheet, Way, Wish, begin_action, sheet};
@@ -39,4 +40,5 @@ pub use pins::{owners, selection};
 pub use prove::prove_lms_password;
 pub use sign_in::{Refused, SignIn, SignedIn, sign_in};
 pub use sign_out::{reap, sign_out};
+pub use step_up::{Begun, Stepped, begin_step_up, claim_form, expired_here, has_answer_for, keep_form};
 pub use told::{EndedWhy, Named, Problem};

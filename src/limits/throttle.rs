@@ -7,6 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 /// A class that has forgotten its passwords; more within a window is somebody else.
 const MAILS_PER_ADDRESS: i64 = 40;
+/// Kept at one time, hence begun in a flow's life.
+const FORMS_PER_ACCOUNT: i64 = 5;
+const FORMS_PER_ADDRESS: i64 = 30;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub struct Throttle {
@@ -38,6 +41,7 @@ pub enum Limit {
     FactorsPerFlow,
     FactorsPerDay,
     MailsPerAddress,
+    Forms,
 }
 
 impl Limit {
@@ -49,6 +53,7 @@ impl Limit {
             Limit::FactorsPerFlow => "wrong_factors_per_flow",
             Limit::FactorsPerDay => "wrong_factors_per_day",
             Limit::MailsPerAddress => "mails_per_address",
+            Limit::Forms => "forms_kept",
         }
     }
 }
@@ -139,6 +144,27 @@ impl Throttle {
             true => Leave::Refused { rest: count.resets_in, limit: Limit::MailsPerAddress },
             false => Leave::Given(()),
         })
+    }
+
+    /// Whether another form of this account may be kept over a step-up or a sign-in. Each is as large as a book, and a
+    /// script on an LMS page can send as many as it likes.
+    pub async fn form(
+        &self,
+        account: &AccountId,
+        client: ClientAddr,
+        window: Duration,
+    ) -> Result<Leave<()>, Unavailable> {
+        let places = [
+            (format!("forms/account/{account}"), FORMS_PER_ACCOUNT),
+            (format!("forms/address/{}", client.bucket()), FORMS_PER_ADDRESS),
+        ];
+        for (key, most) in places {
+            let count = self.counters.add(&key, 1, window).await?;
+            if count.value > most {
+                return Ok(Leave::Refused { rest: count.resets_in, limit: Limit::Forms });
+            }
+        }
+        Ok(Leave::Given(()))
     }
 
     /// What [`Self::password`] goes by, without counting anything.

@@ -9,6 +9,7 @@ pub mod exemption;
 pub mod factors;
 pub mod help_desk;
 pub mod known;
+pub mod paths;
 pub mod policy;
 pub mod signals;
 

@@ -21,7 +21,7 @@ mod view;
 
 pub use crate::language::Lang;
 pub use assets::Asset;
-pub use view::{Button, Choice, EndedWhy, Frame, Named, Problem, SignInProblem, Typed, View, WayLine};
+pub use view::{Button, Choice, EndedWhy, Frame, Named, NotKept, Problem, SignInProblem, Typed, View, WayLine};
 
 use crate::{
     language::{LocaleError, Texts},
@@ -39,6 +39,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account.html", include_str!("templates/account.html")),
     ("permit.html", include_str!("templates/permit.html")),
     ("second-source.html", include_str!("templates/second-source.html")),
+    ("send.html", include_str!("templates/send.html")),
+    ("not-kept.html", include_str!("templates/not-kept.html")),
     ("join.html", include_str!("templates/join.html")),
     ("offer.html", include_str!("templates/offer.html")),
     ("away.html", include_str!("templates/away.html")),
@@ -174,7 +176,7 @@ fn page(view: &View) -> (&'static str, Value) {
             let ways: Vec<Value> = ways.iter().map(way).collect();
             ("account.html", context! { account => account.as_deref(), ways, more, has_factor, csrf => csrf.as_str() })
         }
-        View::Permit { factors, current, named, error, csrf, account } => {
+        View::Permit { factors, current, named, to, error, csrf, account } => {
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let (what, source) = match named {
@@ -185,12 +187,26 @@ fn page(view: &View) -> (&'static str, Value) {
                 Named::RemoveFactor(label) => ("permit-remove", label.as_str()),
                 Named::RenameFactor(label) => ("permit-rename", label.as_str()),
                 Named::NewRecoveryCodes => ("permit-codes", ""),
+                Named::Open { path, form: true, .. } => ("permit-send", path.as_str()),
+                Named::Open { place, path, form: false } => (open_key(*place), path.as_str()),
                 Named::Adopt(source) => ("permit-adopt", source.as_str()),
             };
             let (csrf, account, factor) = (csrf.as_str(), account.as_deref(), current.as_str());
             let signed_in = !matches!(named, Named::Adopt(_));
             let minutes = error.map_or(0, Problem::minutes);
-            ("permit.html", context! { factor, others, problem, minutes, what, source, csrf, account, signed_in })
+            let to = to.as_deref();
+            ("permit.html", context! { factor, others, problem, minutes, what, source, to, csrf, account, signed_in })
+        }
+        View::Send { target, action, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::Nothing));
+            // It becomes a form's address: nothing but this very site may hide behind it.
+            let action = Some(action.as_str()).filter(|a| a.starts_with('/') && !a.starts_with("//")).unwrap_or("/");
+            let (target, csrf, account) = (target.as_str(), csrf.as_str(), account.as_deref());
+            ("send.html", context! { target, action, problem, csrf, account })
+        }
+        View::NotKept { why, path, to } => {
+            let to = to.as_deref().filter(|to| to.starts_with('/') && !to.starts_with("//"));
+            ("not-kept.html", context! { why => why.key(), path => path.as_str(), to })
         }
         View::SecondSource { passwords, buttons, typed, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::SignIn));
@@ -223,7 +239,7 @@ fn page(view: &View) -> (&'static str, Value) {
         View::Ended { why } => {
             let after = match why {
                 EndedWhy::AlreadyFinished => After::Continue,
-                EndedWhy::LinkTaken | EndedWhy::FactorTaken | EndedWhy::FactorsFull => After::Account,
+                EndedWhy::LinkTaken | EndedWhy::FactorTaken | EndedWhy::FactorsFull | EndedWhy::NothingToAsk => After::Account,
                 EndedWhy::Expired
                 | EndedWhy::TooManyAttempts
                 | EndedWhy::Cancelled
@@ -250,6 +266,19 @@ fn add_key(kind: FactorKind) -> &'static str {
         FactorKind::Email => "permit-add-email",
         FactorKind::Sms => "permit-add-sms",
         FactorKind::Recovery => "permit-codes",
+    }
+}
+
+/// A place has words of its own; what has none is named by its path.
+fn open_key(place: Option<&'static str>) -> &'static str {
+    match place {
+        Some("administration") => "permit-open-administration",
+        Some("email-address") => "permit-open-email-address",
+        Some("grade-export") => "permit-open-grade-export",
+        Some("login-as") => "permit-open-login-as",
+        Some("roles") => "permit-open-roles",
+        Some("tokens") => "permit-open-tokens",
+        Some(_) | None => "permit-open",
     }
 }
 

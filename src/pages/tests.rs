@@ -3,7 +3,7 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Button, Choice, Frame, Lang, Named, Pages, Problem, SignInProblem, TEMPLATES, Typed, View, WayLine,
+    Button, Choice, Frame, Lang, Named, NotKept, Pages, Problem, SignInProblem, TEMPLATES, Typed, View, WayLine,
     language::tests::keys,
     view::{Asked, EndedWhy, STATUSES, error_keys},
 };
@@ -33,7 +33,8 @@ fn views(text: &str) -> Vec<(String, View)> {
         views.push((name("lms-password"), View::LmsPassword { error, csrf: csrf.clone(), username }));
         for (action, named) in actions(text) {
             let (factors, current, csrf) = (FactorKind::ALL.to_vec(), FactorKind::Totp, csrf.clone());
-            let view = View::Permit { factors, current, named, error, csrf, account: account.clone() };
+            let to = Some("%2Fadmin%2Fsearch%2Ephp".to_owned());
+            let view = View::Permit { factors, current, named, to, error, csrf, account: account.clone() };
             views.push((name(&format!("permit-{action}")), view));
         }
         let choice = |source: &str| Choice { source: source.into(), label: text.to_owned() };
@@ -54,6 +55,9 @@ fn views(text: &str) -> Vec<(String, View)> {
             account: account.clone(),
         };
         views.push((name("join"), join));
+        let action = "/x/save.php?id=2&vestibule-send".to_owned();
+        let (target, csrf_of, who) = (text.to_owned(), csrf.clone(), account.clone());
+        views.push((name("send"), View::Send { target, action, error, csrf: csrf_of, account: who }));
         views.push((
             name("offer"),
             View::Offer { label, address: text.to_owned(), may_create: true, typed: typed(text), error, csrf },
@@ -75,6 +79,10 @@ fn views(text: &str) -> Vec<(String, View)> {
     let alone = View::Challenge { factors, current: FactorKind::Totp, error: None, csrf, account: None };
     views.push(("totp-alone".into(), alone));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
+    for why in NotKept::ALL {
+        let (path, to) = (text.to_owned(), Some("/admin/user.php".to_owned()));
+        views.push((format!("not-kept-{why:?}").to_lowercase(), View::NotKept { why, path, to }));
+    }
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
     views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
     views
@@ -84,9 +92,18 @@ fn typed(text: &str) -> Typed {
     Typed { source: text.into(), username: text.into() }
 }
 
-fn actions(text: &str) -> [(&'static str, Named); 4] {
+fn actions(text: &str) -> Vec<(&'static str, Named)> {
     let text = text.to_owned();
-    [
+    let open = |place: Option<&'static str>, form| Named::Open { place, path: text.clone(), form };
+    vec![
+        ("open", open(None, false)),
+        ("open-administration", open(Some("administration"), false)),
+        ("open-email", open(Some("email-address"), false)),
+        ("open-grades", open(Some("grade-export"), false)),
+        ("open-login-as", open(Some("login-as"), false)),
+        ("open-roles", open(Some("roles"), false)),
+        ("open-tokens", open(Some("tokens"), false)),
+        ("send", open(Some("roles"), true)),
         ("link", Named::Link),
         ("unlink", Named::Unlink(text.clone())),
         ("primary", Named::MakePrimary(text.clone())),
@@ -175,6 +192,9 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::Permit { .. } => Some("permit"),
             View::SecondSource { .. } => Some("second-source"),
             View::Join { .. } => Some("join"),
+            // To where the form was going; and away from it.
+            View::Send { .. } => Some("cancel"),
+            View::NotKept { .. } => None,
             View::Offer { .. } => Some("offer"),
             View::Away { .. } => None,
             // Nobody is anybody yet: its forms are guarded by where they come from.
@@ -186,7 +206,10 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
         assert_eq!(html.matches("<input type=\"hidden\" name=\"csrf\" value=\"T0KEN\">").count(), forms, "{name}");
         assert_eq!(html.matches("method=\"post\"").count(), forms, "{name}: GET never changes state");
         match route {
-            Some(route) => assert!(html.contains(&format!("action=\"/vestibule/{route}\"")), "{name}"),
+            Some(route) => {
+                let action = format!("action=\"/vestibule/{route}");
+                assert!(html.contains(&format!("{action}\"")) || html.contains(&format!("{action}?to=%2F")), "{name}");
+            }
             None => assert_eq!(forms, 0, "{name}"),
         }
     }

@@ -6,5 +6,5 @@ mod issue;
 mod session;
 
 pub use config::Config;
-pub use issue::{Issued, Visit, issue, issue_guest};
+pub use issue::{Issued, Visit, issue, issue_guest, step_up};
 pub use session::{Identity, LmsHalf, Session, SessionStore, TrustedBy, Who};

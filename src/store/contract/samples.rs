@@ -104,6 +104,7 @@ impl Samples {
             parent: None,
             device: None,
             no_setup: false,
+            leaving: false,
         }
     }
 
