@@ -40,7 +40,12 @@ fn sources(config: &Config, site: &Site) -> String {
 
 fn at_door(config: &Config, site: &Site, door: Door, now: Timestamp) -> String {
     let strictest = Rule::strictest();
-    let rule = config.mfa.rules.iter().find(|rule| rule.serves(&site.name, door)).unwrap_or(&strictest);
+    let rule = config
+        .mfa
+        .rules
+        .iter()
+        .find(|rule| rule.paths.is_empty() && rule.serves(&site.name, door))
+        .unwrap_or(&strictest);
     let name =
         if std::ptr::eq(rule, &strictest) { "no rule matches".to_owned() } else { format!("rule {}", rule.name) };
     let must = format!("password, then {}", factors(config));

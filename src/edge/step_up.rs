@@ -277,7 +277,9 @@ impl Gate {
             return Ok(self.to_sign_in(house, incoming));
         };
         // It was sent, or discarded: where it would have gone can still be looked at.
-        let Some(id) = flow_of(incoming) else { return Ok(self.over(house, incoming, EndedWhy::AlreadyFinished).await) };
+        let Some(id) = flow_of(incoming) else {
+            return Ok(self.over(house, incoming, EndedWhy::AlreadyFinished).await);
+        };
         let given = params.text("csrf").ok().flatten().unwrap_or_default();
         if !keys::same(given.as_bytes(), self.csrf(&id).as_bytes()) {
             return Ok(reply::see_other(stage_path(&Stage::Send)));
@@ -357,7 +359,8 @@ fn keepable(house: &House, incoming: &Incoming) -> Result<(), NotKept> {
     if !sent || !says(SEC_FETCH_SITE, "same-origin") {
         return Err(NotKept::Unclear);
     }
-    if incoming.target.path.script() == Some(moodle::CHANGE_PASSWORD) || incoming.target.forwarded().len() > TARGET_LIMIT
+    if incoming.target.path.script() == Some(moodle::CHANGE_PASSWORD)
+        || incoming.target.forwarded().len() > TARGET_LIMIT
     {
         return Err(NotKept::Unclear);
     }

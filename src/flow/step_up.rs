@@ -158,10 +158,8 @@ pub(super) async fn stepped_up(
     let enrolments = desk.enrolments.enrolments(&account).await?;
     let stand = desk.standpoint_of(&taken, resolved, &enrolments).await?;
     let rule = desk.policy.rule(&stand.case_at(path)).name;
-    let kept = form.map(|form| Flow {
-        errand: Some(Errand::Send { form }),
-        ..bare(desk, hall, caller, resolved, Stage::Send)
-    });
+    let kept = form
+        .map(|form| Flow { errand: Some(Errand::Send { form }), ..bare(desk, hall, caller, resolved, Stage::Send) });
     let (issued, left) = sessions::step_up(&session, permitted, desk.now(), desk.rng.as_ref());
     desk.sessions.put(&issued.session).await?;
     if let Err(error) = desk.sessions.put(&left).await {
@@ -177,12 +175,7 @@ pub(super) async fn stepped_up(
 }
 
 /// The step-up that another tab waits for in this very session. Whatever opens for that one opens for this one too.
-async fn open_here(
-    desk: &Desk,
-    hall: &Hall,
-    caller: &Caller,
-    session: &Session,
-) -> Result<Option<FlowId>, FlowError> {
+async fn open_here(desk: &Desk, hall: &Hall, caller: &Caller, session: &Session) -> Result<Option<FlowId>, FlowError> {
     let Some(id) = caller.cookie(cookie::FLOW).and_then(FlowId::parse) else { return Ok(None) };
     let Some(flow) = load(desk, hall, &id, Door::Browser).await? else { return Ok(None) };
     let same = matches!(&flow.errand, Some(Errand::StepUp { session: of, form: None, .. }) if *of == session.key);

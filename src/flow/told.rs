@@ -57,7 +57,11 @@ pub enum Named {
     RenameFactor(String),
     NewRecoveryCodes,
     /// To open a path, in the place that the LMS's adapter calls so; or to send the form that was sent there.
-    Open { place: Option<&'static str>, path: String, form: bool },
+    Open {
+        place: Option<&'static str>,
+        path: String,
+        form: bool,
+    },
     /// To sign in by this source as the account that was just proven.
     Adopt(String),
 }

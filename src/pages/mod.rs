@@ -239,7 +239,9 @@ fn page(view: &View) -> (&'static str, Value) {
         View::Ended { why } => {
             let after = match why {
                 EndedWhy::AlreadyFinished => After::Continue,
-                EndedWhy::LinkTaken | EndedWhy::FactorTaken | EndedWhy::FactorsFull | EndedWhy::NothingToAsk => After::Account,
+                EndedWhy::LinkTaken | EndedWhy::FactorTaken | EndedWhy::FactorsFull | EndedWhy::NothingToAsk => {
+                    After::Account
+                }
                 EndedWhy::Expired
                 | EndedWhy::TooManyAttempts
                 | EndedWhy::Cancelled

@@ -53,7 +53,9 @@ fn paths(config: &Config, rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>)
         } else if path.contains(['?', '#', '%', '*', '\\']) || path.contains("//") {
             found.push(Problem::error(
                 here,
-                format!("\"{path}\" never matches: paths are compared decoded, without their query, and know no wildcard"),
+                format!(
+                    "\"{path}\" never matches: paths are compared decoded, without their query, and know no wildcard"
+                ),
                 "write the script alone, or its folder with a slash at the end",
             ));
         }
@@ -80,7 +82,9 @@ fn freshness(rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) {
     }
     let meets = match rule.stage {
         Stage::Required => return,
-        Stage::Optional => "asked only of those who have a factor: everybody else opens these paths with their password",
+        Stage::Optional => {
+            "asked only of those who have a factor: everybody else opens these paths with their password"
+        }
         Stage::Report => "nobody is asked yet: what would have been asked is in the audit log, once per session",
         Stage::Off => "nobody is asked, and nothing is recorded",
     };

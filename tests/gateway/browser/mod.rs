@@ -13,6 +13,7 @@ mod screens;
 mod sessionless;
 mod sign_in;
 mod stages;
+mod step_up;
 mod watched;
 pub mod websockets;
 
