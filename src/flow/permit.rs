@@ -54,7 +54,13 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
     let permitted = match permission(desk, &flow).await? {
         Some(Permission::Given(permitted)) => permitted,
         Some(Permission::Ask(_)) => return next(desk, flow).await,
-        Some(Permission::NoFactor) => return ended(desk, hall, &flow.id, EndedWhy::NoFactor).await,
+        Some(Permission::NoFactor) => {
+            let why = match &flow.errand {
+                Some(Errand::StepUp { .. }) => EndedWhy::NothingToAsk,
+                Some(Errand::Act { .. } | Errand::Send { .. } | Errand::Adopt { .. }) | None => EndedWhy::NoFactor,
+            };
+            return ended(desk, hall, &flow.id, why).await;
+        }
         None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
     match &flow.errand {

@@ -74,30 +74,30 @@ async fn a_place_is_opened_by_a_fresh_factor_under_a_new_id_and_the_session_goes
     let (mut browser, device) = aged(&world, "student1").await;
     let lms = sesskey(&mut browser).await;
     let mark = world.campus.mark();
-    let asked = browser.get("/admin/search.php?query=x").await;
-    assert_eq!(asked.location(), "/vestibule/permit?to=%2Fadmin%2Fsearch%2Ephp%3Fquery%3Dx");
+    let asked = browser.get("/admin/settings.php?query=x").await;
+    assert_eq!(asked.location(), "/vestibule/permit?to=%2Fadmin%2Fsettings%2Ephp%3Fquery%3Dx");
     let page = browser.get(asked.location()).await;
     assert!(page.text().contains("To open the administration of"), "{}", page.text());
     assert!(world.campus.since(mark).is_empty(), "the LMS stayed silent");
     let mut old = twin(&world, &browser);
     let sealed = browser.cookies[SEALED].clone();
     let answer = confirm(&world, &mut browser, &device, asked.location()).await;
-    assert_eq!(answer.location(), "/admin/search.php?query=x", "{}", answer.text());
+    assert_eq!(answer.location(), "/admin/settings.php?query=x", "{}", answer.text());
     assert_ne!(browser.cookies[SESSION], old.cookies[SESSION], "attack D3");
     assert_eq!(browser.cookies[SEALED], sealed);
     assert!(!browser.cookies.contains_key(FLOW));
-    assert_eq!(browser.get("/admin/search.php?query=x").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/admin/settings.php?query=x").await.status, StatusCode::OK);
     assert_eq!(sesskey(&mut browser).await, lms, "open tabs live on");
     assert_eq!(world.audited("stepped_up").await[0]["rule"], "sensitive");
     // The old id reads for ten seconds, what it could read before.
     assert!(is_in(&mut old).await);
-    assert!(old.get("/admin/search.php").await.location().starts_with(PERMIT));
+    assert!(old.get("/admin/settings.php").await.location().starts_with(PERMIT));
     assert_eq!(old.post("/my/", &[("a", "b")]).await.location(), "/login/index.php");
     world.advance(Duration::from_secs(10));
     assert!(!is_in(&mut old).await && is_in(&mut browser).await);
     assert_eq!(account(&world, "student1").await.sessions.len(), 1);
     world.advance(Duration::from_secs(15 * 60));
-    assert!(browser.get("/admin/search.php").await.location().starts_with(PERMIT), "it has aged again");
+    assert!(browser.get("/admin/settings.php").await.location().starts_with(PERMIT), "it has aged again");
     assert!(is_in(&mut browser).await, "nothing else is asked for");
 }
 
@@ -105,12 +105,12 @@ async fn a_place_is_opened_by_a_fresh_factor_under_a_new_id_and_the_session_goes
 async fn parallel_tabs_each_come_to_where_they_were_going() {
     let world = world().await;
     let (mut browser, device) = aged(&world, "student1").await;
-    let first = browser.get("/admin/search.php").await.location().to_owned();
+    let first = browser.get("/admin/settings.php").await.location().to_owned();
     let flow = browser.cookies[FLOW].clone();
     let second = browser.get("/x/report.php?y=1").await.location().to_owned();
     assert_eq!(browser.cookies[FLOW], flow, "one question for both");
     let csrf = browser.csrf(&second).await;
-    assert_eq!(confirm(&world, &mut browser, &device, &first).await.location(), "/admin/search.php");
+    assert_eq!(confirm(&world, &mut browser, &device, &first).await.location(), "/admin/settings.php");
     let late = browser.post(&second, &[("csrf", &csrf), ("factor", "totp"), ("code", "000000")]).await;
     assert_eq!(late.location(), "/x/report.php?y=1", "the other tab has answered");
     assert_eq!(browser.get("/x/report.php?y=1").await.status, StatusCode::OK);
@@ -127,7 +127,7 @@ async fn programs_get_an_error_and_nothing_reaches_the_lms() {
     let (mut browser, _) = aged(&world, "student1").await;
     let mark = world.campus.mark();
     for method in [Method::GET, Method::POST] {
-        let answer = browser.fetch(method, "/admin/search.php", FORM, "a=b").await;
+        let answer = browser.fetch(method, "/admin/settings.php", FORM, "a=b").await;
         assert_eq!(
             (answer.status, answer.json()["errorcode"].as_str()),
             (StatusCode::UNAUTHORIZED, Some("stepuprequired"))
@@ -147,12 +147,12 @@ async fn programs_get_an_error_and_nothing_reaches_the_lms() {
     assert_ne!(touch.json()[0]["exception"]["errorcode"], "stepuprequired");
     // A frame cannot show our page, and is not sent there.
     let frame = [("sec-fetch-mode", "navigate".to_owned()), ("sec-fetch-dest", "iframe".to_owned())];
-    let framed = browser.send(Method::GET, "/admin/search.php", &frame, String::new()).await;
+    let framed = browser.send(Method::GET, "/admin/settings.php", &frame, String::new()).await;
     assert_eq!(framed.status, StatusCode::UNAUTHORIZED);
     // Guests have nothing to answer with.
     let mut guest = Browser::at(&world);
     guest.sign_in("guest", "guest").await;
-    assert_eq!(guest.get("/admin/search.php").await.location(), "/login/index.php");
+    assert_eq!(guest.get("/admin/settings.php").await.location(), "/login/index.php");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,14 +283,15 @@ async fn a_form_that_came_after_its_session_had_expired_waits_for_the_same_accou
         let answer = browser.send(Method::POST, edit, &pressed(&world, FORM), BODY.to_owned()).await;
         assert_eq!(answer.location(), "/login/index.php");
     }
-    another.sign_in_with(&world, "student2", PASSWORD, &phone).await;
-    assert_eq!(another.get(SEND).await.location(), "/", "another account in that browser");
     let sent = || world.campus.requests().into_iter().filter(|r| r.target == edit && r.method == "POST").count();
     assert_eq!(browser.sign_in_with(&world, "student1", PASSWORD, &device).await.location(), SEND);
     assert_eq!(sent(), 0);
     assert_eq!(sesskey(&mut browser).await, lms, "its sesskey is still good");
     let answer = click(&mut browser).await;
     assert!(answer.status == StatusCode::OK && answer.text().contains("/course/edit.php"), "{}", answer.text());
+    assert_eq!(sent(), 1);
+    another.sign_in_with(&world, "student2", PASSWORD, &phone).await;
+    assert_eq!(another.get(SEND).await.location(), "/", "another account has nothing to send");
     assert_eq!(sent(), 1);
     // One that was signed out everywhere is no expired one.
     disable(&world, "student1").await;
@@ -308,7 +309,7 @@ async fn d9_no_other_flow_and_no_other_session_opens_the_place() {
     let world = world().await;
     let (mut mallory, phone) = signed_in(&world, "student2").await;
     let (mut victim, device) = aged(&world, "student1").await;
-    let place = "/admin/search.php";
+    let place = "/admin/settings.php";
     let to = victim.get(place).await.location().to_owned();
     let theirs = mallory.get(place).await.location().to_owned();
     // The state of one login in the browser of the other, with either's code.
@@ -344,7 +345,7 @@ async fn d9_no_other_flow_and_no_other_session_opens_the_place() {
 async fn d8_a_pending_flow_opens_nothing() {
     let world = world().await;
     let (mut owner, _) = aged(&world, "student1").await;
-    owner.get("/admin/search.php").await;
+    owner.get("/admin/settings.php").await;
     let pending = challenged(&world, "student1").await;
     until("the password was judged", async || world.has_audited("password_judged")).await;
     for (what, of) in [("a sign-in's", &pending), ("a step-up's", &owner)] {
@@ -353,7 +354,7 @@ async fn d8_a_pending_flow_opens_nothing() {
         let flow = of.cookies[FLOW].clone();
         for name in [FLOW, SESSION, "__Host-vestibule-visit"] {
             browser.cookies = [(name.to_owned(), flow.clone())].into();
-            for path in ["/my/", COURSE, "/admin/search.php", "/vestibule/account"] {
+            for path in ["/my/", COURSE, "/admin/settings.php", "/vestibule/account"] {
                 assert_eq!(browser.get(path).await.location(), "/login/index.php", "{what} {path}");
             }
             let (head, _) = websockets::open(&world, &browser, Some(&world.url)).await;
@@ -377,7 +378,7 @@ async fn report_lets_through_and_says_so_once_a_session_and_optional_asks_those_
     let world = World::with(|config| guard(config, "report")).await;
     let (mut browser, _) = aged(&world, "student1").await;
     for _ in 0..3 {
-        assert_eq!(browser.get("/admin/search.php").await.status, StatusCode::OK);
+        assert_eq!(browser.get("/admin/settings.php").await.status, StatusCode::OK);
     }
     let lines = world.audited("let_through").await;
     assert_eq!((&lines[0]["rule"], &lines[0]["reason"]), (&Value::from("sensitive"), &Value::from("report")));
@@ -389,7 +390,7 @@ async fn report_lets_through_and_says_so_once_a_session_and_optional_asks_those_
     .await;
     let mut browser = Browser::at(&world);
     browser.sign_in("student1", PASSWORD).await;
-    assert_eq!(browser.get("/admin/search.php").await.status, StatusCode::OK, "there is nothing to answer with");
+    assert_eq!(browser.get("/admin/settings.php").await.status, StatusCode::OK, "there is nothing to answer with");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -401,7 +402,7 @@ async fn who_has_nothing_to_answer_with_is_told_so_and_stays_signed_in() {
     .await;
     let mut browser = Browser::at(&world);
     browser.sign_in("student1", PASSWORD).await;
-    let answer = browser.get("/admin/search.php").await;
+    let answer = browser.get("/admin/settings.php").await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(answer.text().contains("This needs a second step"), "{}", answer.text());
     assert!(is_in(&mut browser).await);
