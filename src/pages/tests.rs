@@ -356,7 +356,16 @@ fn chosen() -> BTreeSet<String> {
         "permit-remove",
         "permit-rename",
         "permit-codes",
+        "permit-open",
+        "permit-open-administration",
+        "permit-open-email-address",
+        "permit-open-grade-export",
+        "permit-open-login-as",
+        "permit-open-roles",
+        "permit-open-tokens",
+        "permit-send",
     ];
+    keys.extend(NotKept::ALL.map(|why| why.key().to_owned()));
     keys.extend(actions.map(str::to_owned));
     keys.extend(rest.into_iter().chain(next).map(str::to_owned));
     keys
