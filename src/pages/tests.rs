@@ -3,8 +3,8 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Button, Choice, Doorway, Frame, Lang, Named, Pages, Problem, SentTo, SignInProblem, TEMPLATES, Typed, View,
-    WayLine,
+    Button, Choice, Doorway, Frame, Lang, Named, NotKept, Pages, Problem, SentTo, SignInProblem, TEMPLATES, Typed,
+    View, WayLine,
     language::tests::keys,
     view::{Asked, EndedWhy, STATUSES, error_keys},
 };
@@ -56,8 +56,8 @@ fn views(text: &str) -> Vec<(String, View)> {
         views.push((name("lms-password"), View::LmsPassword { error, csrf: csrf.clone(), username }));
         for (action, named) in actions(text) {
             let (factors, current, csrf) = (FactorKind::ALL.to_vec(), FactorKind::Totp, csrf.clone());
-            let account = account.clone();
-            let view = View::Permit { factors, current, passkey: None, sent: sent(text), named, error, csrf, account };
+            let (account, sent, to) = (account.clone(), sent(text), Some("%2Fadmin%2Fsearch%2Ephp".to_owned()));
+            let view = View::Permit { factors, current, passkey: None, sent, named, to, error, csrf, account };
             views.push((name(&format!("permit-{action}")), view));
         }
         let choice = |source: &str| Choice { source: source.into(), label: text.to_owned() };
@@ -78,6 +78,9 @@ fn views(text: &str) -> Vec<(String, View)> {
             account: account.clone(),
         };
         views.push((name("join"), join));
+        let action = "/x/save.php?id=2&vestibule-send".to_owned();
+        let (target, csrf_of, who) = (text.to_owned(), csrf.clone(), account.clone());
+        views.push((name("send"), View::Send { target, action, error, csrf: csrf_of, account: who }));
         views.push((
             name("offer"),
             View::Offer { label, address: text.to_owned(), may_create: true, typed: typed(text), error, csrf },
@@ -132,6 +135,10 @@ fn views(text: &str) -> Vec<(String, View)> {
     };
     views.push(("webauthn-anew".into(), spent));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
+    for why in NotKept::ALL {
+        let (path, to) = (text.to_owned(), Some("/admin/user.php".to_owned()));
+        views.push((format!("not-kept-{why:?}").to_lowercase(), View::NotKept { why, path, to }));
+    }
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
     views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
     views
@@ -145,9 +152,18 @@ fn doorway(text: &str) -> Option<Doorway> {
     Some(Doorway { options: text.into(), ticket: text.into() })
 }
 
-fn actions(text: &str) -> [(&'static str, Named); 4] {
+fn actions(text: &str) -> Vec<(&'static str, Named)> {
     let text = text.to_owned();
-    [
+    let open = |place: Option<&'static str>, form| Named::Open { place, path: text.clone(), form };
+    vec![
+        ("open", open(None, false)),
+        ("open-administration", open(Some("administration"), false)),
+        ("open-email", open(Some("email-address"), false)),
+        ("open-grades", open(Some("grade-export"), false)),
+        ("open-login-as", open(Some("login-as"), false)),
+        ("open-roles", open(Some("roles"), false)),
+        ("open-tokens", open(Some("tokens"), false)),
+        ("send", open(Some("roles"), true)),
         ("link", Named::Link),
         ("unlink", Named::Unlink(text.clone())),
         ("primary", Named::MakePrimary(text.clone())),
@@ -243,6 +259,9 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::Permit { .. } => Some("permit"),
             View::SecondSource { .. } => Some("second-source"),
             View::Join { .. } => Some("join"),
+            // To where the form was going; and away from it.
+            View::Send { .. } => Some("cancel"),
+            View::NotKept { .. } => None,
             View::Offer { .. } => Some("offer"),
             View::Away { .. } => None,
             // Nobody is anybody yet: its forms are guarded by where they come from.
@@ -436,7 +455,16 @@ fn chosen() -> BTreeSet<String> {
         "permit-rename",
         "permit-codes",
         "permit-confirm-address",
+        "permit-open",
+        "permit-open-administration",
+        "permit-open-email-address",
+        "permit-open-grade-export",
+        "permit-open-login-as",
+        "permit-open-roles",
+        "permit-open-tokens",
+        "permit-send",
     ];
+    keys.extend(NotKept::ALL.map(|why| why.key().to_owned()));
     keys.extend(actions.map(str::to_owned));
     keys.extend(rest.into_iter().chain(next).map(str::to_owned));
     keys
