@@ -563,7 +563,12 @@ impl Policy {
     ) -> Option<Vec<FactorKind>> {
         let all = [had, facts].concat();
         let enough = !facts.is_empty() && self.step_up(&all, case).is_none();
-        (!enough).then(|| self.askable(&self.rule(case), enrolments, &all, case))
+        (!enough).then(|| {
+            let sign_in = self.rule(&Case { path: None, ..*case });
+            let taken = enrolments.all.iter().filter(|enrolment| self.scores(&sign_in, enrolment));
+            let taken = Enrolments { all: taken.cloned().collect(), recovery_left: enrolments.recovery_left };
+            self.askable(&self.rule(case), &taken, &all, case)
+        })
     }
 
     /// Whether what let a token be minted without an asked factor still does (attack J8).
@@ -596,6 +601,8 @@ impl Policy {
     pub fn scores(&self, rule: &Rule, enrolment: &Enrolment) -> bool {
         enrolment.rule == rule.name
             || match rule.first_enrolment.unwrap_or(self.first_enrolment) {
+                // It decides no sign-in: without a word of its own it takes what that one's rule takes.
+                _ if rule.first_enrolment.is_none() && !rule.paths.is_empty() => true,
                 FirstEnrolment::AtSignIn => true,
                 FirstEnrolment::AfterEmailCode => enrolment.proof >= EnrolmentProof::AfterEmailCode,
                 FirstEnrolment::ByHelpDesk => enrolment.proof >= EnrolmentProof::ByHelpDesk,

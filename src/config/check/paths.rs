@@ -107,7 +107,8 @@ fn doors(rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) {
 
 /// An enrolment scores only under rules that would have allowed it: whoever comes with a weaker one is turned away.
 fn factors_of(config: &Config, rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) {
-    let wants = first_enrolment(config, rule);
+    // Without a word of its own it takes what the rule of the sign-in takes.
+    let Some(wants) = rule.first_enrolment else { return };
     let weaker = |other: &&Rule| {
         other.paths.is_empty() && other.stage >= Stage::Optional && first_enrolment(config, other) < wants
     };

@@ -70,7 +70,9 @@ fn cases(policy: &Policy, rule: &Rule, door: Door) -> Vec<(bool, Held)> {
                     no_setup: bit(3),
                     now: Timestamp(0),
                 };
-                if (case.no_setup && !facts.is_empty()) || crate::mfa::policy::Ruled::new(rule, &[]).matches(&case) != Some(true) {
+                if (case.no_setup && !facts.is_empty())
+                    || crate::mfa::policy::Ruled::new(rule, &[]).matches(&case) != Some(true)
+                {
                     continue;
                 }
                 let score = policy.score(rule, &case, &facts);
