@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens a socket, reads a clock or knows a rule; it only makes wrong values hard to write.
 
+pub mod agent;
 mod assurance;
 mod bad_request;
 mod client;

@@ -5,7 +5,7 @@
 use super::{Message, Sender, language};
 use crate::{
     language::{Lang, LocaleError, Texts},
-    types::{Rng, RngExt, Timestamp},
+    types::{Rng, RngExt, Secret, Timestamp},
 };
 use lettre::{
     Address,
@@ -34,6 +34,9 @@ pub struct Letter {
     pub to: String,
     /// With CRLF line ends, and in ASCII wherever the recipient's address is.
     pub message: String,
+    /// Nobody needs it any more from then on: a code that has run out.
+    #[serde(default)]
+    pub useless_from: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Letter {
@@ -104,6 +107,7 @@ impl Stationery {
             from: self.from.email.to_string(),
             to: to.to_string(),
             message: String::from_utf8_lossy(&written.formatted()).into_owned(),
+            useless_from: message.useless_after().map(|after| now.plus(after)),
         })
     }
 
@@ -118,6 +122,8 @@ impl Stationery {
             text => said.text,
             advice => said.advice,
             values => said.values,
+            code => said.code.as_ref().map(Secret::expose),
+            link => said.link.as_ref().map(Secret::expose),
         };
         let form = |name: &str| self.templates.get_template(name)?.render(&values);
         Ok((form("subject.txt")?, form("letter.txt")?, form("letter.html")?))
@@ -125,7 +131,7 @@ impl Stationery {
 }
 
 /// `2026-11-21 22:47 UTC`: to the minute, and in a zone that is the same for everybody who reads it.
-fn moment(now: Timestamp) -> String {
+pub(super) fn moment(now: Timestamp) -> String {
     let text = Timestamp(now.since(Timestamp(0)).as_millis().try_into().unwrap_or(i64::MAX)).to_string();
     match (text.get(..10), text.get(11..16)) {
         (Some(day), Some(minute)) => format!("{day} {minute} UTC"),
@@ -202,6 +208,33 @@ mod tests {
         let plain = letter.message.find("text/plain").unwrap();
         assert!(plain < letter.message.find("text/html").unwrap(), "the better form is the last one");
         assert!(letter.message.is_ascii(), "no relay has to know 8BITMIME");
+    }
+
+    #[test]
+    fn a_mailed_code_stands_by_itself_with_a_link_and_dies_with_it() {
+        let code = Message::samples().into_iter().find(|m| matches!(m, Message::MailedCode { .. })).unwrap();
+        let (subject, text, html) = stationery().forms(Lang::En, &code, NOW).unwrap();
+        assert!(!subject.contains("123456"), "a locked phone shows subjects");
+        assert!(text.contains("\n    123456\n") && text.contains("\nhttps://campus.example.org/vestibule/mailed/x\n"));
+        assert!(html.contains("<a href=\"https:&#x2f;&#x2f;campus.example.org&#x2f;vestibule&#x2f;mailed&#x2f;x\">"), "{html}");
+        assert!(!format!("{code:?}").contains("123456"), "{code:?}");
+        let letter = write("ann@example.org", Lang::En, &code).unwrap();
+        assert_eq!(letter.useless_from, Some(NOW.plus(crate::outbound::mail::CODE_LIVES)));
+        assert_eq!(write("ann@example.org", Lang::En, &Message::Test).unwrap().useless_from, None);
+    }
+
+    #[test]
+    fn f5_i4_a_hostile_browser_s_name_adds_nothing_to_a_code() {
+        let asker = crate::outbound::mail::Asker {
+            address: "192.0.2.7".into(),
+            browser: "x\r\nBcc: a@b.example\r\n\r\n<a href=\"https://evil.example\">".into(),
+        };
+        let (site, secret) = ("campus.example.org".to_owned(), |text: &str| Secret::new(text.to_owned()));
+        let message =
+            Message::MailedCode { site, code: secret("1"), link: secret("https://campus.example.org/"), asker };
+        let (_, text, html) = stationery().forms(Lang::En, &message, NOW).unwrap();
+        assert_eq!(html.matches("<a href").count(), 1, "{html}");
+        assert!(text.lines().all(|line| !line.starts_with("Bcc")), "{text}");
     }
 
     #[test]

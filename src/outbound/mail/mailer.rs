@@ -53,6 +53,15 @@ pub struct Mailer {
     told: Arc<AtomicBool>,
 }
 
+/// What became of a letter, as far as can be known at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It waits for the relay.
+    Queued,
+    /// It will never go: there is no relay, the address is none or has had its letters, or the queue is full.
+    No,
+}
+
 /// Why a test letter did not get away. Told to the operator as it stands.
 #[derive(Debug, thiserror::Error)]
 pub enum TestError {
@@ -108,8 +117,8 @@ impl Mailer {
     }
 
     /// Puts a letter into the queue. Never an error: what a person is doing does not depend on mail, and the operator
-    /// reads in the log what was not sent.
-    pub async fn send(&self, to: &str, lang: Lang, message: Message) {
+    /// reads in the log what was not sent. Who is waiting for the letter looks at what became of it.
+    pub async fn send(&self, to: &str, lang: Lang, message: Message) -> Sent {
         let Some(post) = &self.post else {
             if !self.told.swap(true, Relaxed) {
                 tracing::warn!(
@@ -117,16 +126,18 @@ impl Mailer {
                     "nobody is mailed, because outbound.mail is not set; this is said once"
                 );
             }
-            return;
+            return Sent::No;
         };
         match post.enqueue(to, lang, &message).await {
             Ok(()) => {
                 post.metrics.mail("queued");
                 post.wake.notify_one();
+                Sent::Queued
             }
             Err(error) => {
                 post.metrics.mail(error.outcome());
                 tracing::error!(message = message.name(), %error, "a letter was not queued and will not be sent");
+                Sent::No
             }
         }
     }

@@ -29,8 +29,8 @@ mod wire;
 
 pub use config::{Config, Sender, Server, Transport};
 pub use letter::{Letter, LetterError, Stationery};
-pub use mailer::{Mailer, Post, TestError};
-pub use message::Message;
+pub use mailer::{Mailer, Post, Sent, TestError};
+pub use message::{Asker, CODE_LIVES, Message};
 pub use postman::Postman;
 pub use queue::{Claimed, Enqueued, MailQueue, Waiting};
 pub use smtp::{Smtp, SmtpError};

@@ -150,6 +150,12 @@ impl Postman {
                 self.put_off(holder, claimed, &error).await?;
                 Ok(false)
             }
+            Err(Failed::TooLate) => {
+                self.post.metrics.mail("expired");
+                tracing::warn!(letter = %claimed.id, "a code ran out before it could be delivered; it is not sent");
+                self.post.queue.remove(&claimed.id, holder).await?;
+                Ok(true)
+            }
             Err(Failed::ForGood(error)) => {
                 *connection = None;
                 self.post.metrics.mail("refused");
@@ -166,6 +172,9 @@ impl Postman {
             OpenError::UnknownKey(_) => Failed::Later(error.to_string()),
             OpenError::Form | OpenError::Forged => Failed::ForGood(error.to_string()),
         })?;
+        if letter.useless_from.is_some_and(|from| from <= self.post.clock.now()) {
+            return Err(Failed::TooLate);
+        }
         let connection = match connection {
             Some(connection) => connection,
             None => connection.insert(self.post.smtp.connect(&mut Vec::new()).await?),
@@ -198,6 +207,8 @@ enum Failed {
     /// None of them now.
     Relay(String),
     ForGood(String),
+    /// Nobody needs it any more.
+    TooLate,
 }
 
 impl From<SmtpError> for Failed {
