@@ -29,6 +29,8 @@ const ASSETS: &str = "/vestibule/assets/";
 const VERIFY: &str = "/vestibule/app/verify";
 const SECOND_SOURCE: &str = "/vestibule/second-source";
 const JOIN: &str = "/vestibule/join";
+const OWN_PASSWORD: &str = "/vestibule/own-password";
+const ENROL: &str = "/vestibule/enrol";
 
 impl Gate {
     pub(super) async fn own(&self, house: &House, incoming: &Incoming) -> Result<Act, Refusal> {
@@ -104,13 +106,23 @@ impl Gate {
         let csrf = self.csrf(id);
         let status = if error.is_some() { 422 } else { 200 };
         let (own_path, view) = match asked {
-            Asked::Challenge { factors } => {
+            Asked::Challenge { factors, why } => {
                 let current = wanted_factor(incoming, &factors);
-                let view = View::Challenge { factors, current, error, csrf, account };
+                let view = View::Challenge { factors, current, why, error, csrf, account };
                 ("/vestibule/challenge", view)
             }
-            Asked::HelpDesk => ("/vestibule/help-desk", View::HelpDesk { error, csrf }),
-            Asked::Device { secret, uri } => ("/vestibule/enrol", View::Enrol { secret, uri, error, csrf, account }),
+            Asked::HelpDesk { occasion, why } => {
+                (stage_path(&Stage::HelpDesk), View::HelpDesk { occasion, why, error, csrf })
+            }
+            Asked::Device { secret, uri, digits, occasion } => {
+                let label = typed.label;
+                (ENROL, View::Enrol { secret, uri, digits, occasion, label, error, csrf, account })
+            }
+            Asked::OwnPassword { label } => {
+                // Theirs, unless they have typed another.
+                let username = if error.is_some() { typed.username } else { account.unwrap_or_default() };
+                (stage_path(&Stage::OwnPassword), View::OwnPassword { label, username, error, csrf })
+            }
             Asked::Codes { codes } => {
                 if path == "/vestibule/recovery-codes.txt" {
                     return self.codes_file(incoming, &codes);
@@ -180,10 +192,14 @@ impl Gate {
                 None => return self.error(incoming, 400),
             },
             "/vestibule/help-desk" => flow::confirm_help_desk(desk, hall, &caller, &id, &code).await,
-            "/vestibule/enrol" => flow::confirm_device(desk, hall, &caller, &id, &code, &field("label")).await,
+            ENROL => flow::confirm_device(desk, hall, &caller, &id, &code, &field("label")).await,
             "/vestibule/lms-password" => {
                 let password = Password::new(field("password"));
                 flow::prove_lms_password(desk, hall, &caller, &id, password).await
+            }
+            OWN_PASSWORD => {
+                let password = Password::new(field("password"));
+                flow::own_password(desk, hall, &caller, &id, field("username"), password).await
             }
             "/vestibule/recovery-codes" => flow::keep_codes(desk, hall, &caller, &id).await,
             "/vestibule/permit" => match FactorKind::parse(&field("factor")) {
@@ -206,9 +222,12 @@ impl Gate {
         };
         match answered {
             // What they typed stands there again; a name that cannot be one does not.
-            Ok(Answered::Again(problem)) if matches!(path, SECOND_SOURCE | "/vestibule/offer") => {
-                let username = Some(field("username")).filter(|name| name.len() <= 400).unwrap_or_default();
-                let typed = Typed { source: field("source"), username };
+            Ok(Answered::Again(problem))
+                if matches!(path, SECOND_SOURCE | "/vestibule/offer" | OWN_PASSWORD | ENROL) =>
+            {
+                let short = |text: String| Some(text).filter(|text| text.len() <= 400).unwrap_or_default();
+                let (username, label) = (short(field("username")), short(field("label")));
+                let typed = Typed { source: field("source"), username, label };
                 self.again_typed(house, incoming, &id, problem, typed).await
             }
             answered => self.answered(house, incoming, &id, answered).await,
@@ -269,8 +288,9 @@ impl Gate {
             Ok(Some((asked, account))) => {
                 let path = match &asked {
                     Asked::Challenge { .. } => stage_path(&Stage::Challenge),
-                    Asked::HelpDesk => stage_path(&Stage::HelpDesk),
-                    Asked::Device { .. } => "/vestibule/enrol",
+                    Asked::HelpDesk { .. } => stage_path(&Stage::HelpDesk),
+                    Asked::OwnPassword { .. } => stage_path(&Stage::OwnPassword),
+                    Asked::Device { .. } => ENROL,
                     Asked::Codes { .. } => "/vestibule/recovery-codes",
                     Asked::LmsPassword => stage_path(&Stage::LmsPassword),
                     Asked::Permit { .. } => stage_path(&Stage::Permit),
@@ -289,7 +309,8 @@ impl Gate {
     pub(super) async fn over(&self, house: &House, incoming: &Incoming, why: EndedWhy) -> Reply {
         let unfinished = matches!(why, EndedWhy::Expired | EndedWhy::AlreadyFinished);
         if unfinished && matches!(self.session(house, incoming).await, Ok(Some(_))) {
-            let own = matches!(incoming.target.path.decoded(), "/vestibule/permit" | SECOND_SOURCE | JOIN);
+            let own =
+                matches!(incoming.target.path.decoded(), "/vestibule/permit" | OWN_PASSWORD | SECOND_SOURCE | JOIN);
             return reply::see_other(if own { ACCOUNT } else { "/" });
         }
         let mut answer = self.show(incoming, 410, &View::Ended { why });
@@ -312,11 +333,12 @@ fn is_flow_path(path: &str) -> bool {
         path,
         "/vestibule/challenge"
             | "/vestibule/help-desk"
-            | "/vestibule/enrol"
+            | ENROL
             | "/vestibule/recovery-codes"
             | "/vestibule/recovery-codes.txt"
             | "/vestibule/lms-password"
             | "/vestibule/permit"
+            | OWN_PASSWORD
             | SECOND_SOURCE
             | JOIN
             | "/vestibule/offer"

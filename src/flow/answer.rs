@@ -4,12 +4,13 @@
 //! by the database's conditional update, the flow itself by an atomic take (design R5).
 
 use super::{
-    Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Problem, SignedIn,
+    Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Occasion, Problem, SignedIn,
     account::label,
     link::{choices, sides},
     lms_half::Half,
     offer::may_create,
     permit::{is_held_here, need, permission},
+    set_up::is_set_up,
     sign_in::{Finished, finish},
     step::{Action, Errand, Flow, Stage},
 };
@@ -20,7 +21,7 @@ use crate::{
     mfa::{
         enrolment::{Claim, Enrolments, sealed_place},
         factors::{recovery, totp},
-        policy::{Decision, Permission, Satisfied},
+        policy::{Decision, Permission, Satisfied, Why},
     },
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
 };
@@ -29,12 +30,23 @@ use std::time::Duration;
 /// What a page of a flow shows.
 pub enum Asked {
     Challenge {
+        /// The one used last first.
         factors: Vec<FactorKind>,
+        why: Vec<Why>,
     },
-    HelpDesk,
+    HelpDesk {
+        occasion: Occasion,
+        why: Vec<Why>,
+    },
     Device {
         secret: String,
         uri: String,
+        digits: u8,
+        occasion: Occasion,
+    },
+    /// The password of the source by which they are signed in.
+    OwnPassword {
+        label: String,
     },
     Codes {
         codes: Vec<String>,
@@ -110,26 +122,37 @@ pub async fn ask(
         Stage::Challenge => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
+            let why = desk.policy.reasons(&flow.facts, &enrolments, &stand.case());
             match desk.policy.decide(resolved, &enrolments, flow.facts, &stand.case()) {
-                Decision::Challenge(_, factors) => Asked::Challenge { factors },
+                Decision::Challenge(_, factors) => Asked::Challenge { factors: enrolments.recent_first(factors), why },
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
             }
         }
-        Stage::HelpDesk => Asked::HelpDesk,
-        Stage::Enrol { secret, .. } => {
+        Stage::HelpDesk => {
+            let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+            let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
+            let why = desk.policy.reasons(&flow.facts, &enrolments, &stand.case());
+            Asked::HelpDesk { occasion: occasion(&flow), why }
+        }
+        Stage::OwnPassword => Asked::OwnPassword { label: label(hall, &flow.pending.source) },
+        Stage::Enrol { ref secret, .. } => {
+            let (secret, occasion) = (secret.clone(), occasion(&flow));
             let Some(bytes) = totp::from_base32(&secret) else { return Ok(None) };
+            let options = desk.settings.mfa.totp();
             let issuer = desk.settings.mfa.issuer.as_deref().unwrap_or(hall.site.public_url.host());
             let label = name.as_deref().unwrap_or("account");
-            let uri = totp::otpauth_uri(issuer, label, &bytes, desk.settings.mfa.totp()).expose().clone();
-            Asked::Device { secret, uri }
+            let uri = totp::otpauth_uri(issuer, label, &bytes, options).expose().clone();
+            Asked::Device { secret, uri, digits: options.digits, occasion }
         }
         Stage::Codes { codes } => Asked::Codes { codes },
         Stage::LmsPassword => Asked::LmsPassword,
         Stage::Permit => {
             let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
             match (permission(desk, &flow).await?, named(hall, &flow, &enrolments)) {
-                (Some(Permission::Ask(factors)), Some(named)) => Asked::Permit { factors, named },
+                (Some(Permission::Ask(factors)), Some(named)) => {
+                    Asked::Permit { factors: enrolments.recent_first(factors), named }
+                }
                 (_, _) => return Ok(None),
             }
         }
@@ -146,6 +169,14 @@ pub async fn ask(
     Ok(Some((asked, name)))
 }
 
+fn occasion(flow: &Flow) -> Occasion {
+    match flow.errand {
+        None => Occasion::SignIn,
+        Some(_) if is_set_up(flow) => Occasion::SetUp,
+        Some(_) => Occasion::Further,
+    }
+}
+
 fn named(hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
     Some(match flow.errand.as_ref()? {
         Errand::Act { action: Action::Link, .. } => Named::Link,
@@ -159,6 +190,8 @@ fn named(hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
             Named::RenameFactor(enrolments.find(id)?.label.clone())
         }
         Errand::Act { action: Action::NewRecoveryCodes, .. } => Named::NewRecoveryCodes,
+        // No factor permits it: there is none.
+        Errand::Act { action: Action::SetUp, .. } => return None,
         // With the name there: what is being given way is that one person's sign-in.
         Errand::Adopt { second, .. } => Named::Adopt(match sides(hall, second) {
             (label, Some(name)) => format!("{label}: {name}"),

@@ -6,6 +6,7 @@ use super::{
     answer::{Checked, clock, complete, decide, done, drop_flow, ended, load, minutes, next, wrong},
     factors::{fresh_codes, label},
     permit::{host, is_held_here, permission},
+    set_up::{Due, due, is_set_up},
     sign_in::enrol_stage,
     step::{Errand, Flow, Stage},
 };
@@ -21,7 +22,7 @@ use crate::{
         policy::{Decision, Permission},
     },
     outbound::mail::Message,
-    sessions::cookie,
+    sessions::{Session, cookie},
     tokens::Unproven,
     types::{AccountId, Door, EnrolmentId, Fact, FactorKind, FlowId, RngExt, Secret},
 };
@@ -51,7 +52,7 @@ pub async fn confirm_help_desk(
         }
         Leave::Refused { rest, .. } => return Ok(Answered::Locked { minutes: minutes(rest) }),
     };
-    let Some(Decision::Enrol(resolved, _, rule)) = decide(desk, &flow).await? else {
+    let Due::Yes(resolved, _, rule) = due(desk, hall, caller, &flow).await? else {
         return ended(desk, hall, id, EndedWhy::Expired).await;
     };
     let digest = help_desk::enrolment_code_digest(&desk.ring(), &account, &canonical);
@@ -92,17 +93,17 @@ pub async fn confirm_device(
         totp::Outcome::Elsewhen { fast, .. } => return Ok(Answered::Again(clock(fast))),
         totp::Outcome::AlreadyUsed | totp::Outcome::Wrong => return Ok(Answered::Again(Problem::WrongCode)),
     };
-    if flow.errand.is_some() {
+    if flow.errand.is_some() && !is_set_up(&flow) {
         return add_device(desk, hall, caller, flow, (&secret, step, options), name).await;
     }
     // Counted before the policy is asked: who comes in between is seen by one of the two.
     let seen = desk.enrolments.enrolments(&flow.pending.account).await?.all.len();
     // Only where a first enrolment is still due, and by the proof that opened it: the window may have closed, or a
     // device may have been enrolled in another browser (attack J3).
-    let resolved = match decide(desk, &flow).await? {
-        Some(Decision::Enrol(resolved, due, _)) if due == proof || proof == EnrolmentProof::ByHelpDesk => resolved,
-        Some(_) => return overtaken(desk, &flow).await,
-        None => return ended(desk, hall, id, EndedWhy::Expired).await,
+    let resolved = match due(desk, hall, caller, &flow).await? {
+        Due::Yes(resolved, wanted, _) if wanted == proof || proof == EnrolmentProof::ByHelpDesk => *resolved,
+        Due::Yes(..) | Due::No => return overtaken(desk, &flow).await,
+        Due::Gone => return ended(desk, hall, id, EndedWhy::Expired).await,
     };
     let enrolment = enrolment(desk, hall, &resolved, (&secret, step, options), (proof, rule), name);
     let account = &resolved.account().id;
@@ -201,10 +202,13 @@ async fn end_unproven(desk: &Desk, caller: &Caller, account: &AccountId) -> Resu
         }
     }
     for session in desk.sessions.of_account(account).await? {
-        // This browser's own is ended, with its LMS session, when the new one begins.
+        // This browser's own is ended, with its LMS session, when the new one begins; that of the account page goes on,
+        // as far as the rule lets it.
         let own = caller.cookie(cookie::SESSION).is_some_and(|id| keys::session_key(id) == session.key);
-        if session.facts.is_empty() && !own {
-            desk.sessions.remove(&session.key).await?;
+        match own {
+            true if session.no_setup => desk.sessions.put(&Session { no_setup: false, ..session }).await?,
+            false if session.facts.is_empty() => drop(desk.sessions.remove(&session.key).await?),
+            true | false => {}
         }
     }
     Ok(())

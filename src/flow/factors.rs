@@ -4,6 +4,7 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall,
     answer::next,
+    permit::host,
     sign_in::enrol_stage,
     step::{Flow, Stage},
 };
@@ -16,9 +17,23 @@ use crate::{
         factors::recovery,
         policy::Permitted,
     },
+    outbound::mail::Message,
     sessions::cookie,
     types::{AccountId, EnrolmentId, Fact, FactorKind},
 };
+
+/// Whether a further factor of that kind may be added at the account page.
+pub(super) fn addable(desk: &Desk, kind: FactorKind) -> bool {
+    can_add(kind) && desk.policy.offers(kind)
+}
+
+/// The kinds whose enrolment [`begin_adding`] knows; recovery codes come with a factor.
+fn can_add(kind: FactorKind) -> bool {
+    match kind {
+        FactorKind::Totp => true,
+        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms | FactorKind::Recovery => false,
+    }
+}
 
 /// The label of a factor, as its owner may choose it; longer ones are cut.
 const LONGEST_LABEL: usize = 60;
@@ -75,6 +90,8 @@ pub(super) async fn remove_factor(
     }
     let event = Event::FactorRemoved { account: account.id.clone(), factor: enrolment.kind };
     desk.record(hall, caller, event);
+    let (factor, label) = (enrolment.kind, enrolment.label.clone());
+    desk.tell(caller, account, Message::FactorRemoved { site: host(hall), factor, label }).await;
     end_proven_by(desk, Some(caller), account, id).await?;
     if enrolments.all.len() == 1 {
         // Whoever has the password now must not be the one who enrols anew (attack J3).
@@ -112,9 +129,11 @@ pub(super) async fn rename_factor(
     let account = permitted.resolved().account();
     let enrolments = desk.enrolments.enrolments(&account.id).await?;
     let Some(enrolment) = enrolments.find(id) else { return Ok(Answered::Acted) };
-    if desk.enrolments.rename(&account.id, id, &label(typed, &enrolment.label)).await? {
-        let event = Event::FactorRenamed { account: account.id.clone(), factor: enrolment.kind };
-        desk.record(hall, caller, event);
+    let (from, to) = (enrolment.label.clone(), label(typed, &enrolment.label));
+    if from != to && desk.enrolments.rename(&account.id, id, &to).await? {
+        let factor = enrolment.kind;
+        desk.record(hall, caller, Event::FactorRenamed { account: account.id.clone(), factor });
+        desk.tell(caller, account, Message::FactorRenamed { site: host(hall), factor, from, to }).await;
     }
     Ok(Answered::Acted)
 }
@@ -140,6 +159,7 @@ pub(super) async fn new_recovery_codes(
     let (codes, digests) = fresh_codes(desk, &account.id);
     desk.enrolments.replace_recovery(&account.id, &digests).await?;
     desk.record(hall, caller, Event::RecoveryCodesReplaced { account: account.id.clone() });
+    desk.tell(caller, account, Message::RecoveryCodesMade { site: host(hall) }).await;
     let stage = Stage::Codes { codes };
     let flow = Flow { id: super::begin::new_flow_id(desk.rng.as_ref()), version: 0, stage: stage.clone(), ..taken };
     super::begin::open(desk, hall, &flow).await?;

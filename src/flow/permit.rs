@@ -87,7 +87,7 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
         Some(Errand::Act { action: Action::NewRecoveryCodes, .. }) => {
             new_recovery_codes(desk, hall, caller, permitted, Flow { errand: taken.errand.clone(), ..taken }).await
         }
-        Some(Errand::Act { action: Action::Link | Action::AddFactor { .. }, .. }) | None => {
+        Some(Errand::Act { action: Action::Link | Action::AddFactor { .. } | Action::SetUp, .. }) | None => {
             Ok(Answered::Ended(EndedWhy::Expired))
         }
     }
@@ -118,6 +118,8 @@ pub(super) fn strength(desk: &Desk, action: &Action, enrolments: &Enrolments) ->
             enrolments.find(id).map_or(ENOUGH, |enrolment| of(enrolment.kind))
         }
         Action::NewRecoveryCodes => of(FactorKind::Recovery),
+        // Opened by another proof than a factor; no answer permits it.
+        Action::SetUp => u32::MAX,
         Action::Link | Action::Unlink { .. } | Action::MakePrimary { .. } => ENOUGH,
     }
 }

@@ -50,6 +50,8 @@ pub struct SignedIn {
     pub lms_cookies: Vec<(String, String)>,
     /// Same-origin path and query.
     pub location: String,
+    /// They are sent to set up a factor before they go on there (`grace.force_setup`).
+    pub set_up: bool,
 }
 
 /// Judges a posted form. `wanted` is where the visitor was going.
@@ -133,7 +135,7 @@ async fn guest(
     end_earlier(desk, hall, caller).await?;
     desk.record(hall, caller, Event::GuestSignedIn);
     let location = wanted.unwrap_or(location);
-    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, location })))
+    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, location, set_up: false })))
 }
 
 /// WHICH ACCOUNT, and IS IT ENOUGH.
@@ -268,6 +270,7 @@ pub(super) async fn enter(
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();
     note_basis(desk, hall, caller, &satisfied, Door::Browser);
+    let set_up = desk.policy.sends_to_set_up(satisfied.basis());
     let visit = desk.visit(hall, caller);
     let mut issued = sessions::issue(satisfied, &bound, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
     let resumed = resumable(desk, hall, caller, &issued).await;
@@ -298,7 +301,7 @@ pub(super) async fn enter(
         Some(wanted) if !forced => wanted,
         Some(_) | None => location,
     };
-    Ok(SignedIn { issued, lms_cookies, location })
+    Ok(SignedIn { issued, lms_cookies, location, set_up: set_up && !forced })
 }
 
 /// That nothing was asked is recorded, with the reason.

@@ -18,6 +18,8 @@ pub enum Stage {
     Challenge,
     /// The help desk's code is being asked, before a first enrolment.
     HelpDesk,
+    /// The password that signs this person in is asked once more, before a first enrolment in an open window.
+    OwnPassword,
     /// A first device is being enrolled; the secret (base32) has not been confirmed yet.
     Enrol { secret: String, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
     /// The recovery codes are being shown, once.
@@ -60,6 +62,8 @@ pub enum Action {
         label: String,
     },
     NewRecoveryCodes,
+    /// A first factor, of somebody who was let in without one. The stages before its own are the proof.
+    SetUp,
 }
 
 /// What a flow is for, where it is not for signing in alone.

@@ -17,6 +17,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 
+mod set_up;
+mod why;
+
+pub use why::Why;
+
 /// What passes.
 pub const ENOUGH: u32 = 100;
 

@@ -20,6 +20,7 @@ pub(super) fn check(config: &Config, now: Timestamp, found: &mut Vec<Problem>) {
         app_switch(config, rule, &here, found);
     }
     satisfiable(config, found);
+    help(config, found);
     super::operation::within(
         found,
         "mfa",
@@ -28,6 +29,22 @@ pub(super) fn check(config: &Config, now: Timestamp, found: &mut Vec<Problem>) {
             ("help_desk_code_hours", config.mfa.help_desk_code_hours, 1, 168),
         ],
     );
+}
+
+/// It becomes a link on a page that asks for secrets.
+fn help(config: &Config, found: &mut Vec<Problem>) {
+    let Some(help) = &config.mfa.help else { return };
+    let leads = |url: &String| ["https://", "http://", "mailto:"].iter().any(|scheme| url.starts_with(scheme));
+    if let Some(url) = help.url.as_ref().filter(|url| !leads(url)) {
+        found.push(Problem::error(
+            at("mfa.help.url"),
+            format!("\"{url}\" is no address that a browser opens"),
+            "write https://… or mailto:…",
+        ));
+    }
+    if help.text.is_none() && help.url.is_none() && help.phone.is_none() {
+        found.push(Problem::error(at("mfa.help"), "says nothing", "give it a text, a url or a phone, or remove it"));
+    }
 }
 
 fn factors(config: &Config, found: &mut Vec<Problem>) {

@@ -216,7 +216,10 @@ mod tests {
         let (subject, text, html) = stationery().forms(Lang::En, &code, NOW).unwrap();
         assert!(!subject.contains("123456"), "a locked phone shows subjects");
         assert!(text.contains("\n    123456\n") && text.contains("\nhttps://campus.example.org/vestibule/mailed/x\n"));
-        assert!(html.contains("<a href=\"https:&#x2f;&#x2f;campus.example.org&#x2f;vestibule&#x2f;mailed&#x2f;x\">"), "{html}");
+        assert!(
+            html.contains("<a href=\"https:&#x2f;&#x2f;campus.example.org&#x2f;vestibule&#x2f;mailed&#x2f;x\">"),
+            "{html}"
+        );
         assert!(!format!("{code:?}").contains("123456"), "{code:?}");
         let letter = write("ann@example.org", Lang::En, &code).unwrap();
         assert_eq!(letter.useless_from, Some(NOW.plus(crate::outbound::mail::CODE_LIVES)));
