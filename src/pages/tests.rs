@@ -3,7 +3,7 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Frame, Help, Lang, Occasion, Pages, Problem, SignInProblem, TEMPLATES, View, Why,
+    Frame, Help, Lang, Pages, Problem, SignInProblem, TEMPLATES, View, Why,
     language::tests::keys,
     samples::samples,
     view::{Asked, EndedWhy, STATUSES, error_keys, why_key},

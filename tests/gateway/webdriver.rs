@@ -125,6 +125,10 @@ impl Chromium {
     pub async fn eval(&self, js: &str) -> Value {
         self.post("/execute/sync", json!({ "script": js, "args": [] })).await
     }
+    /// A command of the Chrome DevTools Protocol, for what WebDriver has no word for.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await
+    }
     /// Where this browser puts what it saves.
     pub fn downloads(&self) -> PathBuf {
         self.driver.profile.join("downloads")
