@@ -21,6 +21,10 @@ return axe.run(document, { resultTypes: ["violations"] }).then(found => found.vi
     violation.id + ": " + violation.help + " at " + violation.nodes.map(node => node.target.join(" ")).join(", ")));
 "#;
 
+/// A page that is not as it should be.
+const WRONG: &str = "/wrong";
+const WRONG_PAGE: &str = "<!doctype html><title>Wrong</title><main><h1>Wrong</h1><img src=x></main>";
+
 /// What a wrong answer changes is the same on every page that asks: one kind of it stands for the others.
 fn worth_a_look(name: &str) -> bool {
     let others =
@@ -31,7 +35,7 @@ fn worth_a_look(name: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_core_finds_nothing_on_any_page() {
     let axe = axe_core();
-    let site = Site::start(page_at).await;
+    let site = Site::start(|path| if path == WRONG { Some(WRONG_PAGE.to_owned()) } else { page_at(path) }).await;
     let names: Vec<String> =
         samples("alice").into_iter().map(|(name, _)| name).filter(|name| worth_a_look(name)).collect();
     let (phone, desktop, dark) = tokio::join!(
@@ -54,6 +58,9 @@ async fn look(site: &Site, axe: &str, names: &[String], device: Device, scheme: 
     let browser = Chromium::with(device, Scripts::On).await;
     let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
     browser.devtools("Emulation.setEmulatedMedia", media).await;
+    browser.goto(&site.url(WRONG)).await;
+    let found = browser.eval(&format!("{axe};\n{LOOK}")).await.to_string();
+    assert!(found.contains("image-alt") && found.contains("html-has-lang"), "what is wrong is found: {found}");
     let mut all = Vec::new();
     for lang in Lang::ALL {
         for name in names {
