@@ -204,6 +204,7 @@ async fn a_device_with_other_options_is_enrolled_from_the_picture_and_its_codes_
         screen.wait_for("#region-main", LOAD).await;
         screen.goto(&format!("{}{ACCOUNT}", world.url)).await;
         press(&screen, &form("end-everything")).await;
+        screen.wait_for(".next", LOAD).await;
         sign_in(&screen, &world, COURSE).await;
         type_code(&screen, &world, &device).await;
         screen.wait_for("#region-main", LOAD).await;
