@@ -4,9 +4,12 @@ mod chain;
 mod leavers;
 mod parts;
 mod reload;
+mod reminders;
 mod removed;
 mod view;
 mod workers;
+
+pub use self::parts::policy;
 
 use self::{
     chain::Ground,
@@ -26,7 +29,10 @@ use crate::{
     keys::SharedKeyring,
     limits::Sprays,
     lms::{Site, farewell},
-    outbound::mail::{self, Mailer, Post, Smtp, Stationery},
+    outbound::{
+        mail::{self, Mailer, Post, Smtp, Stationery},
+        sms::{self, Texter, Webhooks},
+    },
     store::{self, Stores},
     telemetry::{self, Metrics, Probe, Readiness},
     types::{Clock, Rng, SystemClock, SystemRng},
@@ -60,12 +66,16 @@ pub enum AppError {
     Mail(#[from] mail::SmtpError),
     #[error(transparent)]
     Letters(#[from] mail::LetterError),
+    #[error(transparent)]
+    Texts(#[from] sms::TextError),
     #[error("audit.file: {0}")]
     Audit(io::Error),
     #[error("sites.{site}.upstream.url: {host} does not resolve ({cause})")]
     Resolve { site: String, host: String, cause: String },
     #[error("sites.{site}.upstream.url: {cause}")]
     Upstream { site: String, cause: crate::outbound::OutboundError },
+    #[error("sites.{site}.lms.groups: {cause}")]
+    Groups { site: String, cause: crate::lms::groups::NoGroups },
     #[error("chain.instances: {instance}: {key}: {cause}")]
     Source { instance: String, key: String, cause: String },
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
@@ -235,6 +245,7 @@ impl App {
         let stores = store::open(&settings, ring.clone(), clock.clone(), rng.clone()).await?;
         let audit = audit(&config, &stores, clock.clone(), metrics.clone())?;
         let mailer = mailer(&config, &stores, &ring, metrics.clone(), (clock.clone(), rng.clone()))?;
+        let texter = texter(&config, rng.clone())?;
         let ground = Ground {
             ring,
             hashing: Arc::default(),
@@ -251,6 +262,7 @@ impl App {
             audit: audit.clone(),
             metrics: metrics.clone(),
             mailer: mailer.clone(),
+            texter,
             certificates: certificates.clone(),
             reloads: reloads.clone(),
         };
@@ -293,8 +305,14 @@ impl App {
             tokio::spawn(workers::reap(in_force.gate.clone())),
             tokio::spawn(workers::resolve_again(in_force.gate.clone())),
             tokio::spawn(workers::self_check(in_force.gate.clone())),
+            tokio::spawn(reminders::remind(in_force.gate.clone())),
             tokio::spawn(chain::probe(in_force.instances.clone(), metrics.clone())),
             tokio::spawn(leavers::watch(leavers_of(&stores, &audit, &clock), in_force.instances.clone())),
+            tokio::spawn(leavers::watch_groups(
+                leavers_of(&stores, &audit, &clock),
+                parts::group_reader(&stores, &clock),
+                in_force.gate.clone(),
+            )),
             tokio::spawn(Reloader::new(config, lasting, in_force).serve(asked)),
         ];
         Ok(Self {
@@ -372,8 +390,17 @@ fn mailer(
         stationery: Stationery::new(&mail.from)?,
         smtp: Smtp::new(mail, password)?,
         per_hour: mail.per_recipient_per_hour,
+        help_desk: mail.help_desk.as_ref().map(|address| address.0.clone()),
         wake: Notify::new(),
     }))))
+}
+
+/// Who takes text messages to people, where a service is named.
+fn texter(config: &Config, rng: Arc<dyn Rng>) -> Result<Texter, AppError> {
+    let Some(service) = &config.outbound.sms else { return Ok(Texter::new(None)) };
+    let secret = config::resolve(&service.secret)?;
+    let sender = Arc::new(Webhooks::new(service, &secret, rng)?);
+    Ok(Texter::new(Some((sender, service.texts.clone()))))
 }
 
 fn host_of(site: &Site) -> String {

@@ -4,7 +4,7 @@ use clap::Parser;
 use std::{future::Future, path::Path, process::ExitCode};
 use vestibule::{
     admin::{
-        self, Command, KeysCommand, Plan,
+        self, Command, KeysCommand, MfaCommand, Plan, Reply,
         cli::{self, CertificateTask, Check, Cli, Init, Task},
         probe::Weight,
     },
@@ -39,6 +39,11 @@ fn main() -> ExitCode {
             Ok(socket) => block_on(cli::reload(json, &socket)),
             Err(invalid) => cli::complain(&invalid, cli::FAILED),
         },
+        // Of the file as it is, whatever runs.
+        Task::Manage(Command::Mfa(MfaCommand::Combinations(of))) => without_machine(&config, |loaded| {
+            let told = admin::combinations(&app::policy(&loaded.config), &of);
+            cli::tell(told.map(Reply::Combinations).map_err(|error| error.to_string()), json)
+        }),
         Task::Manage(command) => with_config(&config, |loaded| manage(loaded, command, json)),
     }
 }
@@ -60,7 +65,9 @@ fn without_machine(path: &Path, then: impl FnOnce(Loaded) -> ExitCode) -> ExitCo
 
 fn manage(Loaded { config, .. }: Loaded, command: Command, json: bool) -> ExitCode {
     block_on(async {
-        cli::manage(command, json, &config.admin.socket, async || app::administration(&config).await).await
+        let secret = |text: &str| config::resolve(text).map_err(|error| error.to_string());
+        let direct = async || app::administration(&config).await;
+        cli::manage(command, json, &config.admin.socket, &secret, direct).await
     })
 }
 

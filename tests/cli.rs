@@ -73,3 +73,19 @@ fn a_development_certificate_overwrites_nothing() {
     let (code, _, told) = folder.run(words);
     assert_eq!((code, told.as_str()), (1, "c.pem is already there; it is not overwritten\n"));
 }
+
+#[test]
+fn what_passes_is_told_from_the_file_alone() {
+    let folder = Folder::new("combinations");
+    let (code, said, told) = folder.run("mfa combinations");
+    assert_eq!((code, told.as_str()), (0, ""), "before anything is there");
+    let expected = "everybody (required): everybody\n  browser and app\n    100  TOTP\n    100  a recovery code\n";
+    assert_eq!(said, expected);
+    let (code, said, _) = folder.run("--json mfa combinations --rule everybody");
+    let sheet: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(sheet["combinations"]["rules"][0]["passes"][0]["combinations"][0]["asked"][0], "totp", "{said}");
+    let (code, said, told) = folder.run("mfa combinations --rule nobody");
+    assert_eq!((code, said.as_str()), (1, ""));
+    assert_eq!(told, "there is no rule \"nobody\"; known: everybody\n");
+}

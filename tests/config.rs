@@ -155,6 +155,60 @@ campus at https://localhost:8443 (LMS at http://127.0.0.1:8081)
 }
 
 #[test]
+fn check_tells_every_rule_of_every_door_in_words() {
+    let text = "
+edge: { certificates: [ { chain: c.pem, key: k.pem } ] }
+sites:
+  - { name: campus, public_url: \"https://lms.example.org\", upstream: { url: \"http://127.0.0.1:8081\" } }
+  - { name: school, public_url: \"https://school.example.org\", upstream: { url: \"http://127.0.0.1:8082\" }, app: { mfa: refuse } }
+chain:
+  instances:
+    - { name: campus-lms, kind: lms, site: campus }
+    - { name: school-lms, kind: lms, site: school }
+tokens: { unregistered: refuse }
+mfa:
+  factors: [ { kind: totp, weight: 100 }, { kind: webauthn, weight: 60 }, { kind: recovery, weight: 40 } ]
+  signals:
+    - { name: net, kind: network, weight: 100, networks: [10.0.0.0/8] }
+    - { name: known, kind: device, weight: 40 }
+  rules:
+    - { name: admins, groups: [admins], factors: [webauthn, recovery], signals: [known] }
+    - { name: lab, sites: [campus], networks: [192.0.2.0/24], stage: report }
+    - { name: school, sites: [school], stage: optional, signals: [] }
+    - name: rest
+      doors: [browser]
+      signals: [net]
+      grace: { until: 2027-06-30, days_after_import: 14, force_setup: true }
+    - { name: powers, paths: [/admin/, /course/loginas.php], fresh_minutes: 15, signals: [known] }
+";
+    let (config, problems) = config::parse(text, NOW, Some(&Tidy));
+    let errors: Vec<String> = problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    let expected = "\
+campus at https://lms.example.org (LMS at http://127.0.0.1:8081)
+  asked     campus-lms
+  browser   in admins: required: password, then a passkey (on a trusted device) or a passkey and a recovery code; first enrolment with a code of the help desk (rule admins)
+            from 192.0.2.0/24: report: password alone; what `required` would have asked is recorded (rule lab)
+            required: password, then TOTP or a passkey and a recovery code; nothing more from 10.0.0.0/8; first enrolment with a code of the help desk; until 14 days after their import, and 2027-06-30 at the latest those without a factor are let in, and are led to set one up (rule rest)
+  app       in admins: required: password, then a passkey (on a trusted device) or a passkey and a recovery code; first enrolment with a code of the help desk (rule admins)
+            from 192.0.2.0/24: report: password alone; what `required` would have asked is recorded (rule lab)
+            others: required: password, then TOTP, a passkey (from 10.0.0.0/8), a recovery code (from 10.0.0.0/8), a passkey (on a trusted device) or a passkey and a recovery code; first enrolment with a code of the help desk (no rule matches)
+  paths     /admin/, /course/loginas.php: TOTP, a passkey (on a trusted device) or a passkey and a recovery code, not older than 15 minutes (rule powers)
+  guests    may look around without an account, if the LMS lets them
+school at https://school.example.org (LMS at http://127.0.0.1:8082)
+  asked     school-lms
+  browser   in admins: required: password, then a passkey (on a trusted device) or a passkey and a recovery code; first enrolment with a code of the help desk (rule admins)
+            optional: password, then TOTP or a passkey and a recovery code, for those who have enrolled; the others password alone (rule school)
+  app       in admins: refused where a factor is due (app.mfa: refuse; rule admins: required)
+            refused where a factor is due (app.mfa: refuse; rule school: optional)
+  paths     /admin/, /course/loginas.php: TOTP, a passkey (on a trusted device) or a passkey and a recovery code, not older than 15 minutes (rule powers)
+  guests    may look around without an account, if the LMS lets them
+";
+    let told = config::explain(&config, NOW);
+    assert_eq!(told, expected, "{told}");
+}
+
+#[test]
 fn header_sign_in_starts_once_everything_it_stands_on_is_there() {
     let text = fs::read_to_string(root().join("gateway.yaml")).unwrap();
     let by_header = text

@@ -7,6 +7,7 @@
 mod account;
 mod bind;
 mod link;
+mod lms_groups;
 mod resolve;
 mod standing;
 mod store;
@@ -14,6 +15,7 @@ mod store;
 pub use account::{Account, Binding, BoundBy, LinkedBy, Method, State};
 pub use bind::{Bound, EXISTED, How, bind, is_plain, name_for_lms};
 pub use link::{Linked, link, linkable};
+pub use lms_groups::{LastReading, LmsGroupStore, Reading};
 pub use resolve::{Pending, Question, Resolution, Resolved, resolve, resume};
 pub use standing::{Change, SILENCE, change, is_due, is_silent};
 pub use store::{AccountStore, Created, Entry, Learned, Mail, Verified, Vouched};

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     chain::{Authenticated, Newcomers, Strangers},
     lms::LmsUser,
-    types::{AccountId, Rng, RngExt, SiteName, SourceId, Subject, Timestamp, Unavailable},
+    types::{AccountId, FirstProof, Rng, RngExt, SiteName, SourceId, Subject, Timestamp, Unavailable},
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,7 @@ pub struct Resolved {
     source: SourceId,
     subject: Subject,
     at: Timestamp,
+    by: FirstProof,
 }
 
 /// The form in which a `Resolved` waits for its factor. It is not a proof: [`resume`] asks the account again.
@@ -32,6 +33,8 @@ pub struct Pending {
     pub source: SourceId,
     pub subject: Subject,
     pub at: Timestamp,
+    #[serde(default)]
+    pub by: FirstProof,
 }
 
 /// What resolving came to.
@@ -60,6 +63,9 @@ impl Resolved {
     pub fn at(&self) -> Timestamp {
         self.at
     }
+    pub fn by(&self) -> FirstProof {
+        self.by
+    }
     pub fn to_pending(&self) -> Pending {
         Pending {
             account: self.account.id.clone(),
@@ -67,6 +73,7 @@ impl Resolved {
             source: self.source.clone(),
             subject: self.subject.clone(),
             at: self.at,
+            by: self.by,
         }
     }
 }
@@ -215,7 +222,7 @@ fn learned(proof: &Authenticated) -> Learned<'_> {
 
 fn resolved(proof: &Authenticated, account: Account) -> Resolved {
     let (source, subject) = (proof.source().clone(), proof.person().subject.clone());
-    Resolved { account, source, subject, at: proof.at() }
+    Resolved { account, source, subject, at: proof.at(), by: proof.by() }
 }
 
 /// Somebody nobody has seen.
@@ -346,5 +353,6 @@ pub async fn resume(store: &dyn AccountStore, pending: &Pending) -> Result<Optio
         source: pending.source.clone(),
         subject: pending.subject.clone(),
         at: pending.at,
+        by: pending.by,
     }))
 }

@@ -1,10 +1,12 @@
 //! What administration does, whoever asks: the command line by the socket, or directly while no gateway runs.
 
 use super::{
+    HelpError, ImportCommand,
     command::{
         AccountCommand, Command, FactorCommand, KeysCommand, LineProblem, Listing, ListingOf, MailCommand,
         SessionCommand, SessionTarget, TokenCommand,
     },
+    devices::DeviceRow,
     keyfile::{self, KeyfileError},
     methods::MethodError,
     reload::{NotReloaded, Reloads},
@@ -13,16 +15,19 @@ use super::{
 };
 use crate::{
     accounts::{Account, AccountStore, State},
-    audit::{Audit, Context, Event},
+    audit::{Audit, AuditStore, Context, Event},
     chain::local::LocalStore,
     keys::SharedKeyring,
     mfa::{
         enrolment::EnrolmentStore,
         exemption::ExemptionStore,
+        factors::device::DeviceStore,
         help_desk::{enrolment_code_digest, generate_enrolment_code, shown_enrolment_code},
         known::KnownStore,
+        marks::MarkStore,
+        takeover::TakeoverStore,
     },
-    outbound::mail::{self, Mailer},
+    outbound::mail::{self, Mailer, Message},
     sessions::{Session, SessionStore},
     tokens::LedgerStore,
     types::{AccountId, Clock, LmsUserId, Rng, SiteName, SourceId, TokenId, Unavailable},
@@ -33,8 +38,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub struct Admin {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub devices: Arc<dyn DeviceStore>,
+    pub marks: Arc<dyn MarkStore>,
     pub known: Arc<dyn KnownStore>,
     pub exemptions: Arc<dyn ExemptionStore>,
+    pub takeovers: Arc<dyn TakeoverStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub ledger: Arc<dyn LedgerStore>,
     pub locals: Arc<dyn LocalStore>,
@@ -47,6 +55,8 @@ pub struct Admin {
     /// Those of gateway.yaml.
     pub sites: Vec<SiteName>,
     pub audit: Audit,
+    /// The database's copy of what was recorded.
+    pub trail: Arc<dyn AuditStore>,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub mailer: Mailer,
@@ -100,6 +110,8 @@ pub enum AdminError {
     NoSite { name: String, known: String },
     #[error("chain.instances has no \"{name}\"{}", has(known))]
     NoSource { name: String, known: Vec<SourceId> },
+    #[error("there is no rule \"{name}\"; known: {}", known.join(", "))]
+    NoRule { name: String, known: Vec<String> },
     #[error("{0}")]
     Refused(String),
     #[error("name a session or an account")]
@@ -118,10 +130,14 @@ pub enum AdminError {
     NoPassword,
     #[error("{0}")]
     BadAccount(String),
+    #[error("no trusted device {0}")]
+    NoDevice(String),
     #[error("nothing was written:\n{}", lines(.0))]
     Import(Vec<LineProblem>),
     #[error("nothing was written: meanwhile somebody else added an account of the same name")]
     ImportRace,
+    #[error(transparent)]
+    Help(#[from] HelpError),
     #[error(transparent)]
     Method(#[from] MethodError),
     #[error(transparent)]
@@ -144,7 +160,12 @@ impl Admin {
         match command {
             Command::Account(command) => self.account(by, command).await,
             Command::Binding(command) => self.bindings(by, command).await,
+            Command::Factor(FactorCommand::List(who)) => self.list_factors(&who.user).await,
+            Command::Factor(FactorCommand::Revoke(target)) => self.revoke_factor(by, &target).await,
             Command::Factor(FactorCommand::IssueEnrolmentCode(who)) => self.issue_code(by, &who.user).await,
+            Command::Device(command) => self.device(by, command).await,
+            Command::Mfa(command) => self.mfa(command).await,
+            Command::Import(ImportCommand::ToolMfa(import)) => self.import_tool_mfa(by, import).await,
             Command::Session(SessionCommand::List(of)) => self.list_sessions(of).await,
             Command::Session(SessionCommand::Revoke(target)) => self.revoke_sessions(by, target).await,
             Command::Token(TokenCommand::List(of)) => self.list_tokens(of).await,
@@ -174,7 +195,10 @@ impl Admin {
             AccountCommand::Show(who) => self.show(&self.find(&who.user).await?).await,
             AccountCommand::Disable(who) => self.disable(by, &self.find(&who.user).await?).await,
             AccountCommand::Enable(who) => self.enable(by, &self.find(&who.user).await?).await,
+            AccountCommand::Unlock(who) => self.unlock(by, &self.find(&who.user).await?).await,
             AccountCommand::ResetFactors(who) => self.reset_factors(by, &self.find(&who.user).await?).await,
+            AccountCommand::Bypass(bypass) => self.bypass(by, bypass).await,
+            AccountCommand::Exempt(exempt) => self.exempt(by, exempt).await,
             AccountCommand::Add(new) => self.add_local(by, new).await,
             AccountCommand::Passwd(set) => self.set_local_password(by, set).await,
             AccountCommand::Import(import) => self.import_locals(by, import).await,
@@ -217,6 +241,7 @@ impl Admin {
         let methods = self.accounts.methods(&account.id).await?;
         let sessions = self.sessions.of_account(&account.id).await?;
         let tokens = self.ledger.of_account(&account.id).await?;
+        let trusted = self.trusted(account).await?;
         Ok(Reply::Account(Box::new(AccountSheet {
             account: AccountRow::of(account),
             username_verified: account.username_verified,
@@ -226,8 +251,12 @@ impl Admin {
             factors: devices(&enrolments),
             recovery_codes_left: enrolments.recovery_left,
             enrols_by_help_desk_only: account.enrol_by_help_desk_only,
+            locked: self.locked(account).await?,
+            disowned: self.marks.last_disowned(&account.id).await?.map(short),
+            exemptions: self.exemptions_of(account).await?,
             sessions: sessions.iter().map(SessionRow::of).collect(),
             tokens: tokens.iter().map(TokenRow::of).collect(),
+            devices: trusted.iter().map(DeviceRow::of).collect(),
         })))
     }
 
@@ -258,6 +287,7 @@ impl Admin {
             .map_err(|cause| AdminError::Half { done: "the factors are gone", cause })?
             .ok_or_else(|| gone(account))?;
         self.note(by, Event::EpochRaised { account: account.id.clone(), reason: "factors_reset" });
+        self.tell(account, |site| Message::FactorsReset { site }).await;
         let (sessions, tokens) = self.sign_out(account, "the factors are gone").await?;
         let row = AccountRow::of(account);
         Ok(done(format!(
@@ -272,6 +302,7 @@ impl Admin {
         let half = |cause| AdminError::Half { done: so_far, cause };
         let sessions = self.sessions.remove_account(&account.id).await.map_err(half)?;
         let tokens = self.ledger.revoke_account(&account.id, self.clock.now()).await.map_err(half)?;
+        self.devices.forget_all(&account.id).await.map_err(half)?;
         Ok((sessions, tokens))
     }
 

@@ -4,8 +4,12 @@ use super::{
     About, Admin, AdminError, Command, Facts, Operator, Reply, SourceCommand,
     complete::{Console, complete},
     socket,
+    tool_mfa::{self, ImportCommand},
 };
-use crate::types::SystemRng;
+use crate::{
+    outbound::database::Read,
+    types::{Clock, SystemClock, SystemRng},
+};
 use clap::{Args, Parser, Subcommand};
 use std::{
     fmt::Display,
@@ -92,6 +96,10 @@ Somebody has lost a phone. Make sure that it is they who ask, then:
   vestibule account reset-factors alice
   vestibule factor issue-enrolment-code alice
 
+Somebody was wrong too often and says so:
+  vestibule account show alice       what is locked, and until when
+  vestibule account unlock alice
+
 Somebody has left, or something looks wrong:
   vestibule account disable alice    sessions and apps end at once
   vestibule session list --account alice
@@ -102,6 +110,16 @@ Somebody cannot sign in, or a source looks wrong:
   vestibule source list
   vestibule source test staff-ldap --user alice
   vestibule source sync staff-ldap --dry-run
+
+The rules of gateway.yaml, and whom a stricter stage would ask:
+  vestibule mfa combinations         what passes, rule by rule
+  vestibule mfa report --since 14
+Somebody's phone is at home today. Make sure that it is they who ask, then:
+  vestibule account bypass alice --hours 4 --reason phone
+  vestibule factor list alice
+
+Moodle's own second factor is to go on counting here:
+  vestibule import tool-mfa --dsn file:moodle-url --dry-run
 
 Mail has been set up in gateway.yaml:
   vestibule mail test --to you@example.org
@@ -117,12 +135,20 @@ Exit codes: 0 done, 1 not done, 2 the configuration or the command line is wrong
 
 /// Carries out one act: by the socket if a gateway answers there, else with the stores that `direct` opens. `direct`
 /// must fail where a gateway holds the stores' lock: two writers would not know of each other's caches.
+/// `secret` reads what `env:NAME` or `file:PATH` stands for.
 pub async fn manage<E: Display>(
     command: Command,
     json: bool,
     socket: &Path,
+    secret: &Read<'_>,
     direct: impl AsyncFnOnce() -> Result<Admin, E>,
 ) -> ExitCode {
+    if let Command::Import(ImportCommand::ToolMfa(import)) = command {
+        let mut hand = Hand { socket, direct: Some(direct), opened: None };
+        let told = tool_mfa::gather(import, secret, SystemClock.now(), async |batch| hand.carry_out(batch).await).await;
+        hand.let_go().await;
+        return tell(told, json);
+    }
     let command = match complete(command, &mut Console, &SystemRng) {
         Ok(command) => command,
         Err(why) => return fail(&why),
@@ -142,7 +168,8 @@ pub async fn reload(json: bool, socket: &Path) -> ExitCode {
     tell(told, json)
 }
 
-fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
+/// What was answered, to standard output or, where it was not done, to standard error.
+pub fn tell(told: Result<Reply, String>, json: bool) -> ExitCode {
     match told {
         Ok(reply) => {
             let text = match json {
@@ -161,21 +188,46 @@ pub(super) async fn carry_out<E: Display>(
     socket: &Path,
     direct: impl AsyncFnOnce() -> Result<Admin, E>,
 ) -> Result<Reply, String> {
-    match socket::ask(socket, &command).await {
-        Ok(socket::Asked::Reply(reply)) => Ok(reply),
-        Ok(socket::Asked::Refused(why)) => Err(why),
-        Ok(socket::Asked::Nobody) => {
-            let admin = direct().await.map_err(|error| {
-                format!("no gateway answers on {}, and the stores cannot be opened directly: {error}", socket.display())
-            })?;
-            let uid = tokio::net::UnixStream::pair().and_then(|pair| pair.0.peer_cred()).map_or(u32::MAX, |c| c.uid());
-            let result = admin.execute(Operator { uid }, command).await.map_err(|error| error.to_string());
-            // The process ends after this: what was recorded must be on disk.
+    let mut hand = Hand { socket, direct: Some(direct), opened: None };
+    let result = hand.carry_out(command).await;
+    hand.let_go().await;
+    result
+}
+
+/// By which acts are carried out: the socket, or the stores once they had to be opened.
+struct Hand<'a, F> {
+    socket: &'a Path,
+    direct: Option<F>,
+    opened: Option<Admin>,
+}
+
+impl<F: AsyncFnOnce() -> Result<Admin, E>, E: Display> Hand<'_, F> {
+    async fn carry_out(&mut self, command: Command) -> Result<Reply, String> {
+        let shown = self.socket.display();
+        if self.opened.is_none() {
+            match socket::ask(self.socket, &command).await {
+                Ok(socket::Asked::Reply(reply)) => return Ok(reply),
+                Ok(socket::Asked::Refused(why)) => return Err(why),
+                Ok(socket::Asked::Nobody) => {}
+                Err(error) => return Err(format!("the gateway could not be asked by {shown}: {error}")),
+            }
+        }
+        if let Some(direct) = self.direct.take() {
+            self.opened = Some(direct().await.map_err(|error| {
+                format!("no gateway answers on {shown}, and the stores cannot be opened directly: {error}")
+            })?);
+        }
+        let admin = self.opened.as_ref().ok_or("the stores could not be opened")?;
+        let uid = tokio::net::UnixStream::pair().and_then(|pair| pair.0.peer_cred()).map_or(u32::MAX, |c| c.uid());
+        admin.execute(Operator { uid }, command).await.map_err(|error| error.to_string())
+    }
+
+    /// The process ends after this: what was recorded must be on disk.
+    async fn let_go(self) {
+        if let Some(admin) = self.opened {
             crate::lms::farewell::drain().await;
             admin.audit.flush().await;
-            result
         }
-        Err(error) => Err(format!("the gateway could not be asked by {}: {error}", socket.display())),
     }
 }
 
@@ -236,7 +288,7 @@ mod tests {
             parse(&format!("vestibule {words}")).unwrap_or_else(|error| panic!("{words}: {error}"));
             tried += 1;
         }
-        assert_eq!(tried, 16);
+        assert_eq!(tried, 23);
     }
 
     #[test]

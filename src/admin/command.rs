@@ -1,9 +1,13 @@
 //! What an operator can ask for. The same words on the command line and, as JSON, on the Unix socket.
 
 use super::{
+    devices::DeviceCommand,
+    help_desk::{Bypass, Exempt, FactorTarget},
     imports::{BindingAt, BindingsOf, ImportBindings, ImportLinks},
     methods::{LinkMethod, Merge, MethodOf},
+    mfa::MfaCommand,
     source::{ExplainCommand, SourceCommand},
+    tool_mfa::ImportCommand,
 };
 use crate::{keys, types::Secret};
 use clap::{Args, Subcommand};
@@ -20,12 +24,21 @@ pub enum Command {
     /// Help somebody to a first or a new factor
     #[command(subcommand)]
     Factor(FactorCommand),
+    /// What the rules of gateway.yaml ask, and whom they would ask
+    #[command(subcommand)]
+    Mfa(MfaCommand),
     /// Which LMS user an account is, site by site
     #[command(subcommand)]
     Binding(BindingCommand),
+    /// Take over what another system has stored
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Who is signed in with a browser
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Browsers and apps that are not asked for a second factor for a while
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Which apps are signed in
     #[command(subcommand)]
     Token(TokenCommand),
@@ -57,8 +70,14 @@ pub enum AccountCommand {
     Disable(User),
     /// It may sign in again
     Enable(User),
+    /// End what too many wrong passwords or codes have locked, at every site and under every name of the account
+    Unlock(User),
     /// Take all its factors away (a lost phone): the next one needs a code of the help desk
     ResetFactors(User),
+    /// Ask it for no second factor for some hours (a phone left at home). Check who asks; a mail goes out
+    Bypass(Bypass),
+    /// Ask it for no second factor until a date, for a reason that is written down. A mail goes out
+    Exempt(Exempt),
     /// Add an account of the gateway's own; asks for its password
     Add(NewLocal),
     /// Give an account of the gateway's own another password; its sessions and apps end
@@ -98,6 +117,10 @@ pub enum BindingCommand {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
 #[serde(rename_all = "kebab-case")]
 pub enum FactorCommand {
+    /// The factors of an account: what, since when, and what opened their enrolment
+    List(User),
+    /// Take one factor away; the sessions and apps that it opened end, and a mail goes out
+    Revoke(FactorTarget),
     /// Make a one-time code that lets this person set up a first factor. Check who asks before you read it out
     IssueEnrolmentCode(User),
 }

@@ -504,13 +504,13 @@ impl Admin {
     }
 
     /// The audit log takes what a file of thousands brings only as fast as it is written.
-    async fn keep_pace(&self, n: usize) {
+    pub(super) async fn keep_pace(&self, n: usize) {
         if n % RECORDED_AT_ONCE == RECORDED_AT_ONCE - 1 {
             self.audit.flush().await;
         }
     }
 
-    fn note_at(&self, site: &SiteName, by: Operator, event: Event) {
+    pub(super) fn note_at(&self, site: &SiteName, by: Operator, event: Event) {
         let context = Context { site: Some(site.clone()), by: Some(format!("uid {}", by.uid)), ..Context::default() };
         self.audit.record(context, event);
     }

@@ -438,7 +438,7 @@ impl Admin {
     }
 
     /// A letter to the account's address, in the name of the sites its owner knows.
-    async fn tell(&self, account: &Account, message: impl FnOnce(String) -> Message) {
+    pub(super) async fn tell(&self, account: &Account, message: impl FnOnce(String) -> Message) {
         let Some(address) = &account.email else { return };
         let mut hosts = Vec::new();
         for place in &self.places {

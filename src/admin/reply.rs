@@ -1,7 +1,9 @@
 //! What an operator is answered: the same values as JSON (`--json`, and on the socket) and as text for people.
 
 use super::{
-    Facts, Reloaded,
+    CombinationsSheet, ExemptionRow, FactorRow, Facts, Reloaded, ReportSheet, ToolMfaSheet,
+    devices::{DeviceRow, table_of as device_table},
+    help_desk,
     imports::{self, BindingRow},
     methods::{self, MethodRow},
     source::{ExplainSheet, MoveSheet, SourcesSheet, SyncSheet, TestSheet},
@@ -28,8 +30,11 @@ pub enum Reply {
     Account(Box<AccountSheet>),
     Methods(Vec<MethodRow>),
     Bindings(Vec<BindingRow>),
+    Factors(Vec<FactorRow>),
+    ToolMfa(Box<ToolMfaSheet>),
     Sessions(Vec<SessionRow>),
     Tokens(Vec<TokenRow>),
+    Devices(Vec<DeviceRow>),
     /// Something was done; the sentence says what.
     Done {
         said: String,
@@ -55,6 +60,9 @@ pub enum Reply {
     Sync(SyncSheet),
     Moves(MoveSheet),
     Explained(Box<ExplainSheet>),
+    /// What passes, rule by rule.
+    Combinations(CombinationsSheet),
+    MfaReport(ReportSheet),
     Facts(Facts),
     /// Told once, because the LMS has to be told it; kept in the keyring alone.
     Header(HeaderSheet),
@@ -93,8 +101,18 @@ pub struct AccountSheet {
     pub factors: Vec<String>,
     pub recovery_codes_left: u32,
     pub enrols_by_help_desk_only: bool,
+    /// What is refused for now, and until when.
+    #[serde(default)]
+    pub locked: Vec<String>,
+    /// When a reader of its mail last said of a sign-in "this was not me".
+    pub disowned: Option<String>,
+    /// Those that hold now.
+    pub exemptions: Vec<ExemptionRow>,
     pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
+    /// Those that are trusted now.
+    #[serde(default)]
+    pub devices: Vec<DeviceRow>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +228,7 @@ impl Reply {
             | Reply::Account(_)
             | Reply::Sessions(_)
             | Reply::Tokens(_)
+            | Reply::Devices(_)
             | Reply::Done { .. }
             | Reply::Steps { .. }
             | Reply::EnrolmentCode { .. }
@@ -217,9 +236,13 @@ impl Reply {
             | Reply::Sources(_)
             | Reply::Sync(_)
             | Reply::Explained(_)
+            | Reply::Combinations(_)
+            | Reply::MfaReport(_)
             | Reply::Facts(_)
             | Reply::Methods(_)
             | Reply::Bindings(_)
+            | Reply::Factors(_)
+            | Reply::ToolMfa(_)
             | Reply::Reloaded(_)
             | Reply::Header(_) => true,
         }
@@ -233,8 +256,11 @@ impl fmt::Display for Reply {
             Reply::Account(sheet) => f.write_str(&self::sheet(sheet)),
             Reply::Methods(rows) => f.write_str(&methods::table_of(rows)),
             Reply::Bindings(rows) => f.write_str(&imports::table_of(rows)),
+            Reply::ToolMfa(sheet) => write!(f, "{sheet}"),
+            Reply::Factors(rows) => f.write_str(&help_desk::factors(rows)),
             Reply::Sessions(rows) => f.write_str(&sessions(rows)),
             Reply::Tokens(rows) => f.write_str(&tokens(rows)),
+            Reply::Devices(rows) => f.write_str(&device_table(rows)),
             Reply::Done { said } => writeln!(f, "{}", plain(said)),
             Reply::Steps { steps } => steps.iter().try_for_each(|step| writeln!(f, "{}", plain(step))),
             Reply::EnrolmentCode { account, code, expires } => {
@@ -255,6 +281,8 @@ impl fmt::Display for Reply {
             Reply::Sync(sheet) => sheet.fmt(f),
             Reply::Moves(sheet) => sheet.fmt(f),
             Reply::Explained(sheet) => sheet.fmt(f),
+            Reply::Combinations(sheet) => sheet.fmt(f),
+            Reply::MfaReport(sheet) => sheet.fmt(f),
             Reply::Facts(facts) => facts.pinned.iter().try_for_each(|p| writeln!(f, "{} {}", p.source, p.accounts)),
             Reply::Header(sheet) => {
                 write!(f, "{sheet}")?;
@@ -357,15 +385,27 @@ fn sheet(sheet: &AccountSheet) -> String {
         ("factors", dash_if_empty(&sheet.factors)),
         ("recovery", format!("{} codes left", sheet.recovery_codes_left)),
         ("enrolment", enrols.to_owned()),
+        ("locked", dash_if_empty(&sheet.locked)),
     ];
-    for (name, value) in rows {
+    let exempt = sheet.exemptions.iter().map(|given| ("exempt", given.line()));
+    for (name, value) in rows.into_iter().chain(exempt) {
         let _ = writeln!(text, "{name:<12} {}", plain(&value));
+    }
+    if let Some(at) = &sheet.disowned {
+        let _ = writeln!(
+            text,
+            "{:<12} their mail was answered \"this was not me\" at {at}: somebody knows the password",
+            "ATTENTION"
+        );
     }
     if !sheet.sessions.is_empty() {
         let _ = write!(text, "\n{}", sessions(&sheet.sessions));
     }
     if !sheet.tokens.is_empty() {
         let _ = write!(text, "\n{}", tokens(&sheet.tokens));
+    }
+    if !sheet.devices.is_empty() {
+        let _ = write!(text, "\n{}", device_table(&sheet.devices));
     }
     text
 }

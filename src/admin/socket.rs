@@ -3,7 +3,7 @@
 //! Two locks on one door: the file has mode 0600 from the moment it has its name, and the kernel is asked who is at
 //! the other end of every connection. Only POST with a JSON body does anything (attack I5).
 
-use super::{Admin, AdminError, Command, Operator, Reply};
+use super::{Admin, AdminError, Command, HelpError, Operator, Reply};
 use crate::types::{Rng, RngExt};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -181,11 +181,15 @@ fn status(error: &AdminError) -> StatusCode {
         AdminError::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Mail(_) => StatusCode::BAD_GATEWAY,
         AdminError::Method(error) => error.status(),
+        AdminError::Help(HelpError::NoFactor(_) | HelpError::NoExemption { .. }) => StatusCode::NOT_FOUND,
+        AdminError::Help(_) => StatusCode::BAD_REQUEST,
         AdminError::NoAccount(_)
         | AdminError::NoSession(_)
         | AdminError::NoToken(_)
+        | AdminError::NoDevice(_)
         | AdminError::NoSite { .. }
         | AdminError::NoSource { .. }
+        | AdminError::NoRule { .. }
         | AdminError::NotLocal { .. }
         | AdminError::NoLocal { .. } => StatusCode::NOT_FOUND,
         AdminError::Ambiguous { .. }

@@ -3,16 +3,18 @@
 use super::*;
 use crate::{
     accounts::{Account, AccountStore, Binding, Created, Entry, Learned, Method, State, Vouched},
-    audit::{Audit, Target},
+    audit::{Audit, AuditStore, Line, Target},
     chain::{Instance, Rules, local::memory::LocalMemory},
     keys::{Keyring, Sealed},
-    limits::{Count, Counters, Throttle},
+    limits::Throttle,
     mfa::{
         enrolment::{Claim, Enrolled, Enrolment, EnrolmentStore, Enrolments},
         exemption::{Exemption, ExemptionKind, ExemptionStore},
         help_desk::{canonical_enrolment_code, enrolment_code_digest},
         known::{Known, KnownStore},
+        marks::MarkStore,
         policy::Policy,
+        takeover::{TakenOver, Takeover, TakeoverStore},
     },
     outbound::mail::Mailer,
     sessions::{Identity, Session, SessionStore, Who},
@@ -49,6 +51,7 @@ pub(super) struct Memory {
     resets: Mutex<Vec<AccountId>>,
     codes: Mutex<Vec<(AccountId, String, Timestamp)>>,
     exemptions: Mutex<Vec<Exemption>>,
+    trail: Mutex<Vec<Line>>,
     methods: Mutex<Vec<(SourceId, Subject, AccountId)>>,
     /// The session store does not answer.
     down: Mutex<bool>,
@@ -179,6 +182,26 @@ impl AccountStore for Memory {
 }
 
 #[async_trait]
+impl MarkStore for Memory {
+    async fn password_came_by_mail(&self, _: &SiteName, _: LmsUserId, _: Timestamp) -> Result<(), Unavailable> {
+        Ok(())
+    }
+    async fn last_mailed_password(
+        &self,
+        _: &AccountId,
+        _: Option<(&SiteName, LmsUserId)>,
+    ) -> Result<Option<Timestamp>, Unavailable> {
+        Ok(None)
+    }
+    async fn disowned(&self, _: &AccountId, _: Timestamp) -> Result<(), Unavailable> {
+        Ok(())
+    }
+    async fn last_disowned(&self, _: &AccountId) -> Result<Option<Timestamp>, Unavailable> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
 impl EnrolmentStore for Memory {
     async fn enrolments(&self, _: &AccountId) -> Result<Enrolments, Unavailable> {
         Ok(Enrolments::default())
@@ -233,6 +256,24 @@ impl EnrolmentStore for Memory {
 }
 
 #[async_trait]
+impl AuditStore for Memory {
+    async fn append(&self, at: Timestamp, _: Option<&AccountId>, line: &str) -> Result<(), Unavailable> {
+        let mut trail = self.trail.lock().unwrap();
+        let number = i64::try_from(trail.len()).unwrap();
+        trail.push(Line { number, at, text: line.to_owned() });
+        Ok(())
+    }
+    async fn recent(&self, _: Option<&AccountId>, _: u32) -> Result<Vec<String>, Unavailable> {
+        unreachable!("administration reads the log page by page")
+    }
+    async fn page(&self, before: Option<i64>, limit: u32) -> Result<Vec<Line>, Unavailable> {
+        let trail = self.trail.lock().unwrap();
+        let older = trail.iter().rev().filter(|line| before.is_none_or(|before| line.number < before));
+        Ok(older.take(limit as usize).cloned().collect())
+    }
+}
+
+#[async_trait]
 impl KnownStore for Memory {
     async fn known(&self, _: &AccountId) -> Result<Arc<Known>, Unavailable> {
         Ok(Arc::default())
@@ -254,6 +295,19 @@ impl ExemptionStore for Memory {
     async fn exemptions(&self, account: &AccountId) -> Result<Vec<Exemption>, Unavailable> {
         let exemptions = self.exemptions.lock().unwrap();
         Ok(exemptions.iter().filter(|exemption| exemption.account == *account).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl TakeoverStore for Memory {
+    async fn take_over(&self, _: &Takeover) -> Result<TakenOver, Unavailable> {
+        unreachable!("these tests import nothing")
+    }
+    async fn would_take_over(&self, _: &Takeover) -> Result<TakenOver, Unavailable> {
+        unreachable!("these tests import nothing")
+    }
+    async fn was_taken_over(&self, _: &SiteName, _: u64) -> Result<bool, Unavailable> {
+        unreachable!("these tests import nothing")
     }
 }
 
@@ -357,25 +411,15 @@ fn staff() -> Instance {
 
 /// These tests ask no source.
 fn no_chain() -> Chain {
-    struct NoCounters;
-    #[async_trait]
-    impl Counters for NoCounters {
-        async fn add(&self, _: &str, _: i64, _: Duration) -> Result<Count, Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-        async fn value(&self, _: &str) -> Result<i64, Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-        async fn clear(&self, _: &str) -> Result<(), Unavailable> {
-            unreachable!("administration counts nothing")
-        }
-    }
     Chain {
         configured: Vec::new(),
         instances: vec![staff()],
         sites: Vec::new(),
         sync_limit_percent: 10,
-        throttle: Throttle::new(Arc::new(NoCounters), crate::limits::Config::default()),
+        throttle: Throttle::new(
+            Arc::new(crate::limits::lane_tests::Plain::default()),
+            crate::limits::Config::default(),
+        ),
         policy: Policy::new(&crate::mfa::Config::default(), Default::default()),
         fault: None,
     }
@@ -402,8 +446,11 @@ impl Desk {
         let admin = Admin {
             accounts: stores.clone(),
             enrolments: stores.clone(),
+            devices: Arc::new(super::devices::memory::Devices::default()),
+            marks: stores.clone(),
             known: stores.clone(),
             exemptions: stores.clone(),
+            takeovers: stores.clone(),
             sessions: stores.clone(),
             ledger: stores.clone(),
             locals: locals.clone(),
@@ -417,6 +464,7 @@ impl Desk {
             rng: Arc::new(SystemRng),
             mailer: Mailer::new(None),
             chain: Arc::new(ArcSwap::from_pointee(no_chain())),
+            trail: stores.clone(),
             enrolment_code_life: Duration::from_secs(24 * 3600),
             reloads: None,
         };
@@ -497,6 +545,7 @@ fn session(account: &AccountId, key: &str) -> Session {
         parent: None,
         device: None,
         no_setup: false,
+        first: Default::default(),
     }
 }
 
@@ -752,8 +801,11 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
     let copy = Admin {
         accounts: admin.accounts.clone(),
         enrolments: admin.enrolments.clone(),
+        devices: desk.admin.devices.clone(),
+        marks: admin.marks.clone(),
         known: admin.known.clone(),
         exemptions: admin.exemptions.clone(),
+        takeovers: admin.takeovers.clone(),
         sessions: admin.sessions.clone(),
         ledger: admin.ledger.clone(),
         locals: desk.admin.locals.clone(),
@@ -767,6 +819,7 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
         rng: admin.rng.clone(),
         mailer: admin.mailer.clone(),
         chain: admin.chain.clone(),
+        trail: admin.trail.clone(),
         enrolment_code_life: admin.enrolment_code_life,
         reloads: None,
     };
@@ -777,4 +830,44 @@ async fn without_a_gateway_the_stores_are_opened_directly_or_it_is_said_why_not(
     let locked = async || Err::<Admin, _>("data/ is locked by process 7");
     let error = cli::carry_out(command("account list"), &nobody, locked).await.unwrap_err();
     assert!(error.contains("no gateway answers") && error.ends_with("data/ is locked by process 7"), "{error}");
+}
+
+#[tokio::test]
+async fn the_report_counts_what_was_recorded_within_its_days_however_long_the_log() {
+    let desk = Desk::new("report");
+    let line = |account: &str, would: &str| {
+        format!(r#"{{"event":"let_through","account":"{account}","rule":"all","reason":"report","would":"{would}"}}"#)
+    };
+    let day = Duration::from_secs(86_400);
+    desk.stores.append(NOW.minus(20 * day), None, &line("old", "pass")).await.unwrap();
+    // More than one page.
+    for n in 0..6000 {
+        let text = if n % 1000 == 0 { line(&n.to_string(), "enrol") } else { "{}".to_owned() };
+        desk.stores.append(NOW.minus(day), None, &text).await.unwrap();
+    }
+    let report = async |days: u32| {
+        let command = Command::Mfa(MfaCommand::Report(Since { since: days }));
+        match desk.admin.execute(Operator { uid: 0 }, command).await.unwrap() {
+            Reply::MfaReport(sheet) => {
+                assert!(sheet.whole);
+                sheet.rows.iter().map(|row| [row.people, row.pass, row.enrol]).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(report(14).await, [[6, 0, 6]]);
+    assert_eq!(report(30).await, [[7, 1, 6]]);
+}
+
+#[tokio::test]
+async fn combinations_are_told_by_the_gateway_too_and_an_unknown_rule_is_named() {
+    let desk = Desk::new("combinations");
+    let ask = async |rule: Option<&str>| {
+        let of = OfRule { rule: rule.map(str::to_owned) };
+        desk.admin.execute(Operator { uid: 0 }, Command::Mfa(MfaCommand::Combinations(of))).await
+    };
+    let Reply::Combinations(sheet) = ask(None).await.unwrap() else { panic!() };
+    assert_eq!(sheet.rules.last().unwrap().rule, "default");
+    assert!(sheet.to_string().contains("100  TOTP\n"), "{sheet}");
+    assert!(ask(Some("nothing")).await.unwrap_err().to_string().contains("known: default"));
 }

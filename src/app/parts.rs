@@ -11,18 +11,19 @@ use crate::{
     admin::{Admin, Place, Reloads, SharedChain},
     audit::Audit,
     chain::Instance,
-    config::Config,
+    config::{self, Config},
     edge::{
         self,
         gate::{Gate, House},
     },
-    flow::{Desk, Hall, Settings, step::Caps},
+    flow::{Desk, GroupReader, Hall, Settings, step::Caps},
     identity::Assertions,
     keys::SharedKeyring,
     limits::Throttle,
     lms::{
         Lms, Site,
-        moodle::{self, Moodle},
+        groups::{Groups, NoGroups, SqlGroups},
+        moodle::{self, Cohorts, Moodle},
     },
     mfa::policy::{Policy, Surroundings},
     outbound::{Upstream, mail::Mailer},
@@ -45,8 +46,11 @@ pub(super) fn administrator(
     Admin {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        devices: stores.devices.clone(),
+        marks: stores.marks.clone(),
         known: stores.known.clone(),
         exemptions: stores.exemptions.clone(),
+        takeovers: stores.takeovers.clone(),
         sessions: stores.sessions.clone(),
         ledger: stores.ledger.clone(),
         locals: stores.locals.clone(),
@@ -59,6 +63,7 @@ pub(super) fn administrator(
         keys_file: config.keys.file.clone(),
         sites: config.sites.iter().map(|site| site.name.clone()).collect(),
         audit,
+        trail: stores.audit.clone(),
         clock,
         rng,
         mailer,
@@ -105,19 +110,23 @@ pub(super) fn place(config: &Config, site: &Site) -> Place {
 }
 
 /// The rules, with what they take from the rest of the configuration.
-pub(super) fn policy(config: &Config) -> Policy {
+pub fn policy(config: &Config) -> Policy {
     let administrators = config.admin.administrators.iter().filter_map(|name| Username::canonical(name));
     let administrators = administrators.map(|name| name.as_str().to_owned()).collect();
     Policy::new(&config.mfa, Surroundings { administrators, mail: config.outbound.mail.is_some() })
 }
 
-pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, mailer, sprays, .. }: &Lasting) -> Desk {
+pub(super) fn desk(config: &Config, lasting: &Lasting) -> Desk {
+    let Lasting { stores, ground, audit, metrics, mailer, texter, sprays, .. } = lasting;
     Desk {
         accounts: stores.accounts.clone(),
         enrolments: stores.enrolments.clone(),
+        devices: stores.devices.clone(),
+        marks: stores.marks.clone(),
         sessions: stores.sessions.clone(),
         flows: stores.flows.clone(),
         known: stores.known.clone(),
+        group_reader: group_reader(stores, &ground.clock),
         ledger: stores.ledger.clone(),
         throttle: Throttle::new(stores.counters.clone(), config.limits),
         sprays: sprays.clone(),
@@ -128,6 +137,7 @@ pub(super) fn desk(config: &Config, Lasting { stores, ground, audit, metrics, ma
         clock: ground.clock.clone(),
         rng: ground.rng.clone(),
         mailer: mailer.clone(),
+        texter: texter.clone(),
         settings: Settings {
             mfa: config.mfa.clone(),
             sessions: config.sessions,
@@ -157,6 +167,7 @@ pub(super) async fn houses(
         let hall = Hall {
             site: site.clone(),
             lms,
+            groups: groups(config, site, ground)?,
             instances: instances.iter().filter(|(of, _)| of.serves(&site.name)).map(|(_, i)| i.clone()).collect(),
             sources: config.chain.instances.iter().filter(|i| i.serves(&site.name)).map(|i| i.name.clone()).collect(),
         };
@@ -190,6 +201,28 @@ pub(super) fn lms(config: &Config, site: &Site, ground: &Ground) -> Result<(Upst
     let upstream = upstream(config, site)?;
     let moodle = Moodle::new(upstream.clone(), &site.public_url.to_string(), ground.ring.clone(), site.name.clone());
     Ok((upstream, Arc::new(moodle)))
+}
+
+/// How the groups of the site's LMS are read, where gateway.yaml says so. Nobody is connected to yet.
+fn groups(config: &Config, site: &Site, ground: &Ground) -> Result<Option<Arc<dyn Groups>>, AppError> {
+    let Some(settings) = &site.lms.groups else { return Ok(None) };
+    let secret = |text: &str| config::resolve(text).map_err(|error| error.to_string());
+    let fault = |cause: NoGroups| AppError::Groups { site: site.name.to_string(), cause };
+    if let Some(sql) = &settings.sql {
+        return Ok(Some(Arc::new(SqlGroups::open(sql, &secret, GROUPS_DEADLINE).map_err(fault)?)));
+    }
+    let Some(service) = &settings.web_service else { return Ok(None) };
+    let token = secret(&service.token).map_err(NoGroups::Token).map_err(fault)?;
+    let url = site.public_url.to_string();
+    let moodle = Moodle::new(upstream(config, site)?, &url, ground.ring.clone(), site.name.clone());
+    Ok(Some(Arc::new(Cohorts::new(moodle, token, ground.clock.clone()))))
+}
+
+/// The reader's own patience is shorter than that of its caller, who then knows why.
+const GROUPS_DEADLINE: Duration = Duration::from_millis(2500);
+
+pub(super) fn group_reader(stores: &Stores, clock: &Arc<dyn Clock>) -> GroupReader {
+    GroupReader { accounts: stores.accounts.clone(), groups: stores.lms_groups.clone(), clock: clock.clone() }
 }
 
 pub(super) fn upstream(config: &Config, site: &Site) -> Result<Upstream, AppError> {

@@ -20,7 +20,7 @@ use crate::{
     },
     limits::Sprays,
     lms::Site,
-    outbound::mail::Mailer,
+    outbound::{mail::Mailer, sms::Texter},
     store::Stores,
     telemetry::Metrics,
     types::SourceId,
@@ -42,6 +42,7 @@ pub(super) struct Lasting {
     pub audit: Audit,
     pub metrics: Arc<Metrics>,
     pub mailer: Mailer,
+    pub texter: Texter,
     pub certificates: Arc<Certificates>,
     pub reloads: Reloads,
 }

@@ -34,6 +34,8 @@ pub(super) async fn settle(config: &Config, stores: &Stores, audit: &Audit) -> R
             settle_one(stores, audit, source, becomes, methods).await?;
         }
     }
+    let read: Vec<_> = config.sites.iter().filter(|site| site.lms.groups.is_some()).map(|s| s.name.clone()).collect();
+    stores.lms_groups.keep_groups_of(&read).await?;
     for instance in &config.chain.instances {
         stores.accounts.note_kind(&instance.name, instance.kind.name).await?;
     }

@@ -1,7 +1,8 @@
 //! The closed list of what can be recorded. Fields are names, ids and verdicts; never a secret, code or cookie.
 
 use crate::types::{
-    AccountId, ClientAddr, Door, FactorKind, LmsUserId, RequestId, SiteName, SourceId, Timestamp, TokenId, Unavailable,
+    AccountId, ClientAddr, DeviceId, Door, EnrolmentId, FactorKind, LmsUserId, RequestId, SiteName, SourceId,
+    Timestamp, TokenId, Unavailable,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -122,6 +123,18 @@ pub enum Event {
         door: Door,
         reason: &'static str,
     },
+    /// There may be a copy of the key (WebAuthn Level 3 §6.1.1).
+    SignCountRegressed {
+        account: AccountId,
+        enrolment: EnrolmentId,
+    },
+    /// Somebody showed a passkey instead of a password, and what the account's source said of them.
+    PasskeyJudged {
+        account: AccountId,
+        source: SourceId,
+        accepted: bool,
+        verdicts: Vec<InstanceVerdict>,
+    },
     FactorEnrolled {
         account: AccountId,
         factor: FactorKind,
@@ -131,6 +144,21 @@ pub enum Event {
         account: AccountId,
         factor: FactorKind,
     },
+    /// The help desk lets somebody in without a factor, until then.
+    Exempted {
+        account: AccountId,
+        kind: &'static str,
+        until: Timestamp,
+        reason: String,
+    },
+    /// An import found a second factor that cannot be carried over: the password alone enrols none here.
+    LeftToHelpDesk {
+        account: AccountId,
+    },
+    ExemptionEnded {
+        account: AccountId,
+        kind: &'static str,
+    },
     FactorRenamed {
         account: AccountId,
         factor: FactorKind,
@@ -139,8 +167,49 @@ pub enum Event {
     RecoveryCodesReplaced {
         account: AccountId,
     },
+    /// A code is on its way to an address or number of the account.
+    CodeSent {
+        account: AccountId,
+        factor: FactorKind,
+        door: Door,
+    },
+    CodeNotSent {
+        account: AccountId,
+        factor: FactorKind,
+        reason: &'static str,
+    },
+    /// The reader of a mailed code said "this was not me".
+    SignInDisowned {
+        account: AccountId,
+    },
+    /// The source states another address than an e-mail factor was made for: it rests.
+    AddressOvertaken {
+        account: AccountId,
+    },
+    AddressConfirmed {
+        account: AccountId,
+    },
     FactorsReset {
         account: AccountId,
+    },
+    /// What too many wrong answers had locked is open again.
+    AccountUnlocked {
+        account: AccountId,
+    },
+    /// A browser or app is asked for no factor where the rule counts it.
+    DeviceTrusted {
+        account: AccountId,
+        device: DeviceId,
+        door: Door,
+    },
+    DeviceForgotten {
+        account: AccountId,
+        device: DeviceId,
+    },
+    /// An older secret of a trusted device came back: somebody has a copy. Its whole series is over.
+    DeviceCopied {
+        account: AccountId,
+        device: DeviceId,
     },
     EnrolmentCodeIssued {
         account: AccountId,
@@ -296,10 +365,24 @@ impl Event {
             | Event::FactorAccepted { account, .. }
             | Event::FactorRefused { account, .. }
             | Event::FactorEnrolled { account, .. }
+            | Event::SignCountRegressed { account, .. }
+            | Event::PasskeyJudged { account, .. }
             | Event::FactorRemoved { account, .. }
             | Event::FactorRenamed { account, .. }
+            | Event::Exempted { account, .. }
+            | Event::ExemptionEnded { account, .. }
+            | Event::LeftToHelpDesk { account }
             | Event::RecoveryCodesReplaced { account }
+            | Event::CodeSent { account, .. }
+            | Event::CodeNotSent { account, .. }
+            | Event::SignInDisowned { account }
+            | Event::AddressOvertaken { account }
+            | Event::AddressConfirmed { account }
             | Event::FactorsReset { account }
+            | Event::AccountUnlocked { account }
+            | Event::DeviceTrusted { account, .. }
+            | Event::DeviceForgotten { account, .. }
+            | Event::DeviceCopied { account, .. }
             | Event::EnrolmentCodeIssued { account }
             | Event::EnrolmentCodeRefused { account }
             | Event::RecoveryCodesLow { account, .. }
@@ -355,6 +438,16 @@ pub struct Record {
     pub event: Event,
 }
 
+/// A line of the database's copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Rises with each line.
+    pub number: i64,
+    pub at: Timestamp,
+    /// One JSON object.
+    pub text: String,
+}
+
 /// The database's copy of the audit log.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
@@ -362,6 +455,8 @@ pub trait AuditStore: Send + Sync {
     async fn append(&self, at: Timestamp, account: Option<&AccountId>, line: &str) -> Result<(), Unavailable>;
     /// Newest first.
     async fn recent(&self, account: Option<&AccountId>, limit: u32) -> Result<Vec<String>, Unavailable>;
+    /// Newest first, those with a number below `before`.
+    async fn page(&self, before: Option<i64>, limit: u32) -> Result<Vec<Line>, Unavailable>;
 }
 
 #[cfg(test)]

@@ -9,5 +9,5 @@ mod sink;
 mod writer;
 
 pub use config::{Config, Target};
-pub use event::{AuditStore, Event, InstanceVerdict, Record};
+pub use event::{AuditStore, Event, InstanceVerdict, Line, Record};
 pub use writer::{Audit, Context};

@@ -191,7 +191,10 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Target, *};
+    use super::{
+        super::{Line, Target},
+        *,
+    };
     use crate::types::{SystemClock, Unavailable};
     use async_trait::async_trait;
     use std::{
@@ -209,6 +212,9 @@ mod tests {
             Ok(())
         }
         async fn recent(&self, _: Option<&AccountId>, _: u32) -> Result<Vec<String>, Unavailable> {
+            Ok(Vec::new())
+        }
+        async fn page(&self, _: Option<i64>, _: u32) -> Result<Vec<Line>, Unavailable> {
             Ok(Vec::new())
         }
     }

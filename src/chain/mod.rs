@@ -26,7 +26,7 @@ pub mod sources;
 pub use config::{Config, LmsPassword, Newcomers, Removed, Strangers};
 pub use health::Health;
 pub use names::NamePattern;
-pub use run::{Authenticated, End, Instance, Kept, Outcome, Rules, Selection, Why, complete, run};
+pub use run::{Authenticated, End, Instance, Kept, Outcome, Rules, Selection, Why, complete, run, vouch};
 pub use source::{
     Asked, Attempt, Credentials, Directory, LmsProof, PasswordSource, Person, Proven, RedirectSource, Standing, Trace,
     TraceStep, Verdict,

@@ -2,13 +2,13 @@
 
 use super::{
     Asked, Attempt, Directory, Health, LmsPassword, LmsProof, NamePattern, Newcomers, PasswordSource, Person, Proven,
-    RedirectSource, Verdict,
+    RedirectSource, Standing, Verdict,
 };
 use crate::{
     audit::InstanceVerdict,
     lms::LmsUser,
     outbound::Answer,
-    types::{Clock, SourceId, Timestamp, Username},
+    types::{Clock, FirstProof, SourceId, Subject, Timestamp, Username},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -85,6 +85,7 @@ pub struct Authenticated {
     lms: Option<LmsProof>,
     at: Timestamp,
     after_error: bool,
+    by: FirstProof,
 }
 
 impl Authenticated {
@@ -100,6 +101,7 @@ impl Authenticated {
             lms,
             at,
             after_error,
+            by: FirstProof::Password,
         }
     }
 
@@ -133,6 +135,9 @@ impl Authenticated {
     /// Whether an instance before it could not say: a stranger is then not accepted (design §2).
     pub fn after_error(&self) -> bool {
         self.after_error
+    }
+    pub fn by(&self) -> FirstProof {
+        self.by
     }
     /// Takes out what the LMS gave; the proof itself is used up.
     pub fn into_lms(self) -> Option<LmsProof> {
@@ -307,6 +312,11 @@ pub async fn complete(
         }
         None => Verdict::Declined(None),
     };
+    judged_alone(instance, verdict, began, clock)
+}
+
+/// The end where one instance was there to ask.
+fn judged_alone(instance: &Instance, verdict: Verdict, began: Instant, clock: &dyn Clock) -> Outcome {
     let verdicts = vec![InstanceVerdict::of(&instance.name, verdict.name(), verdict.recorded(), began)];
     let (end, unavailable) = match verdict {
         Verdict::Ok(proven) => {
@@ -318,6 +328,30 @@ pub async fn complete(
         Verdict::Error(_) | Verdict::Unclear(_) => (End::Refused { why: Why::NobodyLooked, answer: None }, true),
     };
     Outcome { end, verdicts, unavailable }
+}
+
+/// Somebody who showed no password, of whom something stronger was shown: the source says who they are, and whether
+/// they may still sign in (design §2 "Leavers"). One that cannot be asked without a password says no more than it did,
+/// and the account's state decides. Whoever calls this has judged what was shown.
+pub async fn vouch(instance: &Instance, subject: &Subject, clock: &dyn Clock) -> Outcome {
+    let began = Instant::now();
+    let verdict = match &instance.directory {
+        None => Verdict::Ok(Box::new(Proven { person: Person::of(subject.clone()), lms: None })),
+        Some(_) if instance.health.is_open() => Verdict::Error("its breaker is open".into()),
+        Some(directory) => match tokio::time::timeout(instance.deadline, directory.standing(subject)).await {
+            Ok(Ok(Standing::Active(person))) => Verdict::Ok(Box::new(Proven { person: *person, lms: None })),
+            Ok(Ok(Standing::Barred(reason))) => Verdict::Denied(reason, None),
+            Ok(Ok(Standing::Unknown)) => Verdict::Unknown,
+            Ok(Err(reason)) => Verdict::Unclear(reason),
+            Err(_) => Verdict::Error(format!("no answer within {:?}", instance.deadline)),
+        },
+    };
+    let outcome = judged_alone(instance, verdict, began, clock);
+    let end = match outcome.end {
+        End::Authenticated(proof) => End::Authenticated(Box::new(Authenticated { by: FirstProof::Passkey, ..*proof })),
+        refused @ End::Refused { .. } => refused,
+    };
+    Outcome { end, ..outcome }
 }
 
 impl Outcome {

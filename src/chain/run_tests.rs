@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    chain::{Credentials, Trace, sources},
+    chain::{Credentials, Standing, Trace, sources},
     types::{ClientAddr, Password, Subject, SystemClock},
 };
 use async_trait::async_trait;
@@ -167,4 +167,45 @@ async fn e7_an_empty_password_is_nobodys_and_no_source_hears_of_it() {
     let outcome = run(&instances, &Selection::All, name.as_ref(), &attempt(""), &SystemClock).await;
     assert!(matches!(outcome.end, End::Refused { why: Why::Declined, .. }));
     assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+struct Knows(Result<Standing, String>);
+
+#[async_trait]
+impl Directory for Knows {
+    async fn standing(&self, subject: &Subject) -> Result<Standing, String> {
+        match &self.0 {
+            Ok(Standing::Active(_)) => Ok(Standing::Active(Box::new(Person::of(subject.clone())))),
+            other => other.clone(),
+        }
+    }
+    async fn find(&self, _: &str) -> Result<Option<Person>, String> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn without_a_password_the_source_vouches_or_nobody_is_authenticated() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let subject = Subject::new("3");
+    let source = |says: Option<Result<Standing, String>>| Instance {
+        directory: says.map(|says| Arc::new(Knows(says)) as Arc<dyn Directory>),
+        ..instance("a", Says::Ok, &asked)
+    };
+    let active = Standing::Active(Box::new(Person::of(subject.clone())));
+    for (says, accepted, unavailable) in [
+        (Some(Ok(active.clone())), true, false),
+        (Some(Ok(Standing::Barred("suspended"))), false, false),
+        (Some(Ok(Standing::Unknown)), false, false),
+        (Some(Err("down".into())), false, true),
+        (None, true, false),
+    ] {
+        let outcome = vouch(&source(says.clone()), &subject, &SystemClock).await;
+        assert_eq!((outcome.accepted(), outcome.unavailable), (accepted, unavailable), "{says:?}");
+    }
+    let broken = source(Some(Ok(active)));
+    (0..super::super::health::OPENS_AFTER).for_each(|_| broken.health.failed());
+    let outcome = vouch(&broken, &subject, &SystemClock).await;
+    assert!(!outcome.accepted() && outcome.unavailable, "nobody waits for an open breaker");
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "no password is judged");
 }

@@ -37,6 +37,7 @@ pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("admin.listen", before.admin.listen == *listen),
         ("admin.socket", before.admin.socket == *socket),
         ("outbound.mail", before.outbound.mail == after.outbound.mail),
+        ("outbound.sms", before.outbound.sms == after.outbound.sms),
         ("store.state", before.store.state == *state),
         ("store.directory", before.store.directory == *directory),
         ("store.database", before.store.database == *database),

@@ -59,6 +59,18 @@ pub fn check(config: &Config, outside: &dyn Outside) -> Vec<Problem> {
             pem(outside, at("outbound.mail.ca_file"), file, "CERTIFICATE-----", &mut found);
         }
     }
+    if let Some(sms) = &config.outbound.sms {
+        secret(outside, at("outbound.sms.secret"), &sms.secret, &mut found);
+        if let Some(file) = &sms.ca_file {
+            pem(outside, at("outbound.sms.ca_file"), file, "CERTIFICATE-----", &mut found);
+        }
+    }
+    for (n, site) in config.sites.iter().enumerate() {
+        for (key, text) in site.lms.groups.iter().flat_map(|groups| groups.references()) {
+            let here = at("sites").index(n).key("lms").key("groups");
+            secret(outside, key.split('.').fold(here, KeyPath::key), text, &mut found);
+        }
+    }
     chain(config, outside, &mut found);
     found
 }

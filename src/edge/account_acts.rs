@@ -14,7 +14,7 @@ use crate::{
     lms::moodle::params::Params,
     pages::View,
     sessions::{Session, cookie},
-    types::{EnrolmentId, FactorKind, TokenId},
+    types::{DeviceId, EnrolmentId, FactorKind, TokenId},
 };
 
 /// What a form asks for.
@@ -34,10 +34,12 @@ impl Act {
             "rename" => Act::Begin(Wish::RenameFactor(factor(), field("label"))),
             "remove" => Act::Begin(Wish::RemoveFactor(factor())),
             "codes" => Act::Begin(Wish::NewRecoveryCodes),
+            "confirm-address" => Act::Begin(Wish::ConfirmAddress(factor())),
             "set-up" => Act::Begin(Wish::SetUp),
             "end-session" => Act::End(Ending::Session(field("session"))),
             "end-others" => Act::End(Ending::OtherSessions),
             "end-app" => Act::End(Ending::App(TokenId::new(field("app")))),
+            "forget-device" => Act::End(Ending::Device(DeviceId::new(field("device")))),
             "end-everything" => Act::End(Ending::Everything),
             _ => return None,
         })

@@ -91,10 +91,18 @@ impl Gateway {
         if sessions.is_empty() || !(posted || confirming) {
             return Ok(());
         }
-        // A reset changes the password: everything issued before it dies (design §2 "Leavers").
         match house.hall.lms.who(&sessions).await {
-            Ok(Some(user)) if posted && user != house.hall.lms.guest() => {
-                if let Err(error) = self.0.password_was_reset(house, incoming, user).await {
+            Ok(Some(user)) if user != house.hall.lms.guest() => {
+                // Either page was reached by a mailed link, and a mailed code would prove the same mailbox again.
+                // Fails closed: without the mark, the password alone and the mailbox would be two proofs.
+                if let Err(error) = gate.proven_by_mail(house, user).await {
+                    house.hall.log_out_later(sessions);
+                    tracing::error!(request_id = %incoming.id, %error, "it could not be noted that a password came by mail");
+                    gate.metrics.store_error(error.store);
+                    return Err(rescue::with_retry(gate.refuse(incoming, 503), 503));
+                }
+                // A reset changes the password: everything issued before it dies (design §2 "Leavers").
+                if posted && let Err(error) = gate.password_was_reset(house, incoming, user).await {
                     tracing::error!(request_id = %incoming.id, %error, "sessions older than a password reset could not be ended");
                 }
             }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audit::Event,
-    flow::{self, AppAnswer, AppTokens, FlowError, Problem},
+    flow::{self, AppAnswer, AppTokens, FlowError, Problem, step::Trust},
     identity::Told,
     keys,
     lms::{
@@ -93,31 +93,39 @@ impl Gate {
 
     /// `POST /vestibule/app/verify`: flow, factor and code, urlencoded or JSON.
     pub async fn verify(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
-        let Some((flow, factor, code)) = verify_fields(incoming, body) else {
-            return five("invalidparameter", "Invalid parameter value detected");
+        let invalid = || five("invalidparameter", "Invalid parameter value detected");
+        let Some(asked) = verify_fields(incoming, body) else { return invalid() };
+        let Some(id) = FlowId::parse(&asked.flow) else { return flow_expired() };
+        let (desk, hall, caller) = (&self.desk, &house.hall, self.caller(incoming));
+        let answer = match (asked.factor.as_deref().map(FactorKind::parse), asked.code, asked.device) {
+            (Some(Some(kind)), Some(code), None) => {
+                let trust = if asked.trust_device { Trust::Yes } else { Trust::No };
+                flow::verify(desk, hall, &caller, &id, kind, &code, trust).await
+            }
+            (None, None, Some(secret)) => flow::verify_device(desk, hall, &caller, &id, &secret).await,
+            (_, _, _) => return invalid(),
         };
-        let Some(id) = FlowId::parse(&flow) else { return flow_expired() };
-        let Some(kind) = FactorKind::parse(&factor) else {
-            return five("invalidparameter", "Invalid parameter value detected");
-        };
-        let answer = flow::verify(&self.desk, &house.hall, &self.caller(incoming), &id, kind, &code).await;
         self.app_answer(house, incoming, answer)
     }
 
     fn app_answer(&self, house: &House, incoming: &Incoming, answer: Result<AppAnswer, FlowError>) -> Reply {
         match answer {
-            Ok(AppAnswer::Tokens(AppTokens { token, private_token })) => {
+            Ok(AppAnswer::Tokens(AppTokens { token, private_token, device })) => {
                 self.metrics.sign_in(Door::App, "ok");
                 self.metrics.token_minted();
                 let private = private_token.as_ref().map(|t| t.expose());
-                reply::app(200, JSON, json!({ "token": token.expose(), "privatetoken": private }).to_string())
+                let mut body = json!({ "token": token.expose(), "privatetoken": private });
+                if let Some(device) = device {
+                    body["device"] = json!(device.expose());
+                }
+                reply::app(200, JSON, body.to_string())
             }
             Ok(AppAnswer::Refused(answer)) => {
                 self.metrics.sign_in(Door::App, "refused");
                 let body = answer.and_then(|answer| lms_error(&answer.body)).unwrap_or_else(errors::invalid_login);
                 reply::app(200, JSON, body)
             }
-            Ok(AppAnswer::Challenge { flow, expires_in, factors }) => {
+            Ok(AppAnswer::Challenge { flow, expires_in, factors, passkey, device }) => {
                 self.metrics.sign_in(Door::App, "challenged");
                 let mut body = five_object("mfarequired", MFA_REQUIRED);
                 body["mfa"] = json!({
@@ -126,6 +134,10 @@ impl Gate {
                     "factors": factors,
                     "verify_url": format!("{}/vestibule/app/verify", house.public_url),
                 });
+                ask_passkey(&mut body, passkey.as_deref());
+                if let Some(device) = device {
+                    body["mfa"]["device"] = json!(device.expose());
+                }
                 reply::app(200, JSON, body.to_string())
             }
             Ok(AppAnswer::FactorDue) => five("mfarequired", MFA_REQUIRED),
@@ -138,13 +150,16 @@ impl Gate {
                 body["enrol_url"] = json!(format!("{}{}", house.public_url, house.sign_in_path()));
                 reply::app(200, JSON, body.to_string())
             }
-            Ok(AppAnswer::WrongCode { attempts_left, problem }) => {
+            Ok(AppAnswer::WrongCode { attempts_left, problem, passkey }) => {
                 let text = match problem {
                     Problem::AlreadyUsed => "This code was used before. Wait for the next one.",
                     Problem::ClockFast(_) | Problem::ClockSlow(_) => {
                         "Wrong code: your phone's clock is not right. Let it set its time automatically."
                     }
+                    Problem::CodeTooSoon => "A code went out a moment ago. Wait a minute.",
+                    Problem::CodesUsedUp | Problem::CodeNotSent => "No code could be sent. Use another way.",
                     Problem::WrongCode
+                    | Problem::NoAddress
                     | Problem::Incomplete
                     | Problem::WrongPassword
                     | Problem::Unavailable
@@ -152,6 +167,7 @@ impl Gate {
                 };
                 let mut body = five_object("mfawrongcode", text);
                 body["mfa"] = json!({ "attempts_left": attempts_left });
+                ask_passkey(&mut body, passkey.as_deref());
                 reply::app(200, JSON, body.to_string())
             }
             Ok(AppAnswer::Locked { minutes }) => {
@@ -474,6 +490,13 @@ fn unopened(incoming: &Incoming, record: &TokenRecord, error: &keys::OpenError) 
     tracing::error!(request_id = %incoming.id, token = %record.id, %error, "a ledger entry cannot be opened");
 }
 
+/// What the app hands to its authenticator, as `PublicKeyCredentialRequestOptionsJSON` (WebAuthn Level 3 §5.1.10).
+fn ask_passkey(body: &mut serde_json::Value, options: Option<&str>) {
+    if let Some(options) = options.and_then(|options| serde_json::from_str::<serde_json::Value>(options).ok()) {
+        body["mfa"]["passkey"] = options;
+    }
+}
+
 /// A token as the policy sees it now.
 fn token_case<'a>(
     house: &'a House,
@@ -522,19 +545,25 @@ fn lms_error(body: &[u8]) -> Option<String> {
     Some(errors::five_keys(code, text))
 }
 
-fn verify_fields(incoming: &Incoming, body: &Bytes) -> Option<(String, String, String)> {
+/// What the verify address is asked: a factor's answer, or a device secret.
+#[derive(serde::Deserialize)]
+struct Asked {
+    flow: String,
+    factor: Option<String>,
+    code: Option<String>,
+    #[serde(default)]
+    trust_device: bool,
+    device: Option<String>,
+}
+
+fn verify_fields(incoming: &Incoming, body: &Bytes) -> Option<Asked> {
     let content_type = incoming.header(header::CONTENT_TYPE)?;
     if content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")) {
-        #[derive(serde::Deserialize)]
-        struct Fields {
-            flow: String,
-            factor: String,
-            code: String,
-        }
-        let fields: Fields = serde_json::from_slice(body).ok()?;
-        return Some((fields.flow, fields.factor, fields.code));
+        return serde_json::from_slice(body).ok();
     }
     let params = merged(incoming, body)?;
     let get = |name| params.text(name).ok().flatten().map(str::to_owned);
-    Some((get("flow")?, get("factor")?, get("code")?))
+    let trust_device = matches!(get("trust_device").as_deref(), Some("true" | "1"));
+    let (factor, code, device) = (get("factor"), get("code"), get("device"));
+    Some(Asked { flow: get("flow")?, factor, code, trust_device, device })
 }

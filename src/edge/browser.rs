@@ -81,7 +81,7 @@ impl Gate {
     pub fn welcome(&self, house: &House, incoming: &Incoming, signed_in: SignedIn) -> Reply {
         self.metrics.sign_in(Door::Browser, "ok");
         self.metrics.session_issued(Door::Browser);
-        let SignedIn { issued, lms_cookies, location, set_up } = signed_in;
+        let SignedIn { issued, lms_cookies, own_cookies, location, set_up } = signed_in;
         let mut answer = match set_up {
             true => reply::see_other(&account_first(&location)),
             false => reply::see_other(&location),
@@ -101,7 +101,7 @@ impl Gate {
         let present = present.filter(|name| !(resumed && Jar::Session.holds(name)));
         reply::clear_cookies(&mut answer, present, &keep);
         reply::add_cookie(&mut answer, &cookie::set(cookie::SESSION, issued.id.expose()));
-        sealed.iter().for_each(|line| reply::add_cookie(&mut answer, line));
+        sealed.iter().chain(&own_cookies).for_each(|line| reply::add_cookie(&mut answer, line));
         answer
     }
 
@@ -339,14 +339,19 @@ fn calls_target(incoming: &Incoming) -> String {
     if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
 }
 
+/// Where an address or number is proven.
+pub const ADDRESS: &str = "/vestibule/address";
+
 /// Where a flow's next question is.
 pub fn stage_path(stage: &Stage) -> &'static str {
     match stage {
         Stage::Challenge => "/vestibule/challenge",
         Stage::HelpDesk => "/vestibule/help-desk",
         Stage::OwnPassword => "/vestibule/own-password",
-        Stage::Enrol { .. } => "/vestibule/enrol",
+        Stage::Enrol { .. } | Stage::EnrolPasskey { .. } => "/vestibule/enrol",
+        Stage::ProveAddress { .. } => ADDRESS,
         Stage::Codes { .. } => "/vestibule/recovery-codes",
+        Stage::CodesLow { .. } => "/vestibule/codes-low",
         Stage::LmsPassword => "/vestibule/lms-password",
         Stage::Permit => "/vestibule/permit",
         Stage::SecondSource => "/vestibule/second-source",

@@ -25,7 +25,9 @@ use crate::{
         cookie::{self, Jar},
     },
     telemetry::Metrics,
-    types::{AccountId, Amr, BadRequest, ClientAddr, Door, LmsUserId, SessionKey, SiteName, Timestamp, Unavailable},
+    types::{
+        AccountId, Amr, BadRequest, ClientAddr, Door, LmsUserId, Secret, SessionKey, SiteName, Timestamp, Unavailable,
+    },
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -392,6 +394,7 @@ impl Gate {
             request: incoming.id.clone(),
             language: self.pages.language(incoming.header(header::ACCEPT_LANGUAGE)),
             cookies: incoming.cookies.clone(),
+            bearer: incoming.header(header::AUTHORIZATION).and_then(bearer).map(Secret::new),
         }
     }
 
@@ -402,6 +405,11 @@ impl Gate {
     /// Anybody can knock at a closed door as often as they like.
     pub fn record_closed(&self, house: &House, incoming: &Incoming, door: &'static str) {
         self.desk.audit.record_sparsely(context(house, incoming), door, Event::ClosedDoor { door });
+    }
+
+    /// The LMS let somebody in who has proven their mailbox and nothing else.
+    pub async fn proven_by_mail(&self, house: &House, user: LmsUserId) -> Result<(), Unavailable> {
+        self.desk.marks.password_came_by_mail(house.name(), user, self.desk.clock.now()).await
     }
 
     /// A password reset at the LMS that passed here: everything issued before it is dead (design §2 "Leavers").
@@ -429,7 +437,7 @@ impl Gate {
             email: identity.email.clone(),
             groups: identity.groups.clone(),
             source: Some(identity.source.clone()),
-            amr: Amr::of_password_and(&session.facts),
+            amr: Amr::of(session.first, &session.facts),
             auth_time: session.auth_time,
             factor_time: session.factor_time(),
         };
@@ -445,6 +453,11 @@ impl Gate {
         headers.extend(assertion.map(|value| (names.assertion.clone(), value)));
         headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect()
     }
+}
+
+fn bearer(authorization: &str) -> Option<String> {
+    let (scheme, value) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| value.trim().to_owned())
 }
 
 /// A session as the policy sees it now.

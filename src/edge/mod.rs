@@ -19,6 +19,7 @@ mod file_keys;
 pub mod gate;
 pub mod hygiene;
 pub mod listener;
+mod mailed_page;
 mod own;
 pub mod proxy;
 mod relay;

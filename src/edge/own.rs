@@ -5,22 +5,26 @@
 
 use super::{
     account_page::ACCOUNT,
-    browser::stage_path,
+    browser::{ADDRESS, stage_path},
     elsewhere::{CALLBACK, WITH},
     gate::{Act, Gate, House, Reading, Refusal},
+    mailed_page::MAILED,
     reply::{self, Reply},
     request::Incoming,
     rescue,
-    sign_in_page::SIGN_IN,
+    sign_in_page::{SIGN_IN, WITH_PASSKEY},
 };
 use crate::{
-    flow::{self, Answered, Asked, EndedWhy, FlowError, Problem, SecondSource, step::Stage},
+    flow::{
+        self, Answered, Asked, EndedWhy, FlowError, Problem, SecondSource,
+        step::{Stage, Trust},
+    },
     identity::jwks,
     keys,
     lms::moodle::params::{BodyParams, Params},
     pages::{Typed, View},
     sessions::cookie,
-    types::{FactorKind, FlowId, Password, SourceId},
+    types::{Door, FactorKind, FlowId, Password, SourceId},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -58,6 +62,7 @@ impl Gate {
                 let name = path.strip_prefix(CALLBACK).unwrap_or_default();
                 Ok(Act::Reply(self.come_back(house, incoming, name).await))
             }
+            (path, _) if get && path.starts_with(MAILED) => Ok(Act::Reply(self.mailed_page(house, incoming).await)),
             _ if get => Ok(Act::Reply(self.flow_page(house, incoming).await)),
             _ => Ok(Act::Reply(self.error(incoming, 405))),
         }
@@ -106,22 +111,25 @@ impl Gate {
         let csrf = self.csrf(id);
         let status = if error.is_some() { 422 } else { 200 };
         let (own_path, view) = match asked {
-            Asked::Challenge { factors, why } => {
-                let current = wanted_factor(incoming, &factors);
-                let view = View::Challenge { factors, current, why, error, csrf, account };
+            Asked::Challenge { factors, why, passkey, sent, may_trust } => {
+                let current = wanted_factor(incoming, &typed, &factors);
+                let view = View::Challenge { factors, current, why, passkey, sent, may_trust, error, csrf, account };
                 ("/vestibule/challenge", view)
             }
             Asked::HelpDesk { occasion, why } => {
                 (stage_path(&Stage::HelpDesk), View::HelpDesk { occasion, why, error, csrf })
             }
-            Asked::Device { secret, uri, digits, occasion } => {
+            Asked::Device { secret, uri, digits, occasion, passkey_too } => {
                 let label = typed.label;
-                (ENROL, View::Enrol { secret, uri, digits, occasion, label, error, csrf, account })
+                (ENROL, View::Enrol { secret, uri, digits, occasion, passkey_too, label, error, csrf, account })
             }
             Asked::OwnPassword { label } => {
                 // Theirs, unless they have typed another.
                 let username = if error.is_some() { typed.username } else { account.unwrap_or_default() };
                 (stage_path(&Stage::OwnPassword), View::OwnPassword { label, username, error, csrf })
+            }
+            Asked::Passkey { options, totp, further } => {
+                (ENROL, View::EnrolPasskey { options, totp, further, error, csrf, account })
             }
             Asked::Codes { codes } => {
                 if path == "/vestibule/recovery-codes.txt" {
@@ -129,13 +137,18 @@ impl Gate {
                 }
                 ("/vestibule/recovery-codes", View::Codes { codes, csrf })
             }
+            Asked::Address { kind, to, open, live } => {
+                (ADDRESS, View::Address { kind, to, open, live, error, csrf, account })
+            }
+            Asked::CodesLow { left } => ("/vestibule/codes-low", View::CodesLow { left, csrf }),
             Asked::LmsPassword => {
                 let typed = account.unwrap_or_default();
                 (stage_path(&Stage::LmsPassword), View::LmsPassword { error, csrf, username: typed })
             }
-            Asked::Permit { factors, named } => {
-                let current = wanted_factor(incoming, &factors);
-                (stage_path(&Stage::Permit), View::Permit { factors, current, named, error, csrf, account })
+            Asked::Permit { factors, passkey, sent, named } => {
+                let current = wanted_factor(incoming, &typed, &factors);
+                let view = View::Permit { factors, current, passkey, sent, named, error, csrf, account };
+                (stage_path(&Stage::Permit), view)
             }
             Asked::SecondSource { passwords, buttons } => {
                 (SECOND_SOURCE, View::SecondSource { passwords, buttons, typed, error, csrf, account })
@@ -159,7 +172,10 @@ impl Gate {
 
     pub(super) async fn own_post(&self, house: &House, incoming: &Incoming, body: &Bytes) -> Reply {
         let path = incoming.target.path.decoded();
-        if !is_flow_path(path) && !matches!(path, "/vestibule/cancel" | SIGN_IN | WITH | ACCOUNT) {
+        if !is_flow_path(path)
+            && !matches!(path, "/vestibule/cancel" | SIGN_IN | WITH | WITH_PASSKEY | ACCOUNT)
+            && !path.starts_with(MAILED)
+        {
             return self.error(incoming, 404);
         }
         // Attacks D6, D7, J5: only a form of our own page, on this origin, may answer for the flow.
@@ -176,8 +192,14 @@ impl Gate {
         if path == WITH {
             return self.sign_in_with(house, incoming, &params).await;
         }
+        if path == WITH_PASSKEY {
+            return self.sign_in_with_passkey(house, incoming, &params).await;
+        }
         if path == ACCOUNT {
             return self.account_post(house, incoming, &params).await;
+        }
+        if path.starts_with(MAILED) {
+            return self.mailed_post(house, incoming, &params).await;
         }
         let Some(id) = flow_of(incoming) else { return self.over(house, incoming, EndedWhy::Expired).await };
         let field = |name: &str| params.text(name).ok().flatten().unwrap_or_default().to_owned();
@@ -187,12 +209,33 @@ impl Gate {
         let (desk, hall, caller) = (&self.desk, &house.hall, self.caller(incoming));
         let code = field("code");
         let answered = match path {
+            "/vestibule/challenge" | "/vestibule/permit" if field("act") == "send" => {
+                match FactorKind::parse(&field("factor")) {
+                    Some(kind) => flow::send_code(desk, hall, &caller, (&id, Door::Browser), kind).await,
+                    None => return self.error(incoming, 400),
+                }
+            }
+            ADDRESS if field("act") == "send" => {
+                let to = params.text("to").ok().flatten();
+                self.send_to_address(house, &caller, &id, to).await
+            }
+            ADDRESS => flow::prove_address(desk, hall, &caller, &id, &code).await,
+            "/vestibule/codes-low" => flow::keep_codes(desk, hall, &caller, &id).await,
             "/vestibule/challenge" => match FactorKind::parse(&field("factor")) {
-                Some(kind) => flow::answer(desk, hall, &caller, &id, kind, &code).await,
+                Some(kind) => {
+                    let trust = if field("trust") == "yes" { Trust::Yes } else { Trust::No };
+                    flow::answer(desk, hall, &caller, &id, kind, &code, trust).await
+                }
                 None => return self.error(incoming, 400),
             },
             "/vestibule/help-desk" => flow::confirm_help_desk(desk, hall, &caller, &id, &code).await,
-            ENROL => flow::confirm_device(desk, hall, &caller, &id, &code, &field("label")).await,
+            ENROL => match (FactorKind::parse(&field("act")), FactorKind::parse(&field("factor"))) {
+                (Some(kind), _) => flow::choose_enrolment(desk, hall, &id, kind).await,
+                (None, Some(FactorKind::Webauthn)) => {
+                    flow::confirm_passkey(desk, hall, &caller, &id, &code, &field("label")).await
+                }
+                (None, _) => flow::confirm_device(desk, hall, &caller, &id, &code, &field("label")).await,
+            },
             "/vestibule/lms-password" => {
                 let password = Password::new(field("password"));
                 flow::prove_lms_password(desk, hall, &caller, &id, password).await
@@ -221,13 +264,13 @@ impl Gate {
             _ => return self.error(incoming, 404),
         };
         match answered {
-            // What they typed stands there again; a name that cannot be one does not.
-            Ok(Answered::Again(problem))
-                if matches!(path, SECOND_SOURCE | "/vestibule/offer" | OWN_PASSWORD | ENROL) =>
-            {
+            // What they typed stands there again, a name that cannot be one does not; and the factor that was answered,
+            // not the one that comes first.
+            Ok(Answered::Again(problem)) => {
                 let short = |text: String| Some(text).filter(|text| text.len() <= 400).unwrap_or_default();
                 let (username, label) = (short(field("username")), short(field("label")));
-                let typed = Typed { source: field("source"), username, label };
+                let factor = FactorKind::parse(&field("factor"));
+                let typed = Typed { source: field("source"), username, label, factor };
                 self.again_typed(house, incoming, &id, problem, typed).await
             }
             answered => self.answered(house, incoming, &id, answered).await,
@@ -250,6 +293,7 @@ impl Gate {
             }
             Ok(Answered::Ended(why)) => self.over(house, incoming, why).await,
             Ok(Answered::Next(stage)) => reply::see_other(stage_path(&stage)),
+            Ok(Answered::CodeSent(stage, kind)) => reply::see_other(&format!("{}?factor={kind}", stage_path(&stage))),
             Ok(Answered::Elsewhere(id, stage)) => {
                 let mut answer = reply::see_other(stage_path(&stage));
                 reply::add_cookie(&mut answer, &cookie::set(cookie::FLOW, id.expose()));
@@ -290,7 +334,9 @@ impl Gate {
                     Asked::Challenge { .. } => stage_path(&Stage::Challenge),
                     Asked::HelpDesk { .. } => stage_path(&Stage::HelpDesk),
                     Asked::OwnPassword { .. } => stage_path(&Stage::OwnPassword),
-                    Asked::Device { .. } => ENROL,
+                    Asked::Device { .. } | Asked::Passkey { .. } => ENROL,
+                    Asked::Address { .. } => ADDRESS,
+                    Asked::CodesLow { .. } => "/vestibule/codes-low",
                     Asked::Codes { .. } => "/vestibule/recovery-codes",
                     Asked::LmsPassword => stage_path(&Stage::LmsPassword),
                     Asked::Permit { .. } => stage_path(&Stage::Permit),
@@ -319,12 +365,12 @@ impl Gate {
     }
 
     /// The flow's own form token: no other flow's page can post for it.
-    fn csrf(&self, id: &FlowId) -> String {
+    pub(super) fn csrf(&self, id: &FlowId) -> String {
         self.desk.ring.load().digest("csrf", id.expose().as_bytes())
     }
 }
 
-fn flow_of(incoming: &Incoming) -> Option<FlowId> {
+pub(super) fn flow_of(incoming: &Incoming) -> Option<FlowId> {
     incoming.cookie(cookie::FLOW).and_then(FlowId::parse)
 }
 
@@ -339,6 +385,8 @@ fn is_flow_path(path: &str) -> bool {
             | "/vestibule/lms-password"
             | "/vestibule/permit"
             | OWN_PASSWORD
+            | ADDRESS
+            | "/vestibule/codes-low"
             | SECOND_SOURCE
             | JOIN
             | "/vestibule/offer"
@@ -346,9 +394,10 @@ fn is_flow_path(path: &str) -> bool {
 }
 
 /// `?factor=` on a GET, or what was just answered; else the first.
-fn wanted_factor(incoming: &Incoming, factors: &[FactorKind]) -> FactorKind {
+fn wanted_factor(incoming: &Incoming, typed: &Typed, factors: &[FactorKind]) -> FactorKind {
     let query = incoming.target.query.as_deref().unwrap_or_default();
-    let asked = query.split('&').find_map(|pair| pair.strip_prefix("factor=")).and_then(FactorKind::parse);
+    let asked =
+        query.split('&').find_map(|pair| pair.strip_prefix("factor=")).and_then(FactorKind::parse).or(typed.factor);
     let first = factors.first().copied().unwrap_or(FactorKind::Totp);
     asked.filter(|kind| factors.contains(kind)).unwrap_or(first)
 }
@@ -358,6 +407,6 @@ fn verify_options() -> Reply {
     let headers = answer.headers_mut();
     reply::set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     reply::set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "POST");
-    reply::set(headers, http::HeaderName::from_static("access-control-allow-headers"), "content-type");
+    reply::set(headers, http::HeaderName::from_static("access-control-allow-headers"), "authorization, content-type");
     answer
 }

@@ -18,6 +18,7 @@ use crate::{
 use http::header;
 
 pub(super) const SIGN_IN: &str = "/vestibule/sign-in";
+pub(super) const WITH_PASSKEY: &str = "/vestibule/sign-in/passkey";
 
 impl House {
     /// Where somebody without a session is sent.
@@ -37,7 +38,7 @@ impl Gate {
         match self.session(house, incoming).await {
             // A guest may become somebody.
             Ok(Some(session)) if session.account().is_some() => reply::see_other("/"),
-            Ok(_) => self.show(incoming, 200, &sign_in_view(house, None, String::new())),
+            Ok(_) => self.show(incoming, 200, &self.sign_in_view(house, None, String::new())),
             Err(error) => self.story_failed(incoming, &FlowError::Store(error)),
         }
     }
@@ -78,7 +79,7 @@ impl Gate {
             }
             SignIn::Refused(Refused::Ours) => {
                 self.metrics.sign_in(Door::Browser, "refused");
-                self.show(incoming, 422, &sign_in_view(house, Some(SignInProblem::Refused), typed))
+                self.show(incoming, 422, &self.sign_in_view(house, Some(SignInProblem::Refused), typed))
             }
             SignIn::Continue(id, stage) => {
                 self.metrics.sign_in(Door::Browser, "challenged");
@@ -93,29 +94,52 @@ impl Gate {
     /// The sign-in page again, after something that was not typed there.
     pub(super) fn sign_in_again(&self, house: &House, incoming: &Incoming, problem: SignInProblem) -> Reply {
         self.metrics.sign_in(Door::Browser, "refused");
-        self.show(incoming, 422, &sign_in_view(house, Some(problem), String::new()))
+        self.show(incoming, 422, &self.sign_in_view(house, Some(problem), String::new()))
     }
 
     /// The honest refusal, for every name alike: a source that might know it does not answer (attack X9).
     pub(super) fn source_down(&self, house: &House, incoming: &Incoming, typed: String) -> Reply {
         let view = match house.hall.site.sign_in {
             lms::SignIn::Form => View::SignInUnavailable,
-            lms::SignIn::Header => sign_in_view(house, Some(SignInProblem::Unavailable), typed),
+            lms::SignIn::Header => self.sign_in_view(house, Some(SignInProblem::Unavailable), typed),
         };
         let mut answer = rescue::with_retry(self.show(incoming, 503, &view), 503);
         reply::set(answer.headers_mut(), header::CACHE_CONTROL, "no-store");
         answer
     }
-}
 
-fn sign_in_view(house: &House, problem: Option<SignInProblem>, username: String) -> View {
-    let redirects = house.hall.instances.iter().filter_map(|instance| {
-        instance.redirect.as_ref()?;
-        Some(Button { source: instance.name.to_string(), label: instance.label().to_owned() })
-    });
-    let asks_lms = house.hall.instances.iter().any(|instance| instance.kind.name == "lms");
-    let guest = asks_lms && house.hall.site.guest == Guest::Allow;
-    // What cannot be a name is not written into the page again.
-    let username = if username.len() <= 400 { username } else { String::new() };
-    View::SignIn { problem, username, buttons: redirects.collect(), guest }
+    /// A passkey instead of name and password. The same origin was seen to.
+    pub(super) async fn sign_in_with_passkey(&self, house: &House, incoming: &Incoming, params: &Params) -> Reply {
+        if house.sign_in_path() != SIGN_IN {
+            return reply::see_other(house.sign_in_path());
+        }
+        let field = |name: &str| params.text(name).ok().flatten().unwrap_or_default();
+        let (wanted, caller) = (self.wanted(house, incoming), self.caller(incoming));
+        let shown = (field("ticket"), field("code"));
+        match flow::sign_in_by_passkey(&self.desk, &house.hall, &caller, shown, wanted).await {
+            Ok(SignIn::Refused(_)) => self.sign_in_again(house, incoming, SignInProblem::Passkey),
+            Ok(signed_in) => self.signed(house, incoming, signed_in, String::new()),
+            Err(FlowError::SourceDown) => {
+                self.metrics.sign_in(Door::Browser, "unavailable");
+                self.source_down(house, incoming, String::new())
+            }
+            Err(error) => {
+                self.metrics.sign_in(Door::Browser, "unavailable");
+                self.story_failed(incoming, &error)
+            }
+        }
+    }
+
+    fn sign_in_view(&self, house: &House, problem: Option<SignInProblem>, username: String) -> View {
+        let redirects = house.hall.instances.iter().filter_map(|instance| {
+            instance.redirect.as_ref()?;
+            Some(Button { source: instance.name.to_string(), label: instance.label().to_owned() })
+        });
+        let asks_lms = house.hall.instances.iter().any(|instance| instance.kind.name == "lms");
+        let guest = asks_lms && house.hall.site.guest == Guest::Allow;
+        // What cannot be a name is not written into the page again.
+        let username = if username.len() <= 400 { username } else { String::new() };
+        let passkey = flow::doorway(&self.desk, &house.hall);
+        View::SignIn { problem, username, buttons: redirects.collect(), guest, passkey }
+    }
 }

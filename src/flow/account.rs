@@ -31,6 +31,7 @@ pub enum Wish {
     NewRecoveryCodes,
     /// A first factor, that nobody demands yet.
     SetUp,
+    ConfirmAddress(EnrolmentId),
 }
 
 /// Opens the flow in which a factor, or for the first one its proof, is asked for what they wish; it begins at this
@@ -56,8 +57,9 @@ pub async fn begin_action(
             Action::MakePrimary { source, subject }
         }),
         Wish::SetUp => return begin_set_up(desk, hall, caller, session, resolved).await,
-        Wish::AddFactor(kind) => Some(Action::AddFactor { kind: *kind }).filter(|_| addable(desk, *kind)),
+        Wish::AddFactor(kind) => Some(Action::AddFactor { kind: *kind }).filter(|_| addable(desk, hall, *kind)),
         Wish::RemoveFactor(id) => Some(Action::RemoveFactor { id: id.clone() }),
+        Wish::ConfirmAddress(id) => Some(Action::ConfirmAddress { id: id.clone() }),
         Wish::RenameFactor(id, label) => Some(Action::RenameFactor { id: id.clone(), label: label.clone() }),
         Wish::NewRecoveryCodes => Some(Action::NewRecoveryCodes).filter(|_| desk.policy.offers(FactorKind::Recovery)),
     };
@@ -86,7 +88,7 @@ pub(super) async fn permission(
     resolved: Resolved,
     action: Option<&Action>,
 ) -> Result<Permission, FlowError> {
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint(hall, Door::Browser, client, &resolved, &enrolments).await?;
     let need = action.map_or(ENOUGH, |action| strength(desk, action, &enrolments));
     Ok(desk.policy.permit(resolved, &enrolments, Vec::new(), &stand.case(), need))
@@ -103,6 +105,7 @@ pub(super) async fn owner(desk: &Desk, session: &Session) -> Result<Option<(Reso
         source: own.source.clone(),
         subject: own.subject.clone(),
         at: session.auth_time,
+        by: session.first,
     };
     Ok(resume(desk.accounts.as_ref(), &pending).await?.map(|resolved| (resolved, methods)))
 }
@@ -125,6 +128,7 @@ pub(super) fn may(hall: &Hall, methods: &[Method], action: &Action, current: Opt
         | Action::RemoveFactor { .. }
         | Action::RenameFactor { .. }
         | Action::NewRecoveryCodes
+        | Action::ConfirmAddress { .. }
         | Action::SetUp => true,
         Action::Unlink { source, subject } => {
             find(source, subject).is_some_and(|method| may_unlink(hall, methods, method, current))

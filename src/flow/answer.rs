@@ -6,13 +6,17 @@
 use super::{
     Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Occasion, Problem, SignedIn,
     account::label,
+    known::factor_slot,
     link::{choices, sides},
     lms_half::Half,
     offer::may_create,
-    permit::{is_held_here, need, permission},
+    passkey::{self, put_question},
+    permit::{host, is_held_here, need, permission},
+    sent::{SentTo, judge_sent, sent_codes},
     set_up::is_set_up,
     sign_in::{Finished, finish},
-    step::{Action, Errand, Flow, Stage},
+    step::{Action, Asks, Errand, Flow, Stage, Trust},
+    trusted::trust_browser,
 };
 use crate::{
     accounts::{Resolved, resume},
@@ -20,9 +24,14 @@ use crate::{
     limits::{FactorSlot, Leave, Limit},
     mfa::{
         enrolment::{Claim, Enrolments, sealed_place},
-        factors::{recovery, totp},
+        factors::{
+            device::Lifetime,
+            mailed::{self, destination::masked},
+            recovery, totp, webauthn,
+        },
         policy::{Decision, Permission, Satisfied, Why},
     },
+    outbound::mail::Message,
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
 };
 use std::time::Duration;
@@ -33,6 +42,11 @@ pub enum Asked {
         /// The one used last first.
         factors: Vec<FactorKind>,
         why: Vec<Why>,
+        /// What the authenticator is asked, as long as that question is good.
+        passkey: Option<String>,
+        /// Whether this browser can be trusted from then on.
+        may_trust: bool,
+        sent: Vec<SentTo>,
     },
     HelpDesk {
         occasion: Occasion,
@@ -43,10 +57,20 @@ pub enum Asked {
         uri: String,
         digits: u8,
         occasion: Occasion,
+        /// A passkey may be enrolled instead.
+        passkey_too: bool,
     },
     /// The password of the source by which they are signed in.
     OwnPassword {
         label: String,
+    },
+    /// A passkey is enrolled: what the authenticator is asked.
+    Passkey {
+        options: String,
+        /// An authenticator app may be enrolled instead.
+        totp: bool,
+        /// By somebody who is signed in.
+        further: bool,
     },
     Codes {
         codes: Vec<String>,
@@ -55,7 +79,21 @@ pub enum Asked {
     /// A factor, for the named action alone.
     Permit {
         factors: Vec<FactorKind>,
+        passkey: Option<String>,
+        sent: Vec<SentTo>,
         named: Named,
+    },
+    /// An address or number, by the code that is sent there.
+    Address {
+        kind: FactorKind,
+        /// Masked, where it is the source's.
+        to: Option<String>,
+        /// Its owner names it.
+        open: bool,
+        live: bool,
+    },
+    CodesLow {
+        left: u32,
     },
     /// Another source that is to be linked.
     SecondSource {
@@ -92,6 +130,8 @@ pub enum Answered {
     Acted,
     /// The browser is sent to another source.
     Away(Away),
+    /// A code is on its way; it is asked for at this stage.
+    CodeSent(Stage, FactorKind),
 }
 
 /// The flow of this site and door, if it is still good.
@@ -118,19 +158,25 @@ pub async fn ask(
     }
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let name = resolved.account().username.clone();
+    let passkey = flow.asks.passkey.as_ref().map(|asking| asking.options().to_owned());
+    let further = flow.errand.is_some() && !is_set_up(&flow);
     let asked = match flow.stage {
         Stage::Challenge => {
-            let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+            let enrolments = desk.enrolments_of(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
             let why = desk.policy.reasons(&flow.facts, &enrolments, &stand.case());
-            match desk.policy.decide(resolved, &enrolments, flow.facts, &stand.case()) {
-                Decision::Challenge(_, factors) => Asked::Challenge { factors: enrolments.recent_first(factors), why },
+            let may_trust = desk.policy.trust_device(&stand.case()).is_some();
+            match desk.policy.decide(resolved, &enrolments, flow.facts.clone(), &stand.case()) {
+                Decision::Challenge(_, factors) => {
+                    let sent = sent_codes(desk, &flow, &enrolments, &factors).await?;
+                    Asked::Challenge { factors: enrolments.recent_first(factors), why, passkey, sent, may_trust }
+                }
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
             }
         }
         Stage::HelpDesk => {
-            let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+            let enrolments = desk.enrolments_of(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
             let why = desk.policy.reasons(&flow.facts, &enrolments, &stand.case());
             Asked::HelpDesk { occasion: occasion(&flow), why }
@@ -143,15 +189,27 @@ pub async fn ask(
             let issuer = desk.settings.mfa.issuer.as_deref().unwrap_or(hall.site.public_url.host());
             let label = name.as_deref().unwrap_or("account");
             let uri = totp::otpauth_uri(issuer, label, &bytes, options).expose().clone();
-            Asked::Device { secret, uri, digits: options.digits, occasion }
+            let passkey_too = !further && passkey::is_offered(desk, hall);
+            Asked::Device { secret, uri, digits: options.digits, occasion, passkey_too }
+        }
+        Stage::EnrolPasskey { begun, .. } => {
+            let totp = !further && desk.policy.offers(FactorKind::Totp);
+            Asked::Passkey { options: begun.options().to_owned(), totp, further: flow.errand.is_some() }
+        }
+        Stage::ProveAddress { kind, to, .. } => {
+            let live = flow.asks.sent.is_some_and(|live| live.is_good(desk.now()));
+            let to = to.map(|to| if further { to } else { masked(&to) });
+            Asked::Address { kind, to, open: further, live }
         }
         Stage::Codes { codes } => Asked::Codes { codes },
+        Stage::CodesLow { left } => Asked::CodesLow { left },
         Stage::LmsPassword => Asked::LmsPassword,
         Stage::Permit => {
-            let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+            let enrolments = desk.enrolments_of(&flow.pending.account).await?;
             match (permission(desk, &flow).await?, named(hall, &flow, &enrolments)) {
                 (Some(Permission::Ask(factors)), Some(named)) => {
-                    Asked::Permit { factors: enrolments.recent_first(factors), named }
+                    let sent = sent_codes(desk, &flow, &enrolments, &factors).await?;
+                    Asked::Permit { factors: enrolments.recent_first(factors), passkey, sent, named }
                 }
                 (_, _) => return Ok(None),
             }
@@ -192,6 +250,9 @@ fn named(hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
         Errand::Act { action: Action::NewRecoveryCodes, .. } => Named::NewRecoveryCodes,
         // No factor permits it: there is none.
         Errand::Act { action: Action::SetUp, .. } => return None,
+        Errand::Act { action: Action::ConfirmAddress { id }, .. } => {
+            Named::ConfirmAddress(enrolments.find(id)?.label.clone())
+        }
         // With the name there: what is being given way is that one person's sign-in.
         Errand::Adopt { second, .. } => Named::Adopt(match sides(hall, second) {
             (label, Some(name)) => format!("{label}: {name}"),
@@ -208,19 +269,50 @@ pub async fn answer(
     id: &FlowId,
     kind: FactorKind,
     code: &str,
+    trust: Trust,
 ) -> Result<Answered, FlowError> {
-    let Some(flow) = load(desk, hall, id, Door::Browser).await? else { return Ok(Answered::Ended(EndedWhy::Expired)) };
+    let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
+        return Ok(Answered::Ended(EndedWhy::Expired));
+    };
     if !matches!(flow.stage, Stage::Challenge) {
         return Ok(Answered::Next(flow.stage));
     }
+    if trust == Trust::Yes {
+        flow.trust = trust;
+    }
     match check(desk, hall, caller, &flow, kind, code).await? {
-        Checked::Right(fact) => advance(desk, hall, caller, flow, fact).await,
-        other => unanswered(desk, hall, id, other).await,
+        Checked::Right(fact) => {
+            let lifetime = if flow.trust == Trust::Yes { may_trust(desk, &flow).await? } else { None };
+            let mut answered = advance(desk, hall, caller, flow, fact).await?;
+            if let (Answered::SignedIn(signed_in), Some(lifetime)) = (&mut answered, lifetime) {
+                trust_browser(desk, hall, caller, &lifetime, signed_in).await;
+            }
+            Ok(answered)
+        }
+        other => unanswered(desk, hall, id, kind, other).await,
     }
 }
 
+/// For how long this flow's browser or app may be trusted; `None`: its rule counts no device.
+pub(super) async fn may_trust(desk: &Desk, flow: &Flow) -> Result<Option<Lifetime>, FlowError> {
+    let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
+    let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
+    let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
+    Ok(desk.policy.trust_device(&stand.case()))
+}
+
 /// What becomes of an answer that was not right.
-pub(super) async fn unanswered(desk: &Desk, hall: &Hall, id: &FlowId, checked: Checked) -> Result<Answered, FlowError> {
+pub(super) async fn unanswered(
+    desk: &Desk,
+    hall: &Hall,
+    id: &FlowId,
+    kind: FactorKind,
+    checked: Checked,
+) -> Result<Answered, FlowError> {
+    // Its question was good for one answer.
+    if kind == FactorKind::Webauthn && matches!(checked, Checked::Problem { .. }) {
+        passkey::ask_passkey(desk, hall, id, Door::Browser).await?;
+    }
     match checked {
         Checked::Problem { problem, .. } => Ok(Answered::Again(problem)),
         Checked::Locked { minutes } => Ok(Answered::Locked { minutes }),
@@ -261,16 +353,17 @@ pub(super) async fn check(
     let account = &flow.pending.account;
     let refused = |reason| Event::FactorRefused { account: account.clone(), factor: kind, door: flow.door, reason };
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Checked::Gone) };
-    let enrolments = desk.enrolments.enrolments(account).await?;
+    let enrolments = desk.enrolments_of(account).await?;
     match askable(desk, flow, resolved, &enrolments).await? {
         Some(factors) if factors.contains(&kind) => {}
         Some(_) => return uncounted(desk, flow, Problem::Incomplete).await,
         None => return Ok(Checked::Gone),
     }
-    if !complete(kind, code) {
+    let unsent = matches!(kind, FactorKind::Email | FactorKind::Sms) && flow.asks.sent.is_none();
+    if !complete(kind, code) || unsent {
         return uncounted(desk, flow, Problem::Incomplete).await;
     }
-    let slot = match desk.throttle.factor(account, kind.as_str(), flow.id.expose()).await? {
+    let slot = match factor_slot(desk, hall, caller, flow, kind.as_str()).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {
@@ -280,15 +373,19 @@ pub(super) async fn check(
         }
     };
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Checked::Gone) };
-    match judge(desk, flow, &resolved, kind, code, &enrolments).await? {
+    match judge(desk, hall, caller, flow, &resolved, kind, code, &enrolments).await? {
         Judged::Right(enrolment) => {
             desk.throttle.factor_right(slot).await?;
             let event = Event::FactorAccepted { account: account.clone(), factor: kind, door: flow.door };
             desk.record(hall, caller, event);
             desk.metrics.factor_answer(kind, "accepted");
-            if kind == FactorKind::Recovery && enrolments.recovery_left <= 4 {
+            if kind == FactorKind::Recovery {
                 let left = enrolments.recovery_left.saturating_sub(1);
-                desk.record(hall, caller, Event::RecoveryCodesLow { account: account.clone(), left });
+                if left <= FEW {
+                    desk.record(hall, caller, Event::RecoveryCodesLow { account: account.clone(), left });
+                }
+                let message = Message::RecoveryCodeUsed { site: host(hall), left: left as usize };
+                desk.tell(caller, resolved.account(), message).await;
             }
             Ok(Checked::Right(Fact { factor: kind, at: desk.now(), enrolment }))
         }
@@ -297,6 +394,11 @@ pub(super) async fn check(
             desk.metrics.factor_answer(kind, "used");
             desk.throttle.factor_not_wrong(slot).await?;
             uncounted(desk, flow, Problem::AlreadyUsed).await
+        }
+        Judged::NotAccepted(refusal) => {
+            desk.record(hall, caller, refused(refusal.reason()));
+            desk.metrics.factor_answer(kind, "wrong");
+            wrong(desk, slot).await
         }
         Judged::Wrong => {
             desk.record(hall, caller, refused("wrong"));
@@ -321,7 +423,7 @@ pub(super) fn clock(fast: i64) -> Problem {
 }
 
 /// The factors that the flow asks for now; `None`: for none.
-async fn askable(
+pub(super) async fn askable(
     desk: &Desk,
     flow: &Flow,
     resolved: Resolved,
@@ -353,7 +455,7 @@ async fn uncounted(desk: &Desk, flow: &Flow, problem: Problem) -> Result<Checked
     Ok(Checked::Problem { problem, left: desk.throttle.factor_left(flow.id.expose()).await? })
 }
 
-enum Judged {
+pub(super) enum Judged {
     /// By which enrolment.
     Right(Option<EnrolmentId>),
     /// It was right, and somebody has used it: this very code, sent twice.
@@ -362,11 +464,15 @@ enum Judged {
     Elsewhen {
         fast: i64,
     },
+    /// Not a right assertion, and why.
+    NotAccepted(webauthn::Refusal),
     Wrong,
 }
 
 async fn judge(
     desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
     flow: &Flow,
     resolved: &Resolved,
     kind: FactorKind,
@@ -375,7 +481,12 @@ async fn judge(
 ) -> Result<Judged, FlowError> {
     match kind {
         FactorKind::Totp => judge_totp(desk, flow, resolved, code, enrolments).await,
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms => Ok(Judged::Wrong),
+        FactorKind::Webauthn => passkey::judge(desk, hall, caller, flow, resolved, code, enrolments).await,
+        FactorKind::Email | FactorKind::Sms => {
+            let Some(typed) = mailed::code::canonical(code) else { return Ok(Judged::Wrong) };
+            let enrolment = judge_sent(desk, flow, enrolments, kind, &typed).await?;
+            Ok(enrolment.map_or(Judged::Wrong, |id| Judged::Right(Some(id))))
+        }
         FactorKind::Recovery => {
             let Some(canonical) = recovery::canonical(code) else { return Ok(Judged::Wrong) };
             let digest = recovery::digest(&desk.ring(), &flow.pending.account, &canonical);
@@ -421,6 +532,9 @@ async fn judge_totp(
     Ok(judged)
 }
 
+/// So many recovery codes left, or fewer, are too few: their owner is told on the way in.
+const FEW: u32 = 3;
+
 /// Longer than any hinted code could still come into the window.
 const HINT_LASTS: Duration = Duration::from_secs(900);
 
@@ -428,18 +542,35 @@ const HINT_LASTS: Duration = Duration::from_secs(900);
 pub(super) fn complete(kind: FactorKind, code: &str) -> bool {
     match kind {
         FactorKind::Totp => (6..=8).contains(&code.chars().filter(char::is_ascii_digit).count()),
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms => !code.is_empty(),
+        FactorKind::Email | FactorKind::Sms => mailed::code::canonical(code).is_some(),
+        FactorKind::Webauthn => !code.is_empty(),
         FactorKind::Recovery => recovery::canonical(code).is_some(),
     }
 }
 
 /// A right answer: is it enough now?
-async fn advance(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow, fact: Fact) -> Result<Answered, FlowError> {
+pub(super) async fn advance(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    mut flow: Flow,
+    fact: Fact,
+) -> Result<Answered, FlowError> {
+    let by_code = fact.factor == FactorKind::Recovery;
     flow.facts.push(fact);
+    flow.asks = Asks::default();
     match decide(desk, &flow).await? {
-        Some(Decision::Satisfied(satisfied)) => done(desk, hall, caller, &flow.id, satisfied).await,
+        Some(Decision::Satisfied(satisfied)) => {
+            let left = desk.enrolments.enrolments(&flow.pending.account).await?.recovery_left;
+            if by_code && left <= FEW {
+                flow.stage = Stage::CodesLow { left };
+                return next(desk, flow).await;
+            }
+            done(desk, hall, caller, &flow.id, satisfied).await
+        }
         Some(Decision::Challenge(..)) => {
             flow.stage = Stage::Challenge;
+            put_question(desk, hall, &mut flow).await?;
             next(desk, flow).await
         }
         Some(Decision::Enrol(..)) | None => ended(desk, hall, &flow.id, EndedWhy::Expired).await,
@@ -477,7 +608,7 @@ pub(super) async fn next(desk: &Desk, flow: Flow) -> Result<Answered, FlowError>
 
 pub(super) async fn decide(desk: &Desk, flow: &Flow) -> Result<Option<Decision>, FlowError> {
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
     Ok(Some(desk.policy.decide(resolved, &enrolments, flow.facts.clone(), &stand.case())))
 }

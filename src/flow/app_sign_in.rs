@@ -5,13 +5,18 @@
 
 use super::{
     Caller, Desk, FlowError, Hall, Problem,
-    answer::{Checked, check, decide, drop_flow, load},
+    answer::{Checked, check, decide, drop_flow, load, may_trust},
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
+    known::password_slot,
     lms_half::{Half, Opened, first_half, second_half},
+    passkey::{ask_passkey, put_question},
+    sent::note_addresses,
     sign_in::note_basis,
-    step::Stage,
+    step::{Asks, Flow, Stage, Trust},
+    trusted::{by, recognise, still_trusted, trust_app},
 };
 use crate::{
+    accounts::resume,
     audit::Event,
     chain::{Attempt, Credentials, Trace},
     lms::{AppMfa, Held},
@@ -26,6 +31,8 @@ use std::time::Instant;
 pub struct AppTokens {
     pub token: Secret<String>,
     pub private_token: Option<Secret<String>>,
+    /// The device secret to keep instead of any earlier one.
+    pub device: Option<Secret<String>>,
 }
 
 /// How a request at token.php or the verify address ends.
@@ -38,6 +45,10 @@ pub enum AppAnswer {
         flow: FlowId,
         expires_in: u64,
         factors: Vec<FactorKind>,
+        /// What the authenticator is asked, where a passkey may be used: `PublicKeyCredentialRequestOptionsJSON`.
+        passkey: Option<String>,
+        /// The device secret to keep instead of the one that was shown.
+        device: Option<Secret<String>>,
     },
     /// A factor is due, and this site's apps cannot answer one.
     FactorDue,
@@ -46,6 +57,8 @@ pub enum AppAnswer {
     WrongCode {
         attempts_left: u32,
         problem: Problem,
+        /// After a passkey: what it is asked next. Every question is good for one answer.
+        passkey: Option<String>,
     },
     Locked {
         minutes: u32,
@@ -82,7 +95,7 @@ async fn judged(
         return Ok(AppAnswer::Refused(None));
     }
     let canonical = hall.lms.canonical_username(&username);
-    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let leave = password_slot(desk, hall, caller, Door::App, &canonical).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::App, &canonical) else {
         return Ok(AppAnswer::Refused(None));
     };
@@ -109,7 +122,8 @@ async fn judged(
     if hall.site.app.mfa == AppMfa::Off {
         return mint(desk, hall, caller, Policy::app_switched_off(resolved), half).await;
     }
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    note_addresses(desk, hall, caller, resolved.account()).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint(hall, Door::App, caller.client, &resolved, &enrolments).await?;
     match desk.policy.decide(resolved, &enrolments, Vec::new(), &stand.case()) {
         Decision::Satisfied(satisfied) => mint(desk, hall, caller, satisfied, half).await,
@@ -119,12 +133,14 @@ async fn judged(
             let flow = waiting(desk, hall, caller, Door::App, &resolved, Stage::Challenge, half);
             open(desk, hall, &flow).await?;
             let expires_in = desk.settings.flow_life().as_secs();
-            Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors })
+            let passkey = asked_passkey(desk, &flow.id, &factors).await?;
+            Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors, passkey, device: None })
         }
     }
 }
 
-/// An answer at the verify address.
+/// An answer at the verify address. With [`Trust::Yes`] the device gets a secret with its tokens, where the rule counts
+/// trusted devices.
 pub async fn verify(
     desk: &Desk,
     hall: &Hall,
@@ -132,37 +148,108 @@ pub async fn verify(
     id: &FlowId,
     kind: FactorKind,
     code: &str,
+    trust: Trust,
 ) -> Result<AppAnswer, FlowError> {
     let Some(mut flow) = load(desk, hall, id, Door::App).await? else { return Ok(AppAnswer::FlowOver) };
+    if trust == Trust::Yes {
+        flow.trust = trust;
+    }
     let fact = match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => fact,
-        Checked::Problem { problem, left } => return Ok(AppAnswer::WrongCode { attempts_left: left, problem }),
+        Checked::Problem { problem, left } => {
+            let passkey = match kind {
+                FactorKind::Webauthn => ask_passkey(desk, hall, id, Door::App).await?,
+                _ => None,
+            };
+            return Ok(AppAnswer::WrongCode { attempts_left: left, problem, passkey });
+        }
         Checked::Locked { minutes } => return Ok(AppAnswer::Locked { minutes }),
         Checked::FlowOver => {
             drop_flow(desk, hall, id).await?;
-            return Ok(AppAnswer::WrongCode { attempts_left: 0, problem: Problem::WrongCode });
+            return Ok(AppAnswer::WrongCode { attempts_left: 0, problem: Problem::WrongCode, passkey: None });
         }
         Checked::Full => return Ok(AppAnswer::FlowOver),
         Checked::Gone => return over(desk, hall, id).await,
     };
     flow.facts.push(fact);
+    flow.asks = Asks::default();
+    further(desk, hall, caller, flow, None).await
+}
+
+/// A device secret at the verify address. What it is worth, the rule says; whatever comes of it, the app keeps the
+/// secret of this answer from then on.
+pub async fn verify_device(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    id: &FlowId,
+    secret: &str,
+) -> Result<AppAnswer, FlowError> {
+    let Some(mut flow) = load(desk, hall, id, Door::App).await? else { return Ok(AppAnswer::FlowOver) };
+    let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else {
+        return over(desk, hall, id).await;
+    };
+    // Where the rule counts none, a secret is not used up for nothing.
+    let device = match may_trust(desk, &flow).await? {
+        Some(_) => recognise(desk, hall, caller, Door::App, resolved.account(), secret).await?,
+        None => None,
+    };
+    if let Some(recognised) = &device {
+        flow.device = Some(by(&recognised.device));
+    }
+    further(desk, hall, caller, flow, device.map(|recognised| recognised.secret)).await
+}
+
+/// Is it enough now?
+async fn further(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    mut flow: Flow,
+    device: Option<Secret<String>>,
+) -> Result<AppAnswer, FlowError> {
     match decide(desk, &flow).await? {
-        Some(Decision::Satisfied(satisfied)) => match desk.flows.take(id).await? {
-            Some(taken) => {
-                let half = Half { held: taken.held, lms_user: taken.lms_user };
-                mint(desk, hall, caller, satisfied, half).await
+        Some(Decision::Satisfied(satisfied)) if !still_trusted(desk, &satisfied, flow.device.as_ref()).await? => {
+            over(desk, hall, &flow.id).await
+        }
+        Some(Decision::Satisfied(satisfied)) => {
+            let lifetime = match flow.trust {
+                Trust::Yes if !flow.facts.is_empty() => may_trust(desk, &flow).await?,
+                Trust::Yes | Trust::No => None,
+            };
+            let Some(taken) = desk.flows.take(&flow.id).await? else { return Ok(AppAnswer::FlowOver) };
+            let account = satisfied.resolved().account().clone();
+            let half = Half { held: taken.held, lms_user: taken.lms_user };
+            let mut answer = mint(desk, hall, caller, satisfied, half).await?;
+            if let AppAnswer::Tokens(tokens) = &mut answer {
+                tokens.device = match lifetime {
+                    Some(lifetime) => trust_app(desk, hall, caller, &account, &lifetime).await,
+                    None => device,
+                };
             }
-            None => Ok(AppAnswer::FlowOver),
-        },
+            Ok(answer)
+        }
         Some(Decision::Challenge(_, factors)) => {
             let expires_in = flow.expires.since(desk.now()).as_secs();
+            put_question(desk, hall, &mut flow).await?;
+            let passkey = flow.asks.passkey.as_ref().map(|asking| asking.options().to_owned());
+            let passkey = passkey.filter(|_| factors.contains(&FactorKind::Webauthn));
             match desk.flows.replace(&flow).await? {
-                true => Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors }),
+                true => Ok(AppAnswer::Challenge { flow: flow.id, expires_in, factors, passkey, device }),
                 false => Ok(AppAnswer::FlowOver),
             }
         }
-        Some(Decision::Enrol(..)) | None => over(desk, hall, id).await,
+        Some(Decision::Enrol(..)) | None => over(desk, hall, &flow.id).await,
     }
+}
+
+/// The question that a flow was opened with.
+async fn asked_passkey(desk: &Desk, id: &FlowId, factors: &[FactorKind]) -> Result<Option<String>, FlowError> {
+    if !factors.contains(&FactorKind::Webauthn) {
+        return Ok(None);
+    }
+    let flow = desk.flows.get(id).await?;
+    Ok(flow.and_then(|flow| flow.asks.passkey).map(|asking| asking.options().to_owned()))
 }
 
 async fn over(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<AppAnswer, FlowError> {
@@ -208,5 +295,6 @@ async fn mint(
     let unproven = minted.record.unproven.is_some();
     desk.record(hall, caller, Event::TokenMinted { account: account.clone(), token, service, unproven });
     desk.record(hall, caller, Event::SignedIn { account, door: Door::App, amr });
-    Ok(AppAnswer::Tokens(AppTokens { token: minted.surrogate, private_token: minted.private_surrogate }))
+    let (token, private_token) = (minted.surrogate, minted.private_surrogate);
+    Ok(AppAnswer::Tokens(AppTokens { token, private_token, device: None }))
 }

@@ -7,9 +7,10 @@ use super::{
     desk::Settings,
     leavers::{Leavers, Welcome, ask as ask_standing, vouching},
     lms_half::Half,
+    passkey::put_question,
     permit::host,
     pins::selection,
-    step::{Asks, Flow, Stage},
+    step::{Asks, Flow, Stage, Trust},
 };
 use crate::{
     accounts::{Question, Resolution, Resolved, State, resolve},
@@ -89,7 +90,8 @@ pub(super) async fn judge_by(
     selection: &Selection,
 ) -> Result<Judged, FlowError> {
     let name = Username::canonical(attempt.credentials.username());
-    if desk.sprays.is_known(attempt.credentials.password().expose(), desk.now()) {
+    // Whoever is known here does not wait for what others try (attack E5).
+    if !slot.is_known() && desk.sprays.is_known(attempt.credentials.password().expose(), desk.now()) {
         tokio::time::sleep(SPRAYED).await;
     }
     let outcome = chain::run(&hall.instances, selection, name.as_ref(), attempt, desk.clock.as_ref()).await;
@@ -228,14 +230,17 @@ async fn still_welcome(
     if primary.is_some_and(|primary| primary.source == *proof.source() && primary.subject == proof.person().subject) {
         return Ok(true);
     }
-    let leavers = Leavers {
+    Ok(leavers(desk).still_welcome(&hall.instances, account).await? == Welcome::Yes)
+}
+
+pub(super) fn leavers(desk: &Desk) -> Leavers {
+    Leavers {
         accounts: desk.accounts.clone(),
         sessions: desk.sessions.clone(),
         ledger: desk.ledger.clone(),
         audit: desk.audit.as_ref().clone(),
         clock: desk.clock.clone(),
-    };
-    Ok(leavers.still_welcome(&hall.instances, account).await? == Welcome::Yes)
+    }
 }
 
 /// Somebody whose source had barred them, and now says OK: they begin anew with this sign-in.
@@ -304,6 +309,8 @@ pub(super) fn waiting(
         facts: Vec::new(),
         asks: Asks::default(),
         stage,
+        device: None,
+        trust: Trust::No,
         errand: None,
         held,
         lms_user,
@@ -318,7 +325,9 @@ pub(super) fn new_flow_id(rng: &dyn Rng) -> FlowId {
 
 /// Stores a new flow. Those that had to go for it end as every flow without `Satisfied` ends.
 pub(super) async fn open(desk: &Desk, hall: &Hall, flow: &Flow) -> Result<(), FlowError> {
-    match desk.flows.open(flow, desk.settings.flow_caps).await {
+    let mut flow = flow.clone();
+    put_question(desk, hall, &mut flow).await.inspect_err(|_| hall.give_back(flow.held.clone()))?;
+    match desk.flows.open(&flow, desk.settings.flow_caps).await {
         Ok(evicted) => {
             evicted.into_iter().for_each(|flow| hall.give_back(flow.held));
             Ok(())

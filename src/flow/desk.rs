@@ -7,25 +7,37 @@ use crate::{
     keys::{Keyring, SharedKeyring},
     language::Lang,
     limits::{Sprays, Throttle},
-    lms::{Held, Lms, LmsError, Site, farewell},
-    mfa::{self, enrolment::EnrolmentStore, known::KnownStore, policy::Policy},
-    outbound::mail::{Mailer, Message},
+    lms::{Held, Lms, LmsError, Site, farewell, groups as lms_groups},
+    mfa::{
+        self, enrolment::EnrolmentStore, factors::device::DeviceStore, known::KnownStore, marks::MarkStore,
+        policy::Policy,
+    },
+    outbound::{
+        mail::{Mailer, Message},
+        sms::Texter,
+    },
     sessions::{self, SessionStore, Visit},
     telemetry::Metrics,
     tokens::{self, LedgerStore},
-    types::{ClientAddr, Clock, RequestId, Rng, SourceId, Timestamp, Unavailable},
+    types::{ClientAddr, Clock, RequestId, Rng, Secret, SourceId, Timestamp, Unavailable},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use super::step::{Caps, FlowStore};
+use super::{
+    GroupReader,
+    step::{Caps, FlowStore},
+};
 
 /// One per gateway.
 pub struct Desk {
     pub accounts: Arc<dyn AccountStore>,
     pub enrolments: Arc<dyn EnrolmentStore>,
+    pub devices: Arc<dyn DeviceStore>,
+    pub marks: Arc<dyn MarkStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub flows: Arc<dyn FlowStore>,
     pub known: Arc<dyn KnownStore>,
+    pub group_reader: GroupReader,
     pub ledger: Arc<dyn LedgerStore>,
     pub throttle: Throttle,
     pub sprays: Arc<Sprays>,
@@ -36,6 +48,7 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
     pub mailer: Mailer,
+    pub texter: Texter,
     pub settings: Settings,
 }
 
@@ -55,6 +68,8 @@ pub struct Settings {
 pub struct Hall {
     pub site: Site,
     pub lms: Arc<dyn Lms>,
+    /// How the LMS's groups are read, where they are.
+    pub groups: Option<Arc<dyn lms_groups::Groups>>,
     /// Those that are enabled, in their order.
     pub instances: Vec<Instance>,
     /// All that are meant for this site's visitors, enabled or not: an account of one of them never floats.
@@ -72,6 +87,8 @@ pub struct Caller {
     pub language: Lang,
     /// The request's cookies, as (name, value).
     pub cookies: Vec<(String, String)>,
+    /// What an app shows so as to be known (RFC 6750): its live token, or its device secret. It lets nobody in.
+    pub bearer: Option<Secret<String>>,
 }
 
 impl Caller {

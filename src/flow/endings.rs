@@ -6,6 +6,7 @@ use super::{
     account::owner,
     sheet::{live, session_handle},
     sign_in::pairs,
+    trusted::{forget_device, forget_devices},
 };
 use crate::{
     audit::Event,
@@ -13,7 +14,7 @@ use crate::{
         Session,
         cookie::{self, Jar},
     },
-    types::{AccountId, Secret, TokenId},
+    types::{AccountId, DeviceId, Secret, TokenId},
 };
 
 /// What is to end.
@@ -25,6 +26,8 @@ pub enum Ending {
     OtherSessions,
     /// One app.
     App(TokenId),
+    /// The trust in one browser or app.
+    Device(DeviceId),
     /// Everything that was issued before: all sessions, apps and trusted devices of the account.
     Everything,
 }
@@ -46,6 +49,7 @@ pub async fn end(
         }
         Ending::OtherSessions => end_sessions(desk, hall, caller, account, |other| other.key != session.key).await?,
         Ending::App(id) => end_app(desk, hall, caller, account, &id).await?,
+        Ending::Device(id) => drop(forget_device(desk, hall, caller, account, &id).await?),
         Ending::Everything => end_everything(desk, hall, caller, account, session).await?,
     }
     Ok(Some(()))
@@ -92,6 +96,7 @@ async fn end_everything(
     desk.accounts.raise_epoch(account).await?;
     desk.sessions.remove_account(account).await?;
     desk.ledger.revoke_account(account, desk.now()).await?;
+    forget_devices(desk, hall, caller, account).await?;
     if let Some(half) = &session.lms {
         let key = Secret::new(half.seal_key);
         hall.log_out_later(cookie::open(pairs(caller), Jar::Session, &key, &hall.site.name));

@@ -3,11 +3,13 @@
 
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
+    address::beside_device,
     answer::{Checked, clock, complete, decide, done, drop_flow, ended, load, minutes, next, wrong},
     factors::{fresh_codes, label},
+    known::factor_slot,
+    passkey::first_stage,
     permit::{host, is_held_here, permission},
     set_up::{Due, due, is_set_up},
-    sign_in::enrol_stage,
     step::{Errand, Flow, Stage},
 };
 use crate::{
@@ -45,7 +47,7 @@ pub async fn confirm_help_desk(
         return Ok(Answered::Again(Problem::Incomplete));
     };
     let account = flow.pending.account.clone();
-    let slot = match desk.throttle.factor(&account, "help_desk", flow.id.expose()).await? {
+    let slot = match factor_slot(desk, hall, caller, &flow, "help_desk").await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => {
             return Ok(Answered::Ended(EndedWhy::TooManyAttempts));
@@ -58,7 +60,7 @@ pub async fn confirm_help_desk(
     let digest = help_desk::enrolment_code_digest(&desk.ring(), &account, &canonical);
     if desk.enrolments.claim_enrolment_code(&account, &digest, desk.now()).await? {
         desk.throttle.factor_right(slot).await?;
-        flow.stage = enrol_stage(desk, EnrolmentProof::ByHelpDesk, rule);
+        flow.stage = first_stage(desk, hall, resolved.account(), EnrolmentProof::ByHelpDesk, rule).await?;
         return next(desk, flow).await;
     }
     let account = resolved.account().id.clone();
@@ -78,7 +80,7 @@ pub async fn confirm_device(
     code: &str,
     name: &str,
 ) -> Result<Answered, FlowError> {
-    let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
+    let Some(flow) = load(desk, hall, id, Door::Browser).await? else {
         return Ok(Answered::Ended(EndedWhy::Expired));
     };
     let Stage::Enrol { secret, proof, rule } = flow.stage.clone() else { return Ok(Answered::Next(flow.stage)) };
@@ -93,9 +95,23 @@ pub async fn confirm_device(
         totp::Outcome::Elsewhen { fast, .. } => return Ok(Answered::Again(clock(fast))),
         totp::Outcome::AlreadyUsed | totp::Outcome::Wrong => return Ok(Answered::Again(Problem::WrongCode)),
     };
-    if flow.errand.is_some() && !is_set_up(&flow) {
-        return add_device(desk, hall, caller, flow, (&secret, step, options), name).await;
+    let made = (proof, rule);
+    let make = |resolved: &Resolved| enrolment(desk, hall, resolved, (&secret, step, options), made, name);
+    match flow.errand {
+        Some(_) if !is_set_up(&flow) => add_further(desk, hall, caller, flow, make).await,
+        Some(_) | None => enrol_first(desk, hall, caller, flow, proof, make).await,
     }
+}
+
+/// A first factor of any kind, which the browser has just confirmed; the recovery codes are made with it.
+pub(super) async fn enrol_first(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    mut flow: Flow,
+    proof: EnrolmentProof,
+    make: impl FnOnce(&Resolved) -> Enrolment + Send,
+) -> Result<Answered, FlowError> {
     // Counted before the policy is asked: who comes in between is seen by one of the two.
     let seen = desk.enrolments.enrolments(&flow.pending.account).await?.all.len();
     // Only where a first enrolment is still due, and by the proof that opened it: the window may have closed, or a
@@ -103,43 +119,42 @@ pub async fn confirm_device(
     let resolved = match due(desk, hall, caller, &flow).await? {
         Due::Yes(resolved, wanted, _) if wanted == proof || proof == EnrolmentProof::ByHelpDesk => *resolved,
         Due::Yes(..) | Due::No => return overtaken(desk, &flow).await,
-        Due::Gone => return ended(desk, hall, id, EndedWhy::Expired).await,
+        Due::Gone => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
-    let enrolment = enrolment(desk, hall, &resolved, (&secret, step, options), (proof, rule), name);
-    let account = &resolved.account().id;
+    let enrolment = make(&resolved);
+    let (account, factor) = (&resolved.account().id, enrolment.kind);
     let (codes, digests) = fresh_codes(desk, account);
     if !desk.enrolments.enrol_first(&enrolment, &digests, seen).await? {
         return overtaken(desk, &flow).await;
     }
     end_unproven(desk, caller, account).await?;
     flow.stage = Stage::Codes { codes };
-    flow.facts.push(Fact { factor: FactorKind::Totp, at: desk.now(), enrolment: Some(enrolment.id.clone()) });
-    let event = Event::FactorEnrolled { account: account.clone(), factor: FactorKind::Totp, proof: proof.as_str() };
-    desk.record(hall, caller, event);
-    let message = Message::FactorEnrolled { site: host(hall), factor: FactorKind::Totp };
-    desk.tell(caller, resolved.account(), message).await;
+    flow.facts.push(Fact { factor, at: desk.now(), enrolment: Some(enrolment.id.clone()) });
+    desk.record(hall, caller, Event::FactorEnrolled { account: account.clone(), factor, proof: proof.as_str() });
+    let message = Message::FirstEnrolment { site: host(hall), factor };
+    desk.tell_everywhere(caller, resolved.account(), message).await?;
+    if let Some(address) = flow.asks.proven.take() {
+        beside_device(desk, hall, caller, resolved.account(), (&address, enrolment.rule.clone())).await?;
+    }
     next(desk, flow).await
 }
 
-/// A further device, in the flow in which another factor was answered for it.
-async fn add_device(
+/// A further factor of any kind, in the flow in which another was answered for it.
+pub(super) async fn add_further(
     desk: &Desk,
     hall: &Hall,
     caller: &Caller,
     flow: Flow,
-    device: (&Secret<Vec<u8>>, i64, totp::Options),
-    name: &str,
+    make: impl FnOnce(&Resolved) -> Enrolment + Send,
 ) -> Result<Answered, FlowError> {
     if !is_held_here(desk, hall, caller, &flow).await? {
         return ended(desk, hall, &flow.id, EndedWhy::Expired).await;
     }
-    let (Stage::Enrol { proof, rule, .. }, Some(Permission::Given(permitted))) =
-        (flow.stage.clone(), permission(desk, &flow).await?)
-    else {
+    let Some(Permission::Given(permitted)) = permission(desk, &flow).await? else {
         return ended(desk, hall, &flow.id, EndedWhy::Expired).await;
     };
     desk.must_record()?;
-    let enrolment = enrolment(desk, hall, permitted.resolved(), device, (proof, rule), name);
+    let enrolment = make(permitted.resolved());
     if desk.flows.take(&flow.id).await?.is_none() {
         return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
     }
@@ -194,7 +209,7 @@ fn enrolment(
 }
 
 /// What was given because there was no factor to ask for ends with the first one: the reason is gone (design §2).
-async fn end_unproven(desk: &Desk, caller: &Caller, account: &AccountId) -> Result<(), FlowError> {
+pub(super) async fn end_unproven(desk: &Desk, caller: &Caller, account: &AccountId) -> Result<(), FlowError> {
     for token in desk.ledger.of_account(account).await? {
         let by_lack = matches!(token.unproven, Some(Unproven::Stage | Unproven::Grace));
         if by_lack && token.revoked.is_none() {
@@ -219,7 +234,7 @@ pub async fn keep_codes(desk: &Desk, hall: &Hall, caller: &Caller, id: &FlowId) 
     let Some(flow) = load(desk, hall, id, Door::Browser).await? else {
         return Ok(Answered::Ended(EndedWhy::AlreadyFinished));
     };
-    if !matches!(flow.stage, Stage::Codes { .. }) {
+    if !matches!(flow.stage, Stage::Codes { .. } | Stage::CodesLow { .. }) {
         return Ok(Answered::Next(flow.stage));
     }
     if matches!(flow.errand, Some(Errand::Act { .. })) {

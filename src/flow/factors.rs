@@ -4,8 +4,8 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall,
     answer::next,
+    passkey::{self, enrolment_stage},
     permit::host,
-    sign_in::enrol_stage,
     step::{Flow, Stage},
 };
 use crate::{
@@ -23,15 +23,14 @@ use crate::{
 };
 
 /// Whether a further factor of that kind may be added at the account page.
-pub(super) fn addable(desk: &Desk, kind: FactorKind) -> bool {
-    can_add(kind) && desk.policy.offers(kind)
-}
-
-/// The kinds whose enrolment [`begin_adding`] knows; recovery codes come with a factor.
-fn can_add(kind: FactorKind) -> bool {
+pub(super) fn addable(desk: &Desk, hall: &Hall, kind: FactorKind) -> bool {
     match kind {
-        FactorKind::Totp => true,
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms | FactorKind::Recovery => false,
+        FactorKind::Totp => desk.policy.offers(kind),
+        FactorKind::Webauthn => passkey::is_offered(desk, hall),
+        FactorKind::Email => desk.policy.offers(kind) && desk.mailer.is_on(),
+        FactorKind::Sms => desk.policy.offers(kind) && desk.texter.is_on(),
+        // They come with a factor.
+        FactorKind::Recovery => false,
     }
 }
 
@@ -49,6 +48,7 @@ pub(super) fn label(typed: &str, usual: &str) -> String {
 /// The first step of enrolling a further factor.
 pub(super) async fn begin_adding(
     desk: &Desk,
+    hall: &Hall,
     mut flow: Flow,
     permitted: &Permitted,
     kind: FactorKind,
@@ -57,13 +57,18 @@ pub(super) async fn begin_adding(
     let Some((proof, rule)) = inherited(&enrolments, permitted.facts()) else {
         return Ok(Answered::Ended(EndedWhy::NoFactor));
     };
-    flow.stage = match kind {
-        FactorKind::Totp => enrol_stage(desk, proof, rule),
-        FactorKind::Webauthn | FactorKind::Email | FactorKind::Sms | FactorKind::Recovery => {
-            return Ok(Answered::Ended(EndedWhy::Expired));
+    if matches!(kind, FactorKind::Email | FactorKind::Sms) {
+        flow.stage = Stage::ProveAddress { kind, to: None, proof, rule };
+        return next(desk, flow).await;
+    }
+    let account = permitted.resolved().account();
+    match enrolment_stage(desk, hall, account, kind, (proof, rule)).await? {
+        Some(stage) => {
+            flow.stage = stage;
+            next(desk, flow).await
         }
-    };
-    next(desk, flow).await
+        None => Ok(Answered::Ended(EndedWhy::Expired)),
+    }
 }
 
 /// A further factor rests on what the answered one rests on: the weakest of those that were answered; behind a recovery
@@ -90,8 +95,8 @@ pub(super) async fn remove_factor(
     }
     let event = Event::FactorRemoved { account: account.id.clone(), factor: enrolment.kind };
     desk.record(hall, caller, event);
-    let (factor, label) = (enrolment.kind, enrolment.label.clone());
-    desk.tell(caller, account, Message::FactorRemoved { site: host(hall), factor, label }).await;
+    let message = Message::FactorRemoved { site: host(hall), factor: enrolment.kind, label: enrolment.label.clone() };
+    desk.tell(caller, account, message).await;
     end_proven_by(desk, Some(caller), account, id).await?;
     if enrolments.all.len() == 1 {
         // Whoever has the password now must not be the one who enrols anew (attack J3).

@@ -7,6 +7,7 @@ use super::{
     answer::{ended, load, next},
     begin::{Judged, LONGEST_NAME, given, judge_by, settle},
     elsewhere::depart,
+    known::password_slot,
     permit::{host, is_held_here, permission},
     step::{Flow, Stage},
 };
@@ -101,7 +102,7 @@ async fn ask_second(
         return Ok(Answered::Again(Problem::Incomplete));
     }
     // The same counters as at the door: this page is no second one for guessing.
-    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let leave = password_slot(desk, hall, caller, Door::Browser, &canonical).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return Ok(Answered::Again(Problem::WrongPassword));
     };

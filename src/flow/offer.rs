@@ -7,11 +7,12 @@ use super::{
     account::instance,
     answer::{ended, load, next},
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge_by, new_flow_id, open, settle},
+    known::password_slot,
     link::link_second,
     lms_half::{Half, first_half},
     permit::permission,
     sign_in::{Finished, SignIn, finish, go_on},
-    step::{Asks, Errand, Flow, Pending, Stage},
+    step::{Asks, Errand, Flow, Pending, Stage, Trust},
 };
 use crate::{
     accounts::Resolved,
@@ -50,10 +51,13 @@ pub(super) async fn offer(
             source: second.source().clone(),
             subject: second.person().subject.clone(),
             at: now,
+            by: crate::types::FirstProof::Password,
         },
         facts: Vec::new(),
         asks: Asks::default(),
         stage: Stage::Offer,
+        device: None,
+        trust: Trust::No,
         errand: Some(Errand::Adopt { second: Box::new(second), candidates }),
         held: half.held,
         lms_user: half.lms_user,
@@ -102,7 +106,7 @@ async fn prove(
     if canonical.is_empty() || username.len() > LONGEST_NAME || password.expose().is_empty() {
         return Ok(Answered::Again(Problem::Incomplete));
     }
-    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let leave = password_slot(desk, hall, caller, Door::Browser, &canonical).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return Ok(Answered::Again(Problem::WrongPassword));
     };
@@ -225,7 +229,7 @@ pub(super) async fn adopted(
         return Ok(Answered::Ended(EndedWhy::LinkTaken));
     }
     let (resolved, facts) = permitted.into_parts();
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
     let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await;
     let stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
@@ -260,7 +264,7 @@ pub async fn create_beside(desk: &Desk, hall: &Hall, caller: &Caller, id: &FlowI
         return Ok(Answered::Ended(EndedWhy::Refused));
     };
     let wanted = Some(taken.wanted).filter(|wanted| !wanted.is_empty());
-    Ok(match go_on(desk, hall, caller, *resolved, half, wanted).await? {
+    Ok(match go_on(desk, hall, caller, *resolved, half, Vec::new(), wanted).await? {
         Some(SignIn::SignedIn(signed_in)) => Answered::SignedIn(signed_in),
         Some(SignIn::Continue(id, stage)) => Answered::Elsewhere(id, stage),
         Some(SignIn::Refused(_)) | None => Answered::Ended(EndedWhy::Refused),

@@ -7,7 +7,9 @@ use super::{
     answer::{Checked, check, ended, load, next, unanswered},
     factors::{begin_adding, new_recovery_codes, remove_factor, rename_factor},
     offer::adopted,
-    step::{Action, Errand, Flow, Stage},
+    passkey::put_question,
+    sent::confirm_address,
+    step::{Action, Asks, Errand, Flow, Stage},
 };
 use crate::{
     accounts::resume,
@@ -42,16 +44,19 @@ pub async fn permit(
     match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => {
             let facts = [flow.facts.clone(), vec![fact]].concat();
-            answered(desk, hall, caller, Flow { facts, ..flow }).await
+            answered(desk, hall, caller, Flow { facts, asks: Asks::default(), ..flow }).await
         }
-        other => unanswered(desk, hall, id, other).await,
+        other => unanswered(desk, hall, id, kind, other).await,
     }
 }
 
-async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> Result<Answered, FlowError> {
+pub(super) async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> Result<Answered, FlowError> {
     let permitted = match permission(desk, &flow).await? {
         Some(Permission::Given(permitted)) => permitted,
-        Some(Permission::Ask(_)) => return next(desk, flow).await,
+        Some(Permission::Ask(_)) => {
+            put_question(desk, hall, &mut flow).await?;
+            return next(desk, flow).await;
+        }
         Some(Permission::NoFactor) => return ended(desk, hall, &flow.id, EndedWhy::NoFactor).await,
         None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
@@ -62,7 +67,7 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
         }
         Some(Errand::Act { action: Action::AddFactor { kind }, .. }) => {
             let kind = *kind;
-            return begin_adding(desk, flow, &permitted, kind).await;
+            return begin_adding(desk, hall, flow, &permitted, kind).await;
         }
         Some(_) | None => {}
     }
@@ -87,6 +92,9 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
         Some(Errand::Act { action: Action::NewRecoveryCodes, .. }) => {
             new_recovery_codes(desk, hall, caller, permitted, Flow { errand: taken.errand.clone(), ..taken }).await
         }
+        Some(Errand::Act { action: Action::ConfirmAddress { id }, .. }) => {
+            confirm_address(desk, hall, caller, permitted, &id).await
+        }
         Some(Errand::Act { action: Action::Link | Action::AddFactor { .. } | Action::SetUp, .. }) | None => {
             Ok(Answered::Ended(EndedWhy::Expired))
         }
@@ -96,7 +104,7 @@ async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow: Flow) -> 
 /// What the facts answered in this flow permit. `None`: the account is not as it was.
 pub(super) async fn permission(desk: &Desk, flow: &Flow) -> Result<Option<Permission>, FlowError> {
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
     let need = need(desk, flow, &enrolments);
     Ok(Some(desk.policy.permit(resolved, &enrolments, flow.facts.clone(), &stand.case(), need)))
@@ -114,7 +122,7 @@ pub(super) fn strength(desk: &Desk, action: &Action, enrolments: &Enrolments) ->
     let of = |kind| desk.policy.weight(kind).clamp(1, ENOUGH);
     match action {
         Action::AddFactor { kind } => of(*kind),
-        Action::RemoveFactor { id } | Action::RenameFactor { id, .. } => {
+        Action::RemoveFactor { id } | Action::RenameFactor { id, .. } | Action::ConfirmAddress { id } => {
             enrolments.find(id).map_or(ENOUGH, |enrolment| of(enrolment.kind))
         }
         Action::NewRecoveryCodes => of(FactorKind::Recovery),

@@ -5,6 +5,7 @@ use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
     answer::{decide, ended, load},
     begin::{denied, given, settle as pace},
+    known::password_slot,
     lms_half::{Opened, settle},
     sign_in::enter,
     step::Stage,
@@ -58,7 +59,7 @@ async fn proven(
     }
     let username = canonical.clone();
     // The LMS's password counts as any other: this page is no second door for guessing it.
-    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let leave = password_slot(desk, hall, caller, Door::Browser, &canonical).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return Ok(Answered::Again(Problem::WrongPassword));
     };
@@ -95,7 +96,7 @@ async fn proven(
     match settle(desk, hall, caller, satisfied.resolved(), (&user, held), How::Proof).await? {
         Opened::Open { held, bound } => {
             let wanted = Some(taken.wanted).filter(|wanted| !wanted.is_empty());
-            let signed_in = enter(desk, hall, caller, satisfied, (held, bound), wanted).await?;
+            let signed_in = enter(desk, hall, caller, satisfied, taken.device, (held, bound), wanted).await?;
             Ok(Answered::SignedIn(Box::new(signed_in)))
         }
         Opened::Prove | Opened::Refused => Ok(Answered::Ended(EndedWhy::Refused)),

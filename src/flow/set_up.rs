@@ -1,16 +1,18 @@
 //! A first factor that nobody demands yet, from the account page of somebody who was let in without one. It takes what
-//! a first enrolment at sign-in takes under the same rule (attack J3): the help desk's code, or, inside an enrolment
-//! window, the password typed once more. That there is a session opens nothing: whoever has got hold of one would make
+//! a first enrolment at sign-in takes under the same rule (attack J3): the help desk's code, a code that is mailed to the
+//! address that the source states, or, inside an enrolment window, the password typed once more. That there is a session opens nothing: whoever has got hold of one would make
 //! the account theirs.
 
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
     account::instance,
+    address::mailed_stage,
     answer::{decide, ended, load, next},
     begin::{Judged, LONGEST_NAME, given, judge_by, open, settle, waiting},
+    known::password_slot,
     lms_half::Half,
+    passkey::first_stage,
     permit::is_held_here,
-    sign_in::enrol_stage,
     step::{Action, Errand, Flow, Stage},
 };
 use crate::{
@@ -31,18 +33,16 @@ pub(super) async fn begin_set_up(
     session: &Session,
     resolved: Resolved,
 ) -> Result<Option<(FlowId, Stage)>, FlowError> {
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await?;
-    let Some((proof, _)) = desk.policy.set_up(resolved.account(), &enrolments, &stand.case()) else {
+    let Some((proof, rule)) = desk.policy.set_up(resolved.account(), &enrolments, &stand.case()) else {
         return Ok(None);
     };
     let has_password = instance(hall, resolved.source()).is_some_and(|instance| instance.password.is_some());
     let stage = match proof {
         EnrolmentProof::AtSignIn if has_password => Stage::OwnPassword,
-        EnrolmentProof::AtSignIn
-        | EnrolmentProof::AfterEmailCode
-        | EnrolmentProof::ByHelpDesk
-        | EnrolmentProof::Imported => Stage::HelpDesk,
+        EnrolmentProof::AfterEmailCode => mailed_stage(desk, resolved.account(), proof, rule).await?,
+        EnrolmentProof::AtSignIn | EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported => Stage::HelpDesk,
     };
     let half = Half { held: Held::ByHeader { service: None }, lms_user: None };
     let errand = Some(Errand::Act { session: session.key.clone(), action: Action::SetUp });
@@ -74,7 +74,7 @@ pub(super) async fn due(desk: &Desk, hall: &Hall, caller: &Caller, flow: &Flow) 
         return Ok(Due::Gone);
     }
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Due::Gone) };
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
     Ok(match desk.policy.set_up(resolved.account(), &enrolments, &stand.case()) {
         Some((proof, rule)) => Due::Yes(Box::new(resolved), proof, rule),
@@ -115,7 +115,7 @@ async fn proven(
     if !matches!(flow.stage, Stage::OwnPassword) {
         return Ok(Answered::Next(flow.stage));
     }
-    let Due::Yes(_, EnrolmentProof::AtSignIn, rule) = due(desk, hall, caller, &flow).await? else {
+    let Due::Yes(resolved, EnrolmentProof::AtSignIn, rule) = due(desk, hall, caller, &flow).await? else {
         return ended(desk, hall, id, EndedWhy::Expired).await;
     };
     let canonical = hall.lms.canonical_username(&username);
@@ -123,7 +123,7 @@ async fn proven(
         return Ok(Answered::Again(Problem::Incomplete));
     }
     // The same counters as at the door: this page is no second one for guessing.
-    let leave = desk.throttle.password(&hall.site.name, &canonical, caller.client).await?;
+    let leave = password_slot(desk, hall, caller, Door::Browser, &canonical).await?;
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return Ok(Answered::Again(Problem::WrongPassword));
     };
@@ -145,5 +145,6 @@ async fn proven(
         // Somebody's password, and not this account's.
         return Ok(Answered::Again(Problem::WrongPassword));
     }
-    next(desk, Flow { stage: enrol_stage(desk, EnrolmentProof::AtSignIn, rule), ..flow }).await
+    let stage = first_stage(desk, hall, resolved.account(), EnrolmentProof::AtSignIn, rule).await?;
+    next(desk, Flow { stage, ..flow }).await
 }

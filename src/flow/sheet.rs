@@ -4,17 +4,19 @@ use super::{
     Desk, FlowError, Hall,
     account::{further, handle, instance, label, may_make_primary, may_unlink, owner, permission, session_source},
     factors::addable,
+    trusted::trusted_devices,
 };
 use crate::{
-    accounts::{Method, Resolved},
+    accounts::{Account, Method, Resolved},
     chain::Standing,
     mfa::{
         enrolment::{EnrolmentProof, Enrolments},
+        factors::device::TrustedDevice,
         policy::Permission,
     },
     sessions::Session,
     tokens::TokenRecord,
-    types::{AccountId, Door, EnrolmentId, FactorKind, SessionKey, Timestamp, TokenId, agent},
+    types::{AccountId, DeviceId, Door, EnrolmentId, FactorKind, SessionKey, Timestamp, TokenId, agent},
 };
 use futures_util::future::join_all;
 use std::{cmp::Reverse, time::Duration};
@@ -84,7 +86,7 @@ pub struct SetUp {
 /// A browser that was trusted after an asked factor.
 #[derive(Clone)]
 pub struct TrustedLine {
-    pub handle: String,
+    pub id: DeviceId,
     pub label: String,
     pub address: String,
     pub last_used: Timestamp,
@@ -116,11 +118,11 @@ pub struct AppLine {
 pub async fn sheet(desk: &Desk, hall: &Hall, session: &Session) -> Result<Option<Sheet>, FlowError> {
     let Some((resolved, methods)) = owner(desk, session).await? else { return Ok(None) };
     let account = resolved.account().clone();
-    let enrolments = desk.enrolments.enrolments(&account.id).await?;
+    let enrolments = desk.enrolments_of(&account.id).await?;
     let set_up = set_up(desk, hall, session, &resolved, &enrolments).await?;
     let permission = permission(desk, hall, session.client, resolved, None).await?;
     let has_factor = matches!(permission, Permission::Ask(_) | Permission::Given(_));
-    let kinds = FactorKind::ALL.into_iter().filter(|kind| has_factor && addable(desk, *kind));
+    let kinds = FactorKind::ALL.into_iter().filter(|kind| has_factor && addable(desk, hall, *kind));
     let recovery = has_factor && desk.policy.offers(FactorKind::Recovery);
     Ok(Some(Sheet {
         ways: ways(desk, hall, session, &methods, account.username.as_deref()).await,
@@ -130,7 +132,7 @@ pub async fn sheet(desk: &Desk, hall: &Hall, session: &Session) -> Result<Option
         addable: kinds.collect(),
         recovery_left: recovery.then_some(enrolments.recovery_left),
         set_up,
-        devices: Vec::new(),
+        devices: devices(desk, &account).await?,
         sessions: sessions(desk, session, &account.id).await?,
         apps: apps(desk, &account.id).await?,
         name: account.username,
@@ -217,6 +219,17 @@ async fn sessions(desk: &Desk, present: &Session, account: &AccountId) -> Result
 /// Names a session in a form, and cannot be turned into it.
 pub(super) fn session_handle(desk: &Desk, key: &SessionKey) -> String {
     desk.ring().digest("session-line", key.as_str().as_bytes())
+}
+
+async fn devices(desk: &Desk, account: &Account) -> Result<Vec<TrustedLine>, FlowError> {
+    let line = |device: TrustedDevice| TrustedLine {
+        id: device.id,
+        label: device.label,
+        address: device.address,
+        last_used: device.last_used,
+        expires: device.expires,
+    };
+    Ok(trusted_devices(desk, account).await?.into_iter().take(MOST_LINES).map(line).collect())
 }
 
 async fn apps(desk: &Desk, account: &AccountId) -> Result<Vec<AppLine>, FlowError> {

@@ -2,10 +2,15 @@
 
 use super::{
     Caller, Desk, FlowError, Hall,
+    address::mailed_stage,
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
+    known::{password_slot, remember},
     lms_half::{Half, Opened, first_half, second_half},
     offer::offer,
+    passkey::first_stage,
+    sent::note_addresses,
     step::{Flow, Stage},
+    trusted::{Claimed, claim, shown_by_browser},
 };
 use crate::{
     accounts::{Bound, Resolved},
@@ -20,10 +25,11 @@ use crate::{
     },
     outbound::Answer,
     sessions::{
-        self, Issued,
+        self, Issued, TrustedBy,
         cookie::{self, Jar},
+        known::Shown,
     },
-    types::{Door, FlowId, Secret},
+    types::{Door, Fact, FlowId, Secret},
 };
 use std::time::Instant;
 
@@ -48,6 +54,8 @@ pub struct SignedIn {
     pub issued: Issued,
     /// The LMS's cookies, to be sealed under the session's key. Empty where an earlier LMS session was resumed.
     pub lms_cookies: Vec<(String, String)>,
+    /// `Set-Cookie` lines of ours beside the session's.
+    pub own_cookies: Vec<String>,
     /// Same-origin path and query.
     pub location: String,
     /// They are sent to set up a factor before they go on there (`grace.force_setup`).
@@ -88,7 +96,7 @@ async fn judged(
     }
     let leave = match canonical.as_str() {
         "guest" => desk.throttle.guest(caller.client).await?,
-        name => desk.throttle.password(&hall.site.name, name, caller.client).await?,
+        name => password_slot(desk, hall, caller, Door::Browser, name).await?,
     };
     let Some(slot) = given(leave, desk, hall, caller, Door::Browser, &canonical) else {
         return refuse(hall, caller, &canonical).await;
@@ -135,7 +143,8 @@ async fn guest(
     end_earlier(desk, hall, caller).await?;
     desk.record(hall, caller, Event::GuestSignedIn);
     let location = wanted.unwrap_or(location);
-    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, location, set_up: false })))
+    let own_cookies = Vec::new();
+    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, own_cookies, location, set_up: false })))
 }
 
 /// WHICH ACCOUNT, and IS IT ENOUGH.
@@ -163,7 +172,7 @@ pub(super) async fn proceed(
             return refuse(hall, caller, canonical).await;
         }
     };
-    match go_on(desk, hall, caller, resolved, half, wanted).await? {
+    match go_on(desk, hall, caller, resolved, half, Vec::new(), wanted).await? {
         Some(signed_in) => Ok(signed_in),
         None => refuse(hall, caller, canonical).await,
     }
@@ -176,13 +185,22 @@ pub(super) async fn go_on(
     caller: &Caller,
     resolved: Resolved,
     half: Half,
+    facts: Vec<Fact>,
     wanted: Option<String>,
 ) -> Result<Option<SignIn>, FlowError> {
-    let enrolments = desk.enrolments.enrolments(&resolved.account().id).await;
+    let noted = note_addresses(desk, hall, caller, resolved.account()).await;
+    noted.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let enrolments = desk.enrolments_of(&resolved.account().id).await;
     let enrolments = enrolments.inspect_err(|_| hall.give_back(half.held.clone()))?;
     let stand = desk.standpoint(hall, Door::Browser, caller.client, &resolved, &enrolments).await;
-    let stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
-    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, Vec::new(), &stand.case()) {
+    let mut stand = stand.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let device = match desk.policy.trust_device(&stand.case()) {
+        Some(_) => shown_by_browser(desk, hall, caller, resolved.account()).await,
+        None => Ok(None),
+    };
+    let device = device.inspect_err(|_| hall.give_back(half.held.clone()))?;
+    stand.device = device.is_some();
+    let (resolved, stage) = match desk.policy.decide(resolved, &enrolments, facts.clone(), &stand.case()) {
         Decision::Satisfied(satisfied) => {
             return Ok(match finish(desk, hall, caller, satisfied, half, wanted).await? {
                 Finished::SignedIn(signed_in) => Some(SignIn::SignedIn(signed_in)),
@@ -191,15 +209,24 @@ pub(super) async fn go_on(
             });
         }
         Decision::Challenge(resolved, _) => (resolved, Stage::Challenge),
-        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => (resolved, enrol_stage(desk, proof, rule)),
-        Decision::Enrol(
-            resolved,
-            EnrolmentProof::AfterEmailCode | EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported,
-            _,
-        ) => (resolved, Stage::HelpDesk),
+        Decision::Enrol(resolved, proof @ EnrolmentProof::AtSignIn, rule) => {
+            let stage = first_stage(desk, hall, resolved.account(), proof, rule).await;
+            let stage = stage.inspect_err(|_| hall.give_back(half.held.clone()))?;
+            (resolved, stage)
+        }
+        Decision::Enrol(resolved, proof @ EnrolmentProof::AfterEmailCode, rule) => {
+            let stage = mailed_stage(desk, resolved.account(), proof, rule).await;
+            let stage = stage.inspect_err(|_| hall.give_back(half.held.clone()))?;
+            (resolved, stage)
+        }
+        Decision::Enrol(resolved, EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported, _) => {
+            (resolved, Stage::HelpDesk)
+        }
     };
     let flow = Flow {
         wanted: wanted.unwrap_or_default(),
+        facts,
+        device,
         ..waiting(desk, hall, caller, Door::Browser, &resolved, stage.clone(), half)
     };
     open(desk, hall, &flow).await?;
@@ -231,16 +258,27 @@ pub(super) async fn finish(
     wanted: Option<String>,
 ) -> Result<Finished, FlowError> {
     desk.must_record().inspect_err(|_| hall.give_back(half.held.clone()))?;
+    let claimed = claim(desk, hall, caller, &satisfied).await;
+    let claimed = match claimed.inspect_err(|_| hall.give_back(half.held.clone()))? {
+        Claimed::Gone => {
+            hall.give_back(half.held);
+            return Ok(Finished::Refused);
+        }
+        claimed @ (Claimed::Unneeded | Claimed::By(_)) => claimed,
+    };
     match second_half(desk, hall, caller, satisfied.resolved(), half).await? {
         Opened::Open { held, bound } => {
-            let signed_in = enter(desk, hall, caller, satisfied, (held, bound), wanted).await?;
+            let mut signed_in = enter(desk, hall, caller, satisfied, claimed.device(), (held, bound), wanted).await?;
+            signed_in.own_cookies.extend(claimed.cookies(desk, caller));
             Ok(Finished::SignedIn(Box::new(signed_in)))
         }
+        // The device's next secret goes with the answer that signs in, or is asked for again by the one before it.
         Opened::Prove => {
             let half = Half { held: Held::ByHeader { service: None }, lms_user: None };
             let flow = Flow {
                 wanted: wanted.unwrap_or_default(),
                 facts: satisfied.facts().to_vec(),
+                device: claimed.device(),
                 ..waiting(desk, hall, caller, Door::Browser, satisfied.resolved(), Stage::LmsPassword, half)
             };
             open(desk, hall, &flow).await?;
@@ -256,6 +294,7 @@ pub(super) async fn enter(
     hall: &Hall,
     caller: &Caller,
     satisfied: Satisfied,
+    device: Option<TrustedBy>,
     (held, bound): (Held, Bound),
     wanted: Option<String>,
 ) -> Result<SignedIn, FlowError> {
@@ -271,8 +310,11 @@ pub(super) async fn enter(
     let amr = satisfied.amr().to_string();
     note_basis(desk, hall, caller, &satisfied, Door::Browser);
     let set_up = desk.policy.sends_to_set_up(satisfied.basis());
+    let shown = if satisfied.facts().is_empty() { Shown::Password } else { Shown::Factor };
+    let own_cookies = vec![remember(desk, hall, caller, satisfied.resolved().account(), shown)];
     let visit = desk.visit(hall, caller);
     let mut issued = sessions::issue(satisfied, &bound, log_user, visit, &desk.settings.sessions, desk.rng.as_ref());
+    issued.session.device = device;
     let resumed = resumable(desk, hall, caller, &issued).await;
     if let (Some(key), Some(lms)) = (resumed, issued.session.lms.as_mut()) {
         lms.seal_key = key;
@@ -301,7 +343,7 @@ pub(super) async fn enter(
         Some(wanted) if !forced => wanted,
         Some(_) | None => location,
     };
-    Ok(SignedIn { issued, lms_cookies, location, set_up: set_up && !forced })
+    Ok(SignedIn { issued, lms_cookies, own_cookies, location, set_up: set_up && !forced })
 }
 
 /// That nothing was asked is recorded, with the reason.

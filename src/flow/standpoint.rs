@@ -46,6 +46,8 @@ impl Desk {
         resolved: &Resolved,
         enrolments: &Enrolments,
     ) -> Result<Standpoint, FlowError> {
+        // Before it is known what holds: whoever was moved into a group is judged as its member from now on.
+        self.group_reader.read(hall, &resolved.account().id).await?;
         self.stand(&hall.site.name, door, client, resolved, enrolments).await
     }
 
@@ -56,7 +58,9 @@ impl Desk {
         resolved: &Resolved,
         enrolments: &Enrolments,
     ) -> Result<Standpoint, FlowError> {
-        self.stand(&flow.site, flow.door, flow.client, resolved, enrolments).await
+        let stand = self.stand(&flow.site, flow.door, flow.client, resolved, enrolments).await?;
+        let device = flow.device.as_ref().is_some_and(|device| stand.now < device.until);
+        Ok(Standpoint { device, ..stand })
     }
 
     async fn stand(

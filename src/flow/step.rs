@@ -2,11 +2,14 @@
 //!
 //! The whole record is sealed in the state store, because it holds the LMS's cookie or token until `Satisfied`.
 
-use crate::types::{
-    AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId,
-    Subject, Timestamp, Unavailable,
+pub use crate::{accounts::Pending, chain::Kept, lms::Held, sessions::TrustedBy};
+use crate::{
+    mfa::factors::{mailed::Live, webauthn},
+    types::{
+        AccountId, ClientAddr, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, SessionKey, SiteName, SourceId,
+        Subject, Timestamp, Unavailable,
+    },
 };
-pub use crate::{accounts::Pending, chain::Kept, lms::Held};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +25,15 @@ pub enum Stage {
     OwnPassword,
     /// A first device is being enrolled; the secret (base32) has not been confirmed yet.
     Enrol { secret: String, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
+    /// A passkey is being enrolled; the browser has not answered yet.
+    EnrolPasskey { begun: Box<webauthn::Registering>, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
+    /// A code is sent to an address or number, which proves it: one that the source states, before a first
+    /// enrolment, or one that its owner names and adds.
+    ProveAddress { kind: FactorKind, to: Option<String>, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
     /// The recovery codes are being shown, once.
     Codes { codes: Vec<String> },
+    /// One of the last recovery codes was used: so many are left.
+    CodesLow { left: u32 },
     /// Everything was answered, and the LMS has had an account of that name before: its password is asked, once.
     LmsPassword,
     /// A factor is being asked for the flow's errand. What was answered for signing in, or in another flow, is not
@@ -64,6 +74,10 @@ pub enum Action {
     NewRecoveryCodes,
     /// A first factor, of somebody who was let in without one. The stages before its own are the proof.
     SetUp,
+    /// The address of an e-mail factor, which its source has changed.
+    ConfirmAddress {
+        id: EnrolmentId,
+    },
 }
 
 /// What a flow is for, where it is not for signing in alone.
@@ -79,7 +93,25 @@ pub enum Errand {
 /// A factor's own side of being asked. Void with the flow.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Asks {}
+pub struct Asks {
+    /// The passkey that is asked for. Its challenge is good for one answer.
+    pub passkey: Option<webauthn::Asking>,
+    /// The one live code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Live>,
+    /// An address that was proven before a first enrolment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven: Option<String>,
+}
+
+/// Whether this browser or app is to be trusted once the sign-in is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    #[default]
+    No,
+    Yes,
+}
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Flow {
@@ -98,6 +130,12 @@ pub struct Flow {
     #[serde(default)]
     pub asks: Asks,
     pub stage: Stage,
+    /// The trusted device that this browser or app showed when it began.
+    #[serde(default)]
+    pub device: Option<TrustedBy>,
+    /// What its owner said about being asked here again.
+    #[serde(default)]
+    pub trust: Trust,
     #[serde(default)]
     pub errand: Option<Errand>,
     pub held: Held,

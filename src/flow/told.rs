@@ -20,6 +20,14 @@ pub enum Problem {
     ClockSlow(u16),
     /// The form's token was not this flow's: an old tab, or the page was open too long.
     FormExpired,
+    /// A code went out a moment ago.
+    CodeTooSoon,
+    /// As many codes as may be sent were sent.
+    CodesUsedUp,
+    /// No code is on its way: mail or messages cannot be sent now.
+    CodeNotSent,
+    /// What was typed is no address, or no number.
+    NoAddress,
 }
 
 /// What a factor is set up for.
@@ -65,6 +73,7 @@ pub enum Named {
     RemoveFactor(String),
     RenameFactor(String),
     NewRecoveryCodes,
+    ConfirmAddress(String),
     /// To sign in by this source as the account that was just proven.
     Adopt(String),
 }

@@ -131,7 +131,7 @@ mod tests {
             email: None,
             groups: Vec::new(),
             source: None,
-            amr: Amr::of_password_and(&[]),
+            amr: Amr::of(crate::types::FirstProof::Password, &[]),
             auth_time: Timestamp(0),
             factor_time: None,
         };

@@ -86,7 +86,7 @@ mod tests {
             email: None,
             groups: vec!["a,b".into(), "c".into()],
             source: Some(SourceId::new("campus-lms")),
-            amr: Amr::of_password_and(&[]),
+            amr: Amr::of(crate::types::FirstProof::Password, &[]),
             auth_time: Timestamp(5000),
             factor_time: None,
         };

@@ -17,7 +17,10 @@ pub trait Counters: Send + Sync {
     /// Adds `by` (negative takes back; never below zero). The first addition opens a window of that length;
     /// later ones do not prolong it.
     async fn add(&self, name: &str, by: i64, window: Duration) -> Result<Count, Unavailable>;
-    /// The present value; zero where no window is open.
-    async fn value(&self, name: &str) -> Result<i64, Unavailable>;
+    /// The present value and what is left of its window; zero and nothing where none is open.
+    async fn look(&self, name: &str) -> Result<Count, Unavailable>;
+    async fn value(&self, name: &str) -> Result<i64, Unavailable> {
+        Ok(self.look(name).await?.value)
+    }
     async fn clear(&self, name: &str) -> Result<(), Unavailable>;
 }

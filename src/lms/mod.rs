@@ -17,6 +17,7 @@
 //! 4. Its conversations behind the port [`Lms`], and its variant in `site::LmsKind`.
 
 pub mod farewell;
+pub mod groups;
 pub mod moodle;
 mod port;
 pub mod site;

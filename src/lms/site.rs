@@ -2,6 +2,7 @@
 //!
 //! It lives here and not in `config`, because flow, pages and edge all ask a site what it wants.
 
+use super::groups;
 use crate::types::{Origin, ServiceName, SiteName};
 use serde::Deserialize;
 
@@ -42,7 +43,7 @@ pub struct Upstream {
 }
 
 /// How to talk to this LMS.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lms {
     pub kind: LmsKind,
@@ -50,6 +51,8 @@ pub struct Lms {
     /// The highest user id the LMS had when header sign-in was switched on. Accounts up to it belong to somebody
     /// already: they are bound by import or by proof, never by their name alone.
     pub users_before: Option<u64>,
+    /// How cohorts, roles and administrators are read, for rules that name groups. `null`: they are not.
+    pub groups: Option<groups::Config>,
 }
 
 /// Which adapter.

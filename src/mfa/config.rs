@@ -1,6 +1,6 @@
 //! `mfa:` in gateway.yaml: what each factor is worth, and which rule applies where.
 
-use super::factors::totp;
+use super::factors::{device, totp, webauthn};
 use crate::types::{Cidr, Door, FactorKind, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Deserializer, de};
 use std::{fmt, str::FromStr, time::Duration};
@@ -68,11 +68,29 @@ pub struct Factor {
     /// Of `totp`: seconds, 15 to 120.
     #[serde(default)]
     pub period: Option<u32>,
+    /// Of `webauthn`: whether PIN or biometrics are asked for.
+    #[serde(default)]
+    pub user_verification: Option<webauthn::UserVerification>,
+    /// Of `webauthn`: which authenticators are offered for a new passkey.
+    #[serde(default)]
+    pub attachment: Option<webauthn::Attachment>,
+    /// Of `webauthn`: whether a passkey alone signs in, at sites with a sign-in page of the gateway's own.
+    #[serde(default)]
+    pub passwordless: Option<bool>,
 }
 
 impl Factor {
     pub fn of(kind: FactorKind) -> Self {
-        Self { kind, weight: hundred(), algorithm: None, digits: None, period: None }
+        Self {
+            kind,
+            weight: hundred(),
+            algorithm: None,
+            digits: None,
+            period: None,
+            user_verification: None,
+            attachment: None,
+            passwordless: None,
+        }
     }
 
     pub fn totp(&self) -> totp::Options {
@@ -94,6 +112,17 @@ impl Config {
     /// The entry of a kind, where it is offered.
     pub fn factor(&self, kind: FactorKind) -> Option<&Factor> {
         self.factors.iter().find(|factor| factor.kind == kind)
+    }
+
+    /// How passkeys are enrolled and asked for.
+    pub fn webauthn(&self) -> webauthn::Settings {
+        let usual = webauthn::Settings::default();
+        let Some(factor) = self.factor(FactorKind::Webauthn) else { return usual };
+        webauthn::Settings {
+            user_verification: factor.user_verification.unwrap_or(usual.user_verification),
+            attachment: factor.attachment.unwrap_or(usual.attachment),
+            passwordless: factor.passwordless.unwrap_or(usual.passwordless),
+        }
     }
 
     /// What new TOTP devices are enrolled with.
@@ -124,6 +153,27 @@ pub struct Signal {
     /// Of `group` and `administrator`: in none of these (as tool_mfa's cohort and role factors mean it).
     #[serde(default)]
     pub none_of: Vec<String>,
+    /// Of `device`: trusted for so many days, 1 to 365.
+    #[serde(default)]
+    pub days: Option<device::Days>,
+    /// Of `device`: and no longer than to the last such time of day within them (`02:00`).
+    #[serde(default)]
+    pub until: Option<device::TimeOfDay>,
+    /// Of `device`: what `until` is told in (`+01:00`); UTC by default.
+    #[serde(default)]
+    pub utc_offset: Option<device::Offset>,
+}
+
+impl Signal {
+    /// How long a device is trusted. Where nothing is said: a day, and no longer than to the next 02:00.
+    pub fn lifetime(&self) -> device::Lifetime {
+        let usual = device::Lifetime::default();
+        let utc_offset = self.utc_offset.unwrap_or_default();
+        match (self.days, self.until) {
+            (None, None) => device::Lifetime { utc_offset, ..usual },
+            (days, until) => device::Lifetime { days: days.unwrap_or_default(), until, utc_offset },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub struct Known {
     /// Canonical, and stated by a source.
     pub username: Option<String>,
-    /// The union over all methods; `None`: never read.
+    /// The union over all methods and sites; `None`: never read, or one of them could not be read now.
     pub groups: Option<Vec<String>>,
     /// When an import made the account known.
     pub imported: Option<Timestamp>,

@@ -8,8 +8,11 @@ pub mod enrolment;
 pub mod exemption;
 pub mod factors;
 pub mod help_desk;
+pub mod marks;
 pub mod known;
 pub mod policy;
 pub mod signals;
+pub mod takeover;
+pub mod words;
 
 pub use config::{Config, EnrolmentWindow, Factor, FirstEnrolment, Grace, Rule, Signal, SignalKind, Stage};

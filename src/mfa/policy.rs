@@ -4,6 +4,10 @@
 //! The first rule that matches decides. A rule that names groups may or may not match somebody whose groups were never
 //! read: of all that *could* decide, the strictest does (attack J16).
 
+mod combinations;
+
+pub use combinations::{AtDoors, Combination, RuleSheet};
+
 use super::{
     config::{Config, FirstEnrolment, Rule, Signal, Stage},
     enrolment::{Enrolment, EnrolmentProof, Enrolments},
@@ -32,6 +36,7 @@ pub struct Satisfied {
     facts: Vec<Fact>,
     basis: Basis,
     no_setup: bool,
+    device: bool,
 }
 
 /// What the satisfaction rests on.
@@ -39,7 +44,7 @@ pub struct Satisfied {
 pub enum Basis {
     /// Asked factors were answered, with or without signals beside them.
     Factors,
-    /// The named signals alone. Never at the app's door.
+    /// The named signals alone. At the app's door never under `required`.
     Signals { rule: String, signals: Vec<String> },
     /// The stage of the named rule let it through; and what `required` would have asked.
     Stage { rule: String, stage: Stage, would: Would },
@@ -124,11 +129,15 @@ impl Satisfied {
         &self.basis
     }
     pub fn amr(&self) -> Amr {
-        Amr::of_password_and(&self.facts)
+        Amr::of(self.resolved.by(), &self.facts)
     }
     /// The account had nothing to be asked for.
     pub fn had_no_setup(&self) -> bool {
         self.no_setup
+    }
+    /// Without a trusted device it might have been less than enough: whoever uses this proof claims the device first.
+    pub fn rests_on_a_device(&self) -> bool {
+        self.device
     }
     pub fn into_parts(self) -> (Resolved, Vec<Fact>) {
         (self.resolved, self.facts)
@@ -314,6 +323,13 @@ impl Policy {
         self.signals.iter().any(|signal| signal.kind == kind && rule.counts_signal(&signal.name))
     }
 
+    /// How long a device may be trusted that answers a factor in this case; `None`: the rule counts no device.
+    pub fn trust_device(&self, case: &Case<'_>) -> Option<super::factors::device::Lifetime> {
+        let rule = self.rule(case);
+        let mut counted = self.signals.iter().filter(|signal| rule.counts_signal(&signal.name));
+        counted.find(|signal| signal.kind == super::SignalKind::Device).map(Signal::lifetime)
+    }
+
     /// The points of these facts. A factor counts once however often it was answered; one that is no longer
     /// offered, or that the rule doesn't count, counts nothing.
     fn asked(&self, rule: &Rule, facts: &[Fact], now: Timestamp) -> u32 {
@@ -343,13 +359,16 @@ impl Policy {
         let rule = self.rule(case);
         let score = self.score(&rule, case, &facts);
         let no_setup = case.no_setup;
-        let satisfied =
-            |resolved, basis| Decision::Satisfied(Satisfied { resolved, facts: facts.clone(), basis, no_setup });
+        let satisfied = |resolved, basis| {
+            let by_points = matches!(basis, Basis::Factors | Basis::Signals { .. });
+            let device = by_points && case.device && score.asked < ENOUGH;
+            Decision::Satisfied(Satisfied { resolved, facts: facts.clone(), basis, no_setup, device })
+        };
         if score.is_enough() && score.asked > 0 {
             return satisfied(resolved, Basis::Factors);
         }
-        if score.is_enough() && case.door == Door::Browser {
-            return satisfied(resolved, Basis::Signals { rule: rule.name, signals: score.signals });
+        if score.is_enough() && signals_pass(&rule, case) {
+            return satisfied(resolved, Basis::Signals { rule: rule.name, signals: score.signals.clone() });
         }
         let kinds = self.askable(&rule, enrolments, &facts, case);
         let would = match (score.is_enough(), kinds.is_empty()) {
@@ -390,12 +409,26 @@ impl Policy {
         Some(Basis::Grace { rule: rule.name.clone(), ends })
     }
 
+    /// Until when the grace of its rule lets in an account that has not enough to be asked for; `None`: it does not, or
+    /// something else does.
+    pub fn grace(&self, enrolments: &Enrolments, case: &Case<'_>) -> Option<Timestamp> {
+        let rule = self.rule(case);
+        let score = self.score(&rule, case, &[]);
+        let kinds = self.askable(&rule, enrolments, &[], case);
+        match self.lenient(&rule, case, self.reachable(&rule, &score, &kinds))? {
+            Basis::Grace { ends, .. } => Some(ends).filter(|_| rule.stage == Stage::Required && !score.is_enough()),
+            Basis::Exempt { .. } | Basis::Factors | Basis::Signals { .. } | Basis::Stage { .. } | Basis::AppSwitch => {
+                None
+            }
+        }
+    }
+
     /// What [`Self::decide`] would say of an account with these enrolments and no fact yet.
     pub fn outlook(&self, by_help_desk_only: bool, address: bool, enrolments: &Enrolments, case: &Case<'_>) -> Outlook {
         let rule = self.rule(case);
         let score = self.score(&rule, case, &[]);
         let kinds = self.askable(&rule, enrolments, &[], case);
-        let by_signals = score.is_enough() && case.door == Door::Browser;
+        let by_signals = score.is_enough() && signals_pass(&rule, case);
         let lenient = match self.lenient(&rule, case, self.reachable(&rule, &score, &kinds)) {
             Some(Basis::Grace { ends, .. }) => Some(ends),
             Some(Basis::Exempt { until }) => Some(until),
@@ -438,7 +471,7 @@ impl Policy {
 
     /// `app.mfa: off` at the app's door.
     pub fn app_switched_off(resolved: Resolved) -> Satisfied {
-        Satisfied { resolved, facts: Vec::new(), basis: Basis::AppSwitch, no_setup: false }
+        Satisfied { resolved, facts: Vec::new(), basis: Basis::AppSwitch, no_setup: false, device: false }
     }
 
     /// Whether what a session was given for still holds. Sessions keep facts, not verdicts: the rule, its grace, the
@@ -496,7 +529,7 @@ impl Policy {
     /// answered yet. What stands in for others is not asked where it could add nothing.
     fn askable(&self, rule: &Rule, enrolments: &Enrolments, facts: &[Fact], case: &Case<'_>) -> Vec<FactorKind> {
         let scoring = Enrolments {
-            all: enrolments.all.iter().filter(|e| !e.suspended && self.scores(rule, e)).cloned().collect(),
+            all: enrolments.all.iter().filter(|e| is_usable(e, case.site) && self.scores(rule, e)).cloned().collect(),
             recovery_left: enrolments.recovery_left,
         };
         let answered = |kind: FactorKind| {
@@ -548,6 +581,11 @@ impl Policy {
     }
 }
 
+/// Whether signals may be enough alone: no token is minted on them under `required` (attack J8).
+fn signals_pass(rule: &Rule, case: &Case<'_>) -> bool {
+    case.door == Door::Browser || rule.stage < Stage::Required
+}
+
 /// Where a rule does not say what opens a first enrolment.
 pub fn default_enrolment(mail: bool) -> FirstEnrolment {
     if mail { FirstEnrolment::AfterEmailCode } else { FirstEnrolment::ByHelpDesk }
@@ -593,6 +631,11 @@ fn exempt(case: &Case<'_>) -> Option<Timestamp> {
 fn in_grace(rule: &Rule, case: &Case<'_>) -> Option<Timestamp> {
     let ends = rule.grace.as_ref()?.ends(case.known.imported)?;
     (case.now < ends).then_some(ends)
+}
+
+/// Whether an enrolment can be asked for at a site. A passkey is bound to the host of the one it was made at.
+pub fn is_usable(enrolment: &Enrolment, site: &SiteName) -> bool {
+    !enrolment.suspended && (enrolment.kind != FactorKind::Webauthn || enrolment.site == *site)
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use rustls::ClientConfig;
 use std::time::Duration;
 
 /// A request body: whole, or streamed from the client.
@@ -53,15 +54,33 @@ impl Upstream {
     /// `base` is `http://HOST:PORT` or `https://HOST:PORT`; certificates of the latter are verified against the
     /// Mozilla roots.
     pub fn new(base: &str, public_host: &str, connect: Duration, deadline: Duration) -> Result<Self, OutboundError> {
+        let public = hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots();
+        Self::over(public, base, public_host, connect, deadline)
+    }
+
+    /// The same for another peer than an LMS, whose certificate `tls` verifies.
+    pub(super) fn trusting(
+        tls: ClientConfig,
+        base: &str,
+        host: &str,
+        deadline: Duration,
+    ) -> Result<Self, OutboundError> {
+        let trusting = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
+        Self::over(trusting, base, host, deadline, deadline)
+    }
+
+    fn over(
+        connector: HttpsConnectorBuilder<WantsSchemes>,
+        base: &str,
+        public_host: &str,
+        connect: Duration,
+        deadline: Duration,
+    ) -> Result<Self, OutboundError> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(connect));
         http.set_nodelay(true);
-        let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let https = connector.https_or_http().enable_http1().wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))

@@ -1,6 +1,6 @@
 //! `outbound:` in gateway.yaml.
 
-use super::mail;
+use super::{mail, sms};
 use serde::Deserialize;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -8,4 +8,6 @@ use serde::Deserialize;
 pub struct Config {
     /// Where mail is handed over. `null`: nobody is mailed.
     pub mail: Option<mail::Config>,
+    /// Where text messages are handed over. `null`: nobody gets any.
+    pub sms: Option<sms::Config>,
 }

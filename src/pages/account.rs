@@ -72,7 +72,7 @@ fn factor(factor: &OwnFactor) -> Value {
 
 fn device(device: &TrustedLine) -> Value {
     context! {
-        handle => device.handle.as_str(),
+        id => device.id.as_str(),
         label => device.label.as_str(),
         address => device.address.as_str(),
         last_used => moment(device.last_used),

@@ -15,12 +15,14 @@ pub struct Asset {
 
 pub(super) const STYLES: &str = "vestibule.css";
 pub(super) const PRINT: &str = "print.js";
+pub(super) const PASSKEY: &str = "passkey.js";
 pub(super) const ICON: &str = "vestibule.svg";
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     [
         asset(STYLES, "text/css; charset=utf-8", include_bytes!("assets/vestibule.css")),
         asset(PRINT, "text/javascript; charset=utf-8", include_bytes!("assets/print.js")),
+        asset(PASSKEY, "text/javascript; charset=utf-8", include_bytes!("assets/passkey.js")),
         asset(ICON, "image/svg+xml", include_bytes!("assets/vestibule.svg")),
     ]
 });
@@ -62,7 +64,7 @@ mod tests {
         let tags: std::collections::BTreeSet<_> = ASSETS.iter().map(|a| a.etag.as_str()).collect();
         assert_eq!(tags.len(), ASSETS.len());
         assert!(tags.iter().all(|tag| tag.len() == 18 && tag.starts_with('"') && tag.ends_with('"')));
-        assert_eq!(href(ICON), format!("/vestibule/assets/{ICON}?v={}", ASSETS[2].etag.trim_matches('"')));
+        assert_eq!(href(ICON), format!("/vestibule/assets/{ICON}?v={}", ASSETS[3].etag.trim_matches('"')));
     }
 
     #[test]

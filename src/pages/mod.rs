@@ -23,7 +23,9 @@ mod view;
 
 pub use crate::language::Lang;
 pub use assets::Asset;
-pub use view::{Button, Choice, EndedWhy, Frame, Help, Named, Occasion, Problem, SignInProblem, Typed, View, Why};
+pub use view::{
+    Button, Choice, Doorway, EndedWhy, Frame, Help, Named, Occasion, Problem, SentTo, SignInProblem, Typed, View, Why,
+};
 
 use crate::{
     language::{LocaleError, Texts},
@@ -37,6 +39,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("problem.html", include_str!("templates/problem.html")),
     ("cancel.html", include_str!("templates/cancel.html")),
     ("code.html", include_str!("templates/code.html")),
+    ("trust.html", include_str!("templates/trust.html")),
     ("credentials.html", include_str!("templates/credentials.html")),
     ("account.html", include_str!("templates/account.html")),
     ("account/factors.html", include_str!("templates/account/factors.html")),
@@ -54,10 +57,17 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("not-at-hand.html", include_str!("templates/not-at-hand.html")),
     ("why.html", include_str!("templates/why.html")),
     ("own-password.html", include_str!("templates/own-password.html")),
+    ("send.html", include_str!("templates/send.html")),
+    ("address.html", include_str!("templates/address.html")),
+    ("codes-low.html", include_str!("templates/codes-low.html")),
+    ("mailed-link.html", include_str!("templates/mailed-link.html")),
     ("challenge.html", include_str!("templates/challenge.html")),
     ("help-desk.html", include_str!("templates/help-desk.html")),
     ("sign-in.html", include_str!("templates/sign-in.html")),
     ("lms-password.html", include_str!("templates/lms-password.html")),
+    ("passkey.html", include_str!("templates/passkey.html")),
+    ("passkey-challenge.html", include_str!("templates/passkey-challenge.html")),
+    ("enrol-passkey.html", include_str!("templates/enrol-passkey.html")),
     ("enrol.html", include_str!("templates/enrol.html")),
     ("codes.html", include_str!("templates/codes.html")),
     ("message.html", include_str!("templates/message.html")),
@@ -140,6 +150,7 @@ impl Pages {
             help => help(&frame.help),
             styles => assets::href(assets::STYLES),
             print => assets::href(assets::PRINT),
+            passkey => assets::href(assets::PASSKEY),
             icon => assets::href(assets::ICON),
         }
     }
@@ -148,14 +159,16 @@ impl Pages {
 /// A view's template and what it is given.
 fn page(view: &View) -> (&'static str, Value) {
     match view {
-        View::Challenge { factors, current, why, error, csrf, account } => {
+        View::Challenge { factors, current, why, passkey, sent, may_trust, error, csrf, account } => {
+            let options = passkey.as_deref();
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let account = account.as_deref();
             let factor = current.as_str();
             let minutes = error.map_or(0, Problem::minutes);
-            let reasons = reasons(why);
-            ("challenge.html", context! { factor, others, reasons, problem, minutes, csrf => csrf.as_str(), account })
+            let (csrf, reasons) = (csrf.as_str(), reasons(why));
+            let values = context! { factor, others, reasons, options, problem, minutes, may_trust, csrf, account };
+            ("challenge.html", context! { ..values, ..sending(*current, sent) })
         }
         View::HelpDesk { occasion, why, error, csrf } => {
             let problem = error.map(|problem| problem.key(Asked::HelpDesk));
@@ -167,7 +180,7 @@ fn page(view: &View) -> (&'static str, Value) {
             let (label, username, csrf) = (label.as_str(), username.as_str(), csrf.as_str());
             ("own-password.html", context! { label, username, problem, csrf })
         }
-        View::Enrol { secret, uri, digits, occasion, label, error, csrf, account } => {
+        View::Enrol { secret, uri, digits, occasion, passkey_too, label, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::Enrol));
             let qr = qr::draw(uri).map(|qr| context! { side => qr.side, path => qr.path });
             // The address becomes a link: nothing but an enrolment may hide behind it.
@@ -177,16 +190,36 @@ fn page(view: &View) -> (&'static str, Value) {
             let (signed_in, occasion) = (*occasion != Occasion::SignIn, occasion_key(*occasion));
             let (groups, label) = (in_fours(secret), label.as_str());
             let typed = context! { label, digits, problem, minutes };
-            ("enrol.html", context! { groups, uri, qr, csrf, account, signed_in, occasion, ..typed })
+            ("enrol.html", context! { groups, uri, qr, csrf, account, signed_in, occasion, passkey_too, ..typed })
+        }
+        View::EnrolPasskey { options, totp, further, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::Factor(FactorKind::Webauthn)));
+            let minutes = error.map_or(0, Problem::minutes);
+            let (options, csrf, account) = (options.as_str(), csrf.as_str(), account.as_deref());
+            ("enrol-passkey.html", context! { options, totp, further, problem, minutes, csrf, account })
         }
         View::Codes { codes, csrf } => ("codes.html", context! { codes => codes.clone(), csrf => csrf.as_str() }),
-        View::SignIn { problem, username, buttons, guest } => {
+        View::Address { kind, to, open, live, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::Factor(*kind)));
+            let (factor, to, csrf, account) = (kind.as_str(), to.as_deref(), csrf.as_str(), account.as_deref());
+            ("address.html", context! { factor, to, open, live, problem, csrf, account })
+        }
+        View::CodesLow { left, csrf } => ("codes-low.html", context! { left, csrf => csrf.as_str() }),
+        View::MailedLink { when, address, browser, csrf } => {
+            let (when, address, browser) = (when.as_str(), address.as_str(), browser.as_str());
+            ("mailed-link.html", context! { when, address, browser, csrf => csrf.as_deref() })
+        }
+        View::Disowned => message("disowned", "disowned-text", After::Start),
+        View::MailedLinkOld => message("mailed-old", "mailed-old-text", After::SignIn),
+        View::SignIn { problem, username, buttons, guest, passkey } => {
             let buttons: Vec<Value> = buttons
                 .iter()
                 .map(|button| context! { source => button.source.as_str(), label => button.label.as_str() })
                 .collect();
             let problem = problem.map(SignInProblem::key);
-            ("sign-in.html", context! { problem, username => username.as_str(), buttons, guest })
+            let options = passkey.as_ref().map(|door| door.options.as_str());
+            let ticket = passkey.as_ref().map(|door| door.ticket.as_str());
+            ("sign-in.html", context! { problem, username => username.as_str(), buttons, guest, options, ticket })
         }
         View::LmsPassword { error, csrf, username } => {
             let problem = error.map(|problem| problem.key(Asked::LmsPassword));
@@ -195,7 +228,8 @@ fn page(view: &View) -> (&'static str, Value) {
         }
         View::Account { sheet, onward, csrf } => ("account.html", account::values(sheet, onward.as_deref(), csrf)),
         View::SignedOut => message("signed-out", "signed-out-text", After::SignIn),
-        View::Permit { factors, current, named, error, csrf, account } => {
+        View::Permit { factors, current, passkey, sent, named, error, csrf, account } => {
+            let options = passkey.as_deref();
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let (what, source) = match named {
@@ -206,12 +240,14 @@ fn page(view: &View) -> (&'static str, Value) {
                 Named::RemoveFactor(label) => ("permit-remove", label.as_str()),
                 Named::RenameFactor(label) => ("permit-rename", label.as_str()),
                 Named::NewRecoveryCodes => ("permit-codes", ""),
+                Named::ConfirmAddress(label) => ("permit-confirm-address", label.as_str()),
                 Named::Adopt(source) => ("permit-adopt", source.as_str()),
             };
             let (csrf, account, factor) = (csrf.as_str(), account.as_deref(), current.as_str());
             let signed_in = !matches!(named, Named::Adopt(_));
             let minutes = error.map_or(0, Problem::minutes);
-            ("permit.html", context! { factor, others, problem, minutes, what, source, csrf, account, signed_in })
+            let values = context! { factor, others, options, problem, minutes, what, source, csrf, account, signed_in };
+            ("permit.html", context! { ..values, ..sending(*current, sent) })
         }
         View::SecondSource { passwords, buttons, typed, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::SignIn));
@@ -272,6 +308,13 @@ fn add_key(kind: FactorKind) -> &'static str {
         FactorKind::Sms => "permit-add-sms",
         FactorKind::Recovery => "permit-codes",
     }
+}
+
+/// What the page of a factor says whose code is sent; of others, that it is not.
+fn sending(current: FactorKind, sent: &[SentTo]) -> Value {
+    let sends = matches!(current, FactorKind::Email | FactorKind::Sms);
+    let of = sent.iter().find(|sent| sent.factor == current);
+    context! { sends, live => of.is_some_and(|of| of.live), to => of.map(|of| of.to.as_str()) }
 }
 
 /// Each reason's sentence, with the day that it is about.

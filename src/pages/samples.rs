@@ -1,13 +1,13 @@
 //! Every shape a page can take, made up: for the tests that look at all of them, and for a look in a browser.
 
 use super::{
-    Button, Choice, EndedWhy, Named, Occasion, Problem, SignInProblem, Typed, View, Why,
+    Button, Choice, Doorway, EndedWhy, Named, Occasion, Problem, SentTo, SignInProblem, Typed, View, Why,
     view::{STATUSES, Sheet},
 };
 use crate::{
     flow::{AppLine, OwnFactor, SessionLine, SetUp, TrustedLine, Way},
     mfa::enrolment::EnrolmentProof,
-    types::{EnrolmentId, FactorKind, Timestamp, TokenId},
+    types::{DeviceId, EnrolmentId, FactorKind, Timestamp, TokenId},
 };
 
 /// 2026-11-22 00:00 UTC.
@@ -23,20 +23,81 @@ pub fn samples(text: &str) -> Vec<(String, View)> {
     for problem in std::iter::once(None).chain(SignInProblem::ALL.map(Some)) {
         let name = problem.map_or("sign-in".to_owned(), |p| format!("sign-in-{p:?}").to_lowercase());
         let buttons = vec![Button { source: "partner".into(), label: text.to_owned() }];
-        views.push((name, View::SignIn { problem, username: text.into(), buttons, guest: true }));
+        views.push((
+            name,
+            View::SignIn { problem, username: text.into(), buttons, guest: true, passkey: doorway(text) },
+        ));
     }
     views.push(("sign-in-unavailable".into(), View::SignInUnavailable));
     views.extend(accounts(text));
     views.push(("signed-out".into(), View::SignedOut));
     views.push(("away".into(), View::Away { url: text.to_owned(), label: text.to_owned() }));
     views.push(("codes".into(), View::Codes { codes: vec![text.into(); 10], csrf: text.into() }));
-    let (factors, current) = (vec![FactorKind::Totp], FactorKind::Totp);
-    let alone = View::Challenge { factors, current, why: Vec::new(), error: None, csrf: text.into(), account: None };
-    views.push(("totp-alone".into(), alone));
+    views.extend(mailed(text));
+    views.push(("totp-alone".into(), alone(text, FactorKind::Totp)));
+    // Its question was used up.
+    views.push(("webauthn-anew".into(), alone(text, FactorKind::Webauthn)));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
     views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
     views
+}
+
+/// The one factor there is, without anything beside it.
+fn alone(text: &str, current: FactorKind) -> View {
+    View::Challenge {
+        factors: vec![current],
+        current,
+        why: Vec::new(),
+        passkey: None,
+        may_trust: false,
+        sent: Vec::new(),
+        error: None,
+        csrf: text.into(),
+        account: None,
+    }
+}
+
+/// What letters lead to, and what is said of codes on the way in.
+fn mailed(text: &str) -> Vec<(String, View)> {
+    let csrf = || text.to_owned();
+    let mut views = vec![("disowned".to_owned(), View::Disowned), ("mailed-link-old".to_owned(), View::MailedLinkOld)];
+    for left in [0, 1, 3] {
+        views.push((format!("codes-low-{left}"), View::CodesLow { left, csrf: csrf() }));
+    }
+    for (name, csrf) in [("mailed-link-here", Some(csrf())), ("mailed-link-elsewhere", None)] {
+        let (when, address, browser) = (text.to_owned(), text.to_owned(), text.to_owned());
+        views.push((name.into(), View::MailedLink { when, address, browser, csrf }));
+    }
+    views
+}
+
+/// The pages of addresses and passkeys that are being proven.
+fn proving(text: &str, error: Option<Problem>) -> Vec<(String, View)> {
+    let (csrf, account) = (|| text.to_owned(), || Some(text.to_owned()));
+    let mut views = Vec::new();
+    for kind in [FactorKind::Email, FactorKind::Sms] {
+        for (open, live) in [(true, true), (true, false), (false, true), (false, false)] {
+            let view = View::Address { kind, to: account(), open, live, error, csrf: csrf(), account: account() };
+            views.push((format!("address-{kind}-{open}-{live}"), view));
+        }
+    }
+    for (which, totp, further) in [("first", true, false), ("only", false, false), ("further", false, true)] {
+        let options = text.to_owned();
+        let view = View::EnrolPasskey { options, totp, further, error, csrf: csrf(), account: account() };
+        views.push((format!("enrol-passkey-{which}"), view));
+    }
+    views
+}
+
+/// A code that is on its way.
+fn sent(to: &str) -> Vec<SentTo> {
+    let of = |factor| SentTo { factor, to: to.to_owned(), live: true };
+    vec![of(FactorKind::Email), of(FactorKind::Sms)]
+}
+
+fn doorway(text: &str) -> Option<Doorway> {
+    Some(Doorway { options: text.into(), ticket: text.into() })
 }
 
 /// The pages that ask something, with what was wrong before.
@@ -45,9 +106,12 @@ fn with_an_answer(text: &str, error: Option<Problem>) -> Vec<(String, View)> {
     let mut views = Vec::new();
     for current in FactorKind::ALL {
         let (factors, why) = (FactorKind::ALL.to_vec(), vec![Why::Network, Why::Device]);
-        let view = View::Challenge { factors, current, why, error, csrf: csrf(), account: account() };
+        let (passkey, sent) = (Some(text.to_owned()), sent(text));
+        let (csrf, account) = (csrf(), account());
+        let view = View::Challenge { factors, current, why, passkey, sent, may_trust: true, error, csrf, account };
         views.push((current.to_string(), view));
     }
+    views.extend(proving(text, error));
     for (page, occasion) in [("help-desk", Occasion::SignIn), ("help-desk-set-up", Occasion::SetUp)] {
         let why = vec![Why::GraceEnded(NOW), Why::Again];
         views.push((page.into(), View::HelpDesk { occasion, why, error, csrf: csrf() }));
@@ -62,7 +126,8 @@ fn with_an_answer(text: &str, error: Option<Problem>) -> Vec<(String, View)> {
     views.push(("own-password".into(), own));
     for (action, named) in actions(text) {
         let (factors, current) = (FactorKind::ALL.to_vec(), FactorKind::Totp);
-        let view = View::Permit { factors, current, named, error, csrf: csrf(), account: account() };
+        let (passkey, sent) = (None, sent(text));
+        let view = View::Permit { factors, current, passkey, sent, named, error, csrf: csrf(), account: account() };
         views.push((format!("permit-{action}"), view));
     }
     let choice = |source: &str| Choice { source: source.into(), label: text.to_owned() };
@@ -83,7 +148,7 @@ fn with_an_answer(text: &str, error: Option<Problem>) -> Vec<(String, View)> {
 }
 
 fn typed(text: &str) -> Typed {
-    Typed { source: text.into(), username: text.into(), label: text.into() }
+    Typed { source: text.into(), username: text.into(), label: text.into(), factor: None }
 }
 
 fn actions(text: &str) -> Vec<(String, Named)> {
@@ -95,6 +160,7 @@ fn actions(text: &str) -> Vec<(String, Named)> {
         ("remove".to_owned(), Named::RemoveFactor(text.clone())),
         ("rename".to_owned(), Named::RenameFactor(text.clone())),
         ("codes".to_owned(), Named::NewRecoveryCodes),
+        ("confirm-address".to_owned(), Named::ConfirmAddress(text.clone())),
         ("adopt".to_owned(), Named::Adopt(text)),
     ];
     actions.extend(FactorKind::ALL.map(|kind| (format!("add-{kind}"), Named::AddFactor(kind))));
@@ -106,7 +172,8 @@ fn enrol(text: &str, occasion: Occasion, digits: u8, error: Option<Problem>) -> 
     let uri = format!("otpauth://totp/campus.example:{text}?secret={key}&issuer=campus.example");
     let secret = if text.contains('<') { text.into() } else { key };
     let (label, csrf, account) = (text.to_owned(), text.to_owned(), Some(text.to_owned()));
-    View::Enrol { secret, uri, digits, occasion, label, error, csrf, account }
+    let passkey_too = occasion != Occasion::Further;
+    View::Enrol { secret, uri, digits, occasion, passkey_too, label, error, csrf, account }
 }
 
 /// An account with everything, and those with little.
@@ -144,7 +211,7 @@ fn sheet(text: &str) -> Sheet {
         current,
     };
     let device = |label: &str| TrustedLine {
-        handle: text.into(),
+        id: DeviceId::new(text),
         label: label.into(),
         address: "2001:db8::7".into(),
         last_used: NOW,

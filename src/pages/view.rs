@@ -3,7 +3,7 @@
 //! A view holds values only, no markup and no sentences; sentences are chosen by [`Problem`] and [`EndedWhy`] from
 //! the few fixed ones in `locales/`. What people may read about a refusal is therefore decided here, once.
 
-pub use crate::flow::{Choice, EndedWhy, Named, Occasion, Problem, Sheet};
+pub use crate::flow::{Choice, Doorway, EndedWhy, Named, Occasion, Problem, SentTo, Sheet};
 pub use crate::mfa::policy::Why;
 use crate::types::FactorKind;
 
@@ -35,30 +35,73 @@ pub enum View {
         factors: Vec<FactorKind>,
         current: FactorKind,
         why: Vec<Why>,
+        /// What the authenticator is asked, where a passkey may be used.
+        passkey: Option<String>,
+        /// Whether the browser can be trusted from then on.
+        may_trust: bool,
+        /// Of those whose code is sent.
+        sent: Vec<SentTo>,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,
     },
     /// The help desk's one-time code is asked, before a first enrolment.
     HelpDesk { occasion: Occasion, why: Vec<Why>, error: Option<Problem>, csrf: String },
+    /// An address or number is proven by a code that is sent there. `to` is masked where the source states it; with
+    /// `open` its owner names it here.
+    Address {
+        kind: FactorKind,
+        to: Option<String>,
+        open: bool,
+        live: bool,
+        error: Option<Problem>,
+        csrf: String,
+        account: Option<String>,
+    },
     /// A device is set up: the secret in base32, the same as `otpauth:` URI, what its owner calls it, and one
-    /// confirming code of so many digits.
+    /// confirming code of so many digits. `passkey_too`: a passkey may be set up instead.
     Enrol {
         secret: String,
         uri: String,
         digits: u8,
         occasion: Occasion,
+        passkey_too: bool,
         label: String,
+        error: Option<Problem>,
+        csrf: String,
+        account: Option<String>,
+    },
+    /// A passkey is set up: what the authenticator is asked. `totp`: an app may be set up instead. `further`: by
+    /// somebody who is signed in.
+    EnrolPasskey {
+        options: String,
+        totp: bool,
+        further: bool,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,
     },
     /// The password by which they signed in, once more, before a first factor. `label` is its source's.
     OwnPassword { label: String, username: String, error: Option<Problem>, csrf: String },
+    /// Few recovery codes are left.
+    CodesLow { left: u32, csrf: String },
+    /// What a mailed link leads to. `csrf`: it is good in this browser.
+    MailedLink { when: String, address: String, browser: String, csrf: Option<String> },
+    /// "This was not me" was said, and done.
+    Disowned,
+    /// A mailed link that is none, or too old.
+    MailedLinkOld,
     /// The recovery codes, shown once.
     Codes { codes: Vec<String>, csrf: String },
     /// The gateway's own sign-in page (`sign_in: header`). `username` is what was typed before.
-    SignIn { problem: Option<SignInProblem>, username: String, buttons: Vec<Button>, guest: bool },
+    /// `passkey`: one alone signs in here.
+    SignIn {
+        problem: Option<SignInProblem>,
+        username: String,
+        buttons: Vec<Button>,
+        guest: bool,
+        passkey: Option<Doorway>,
+    },
     /// The LMS knows this name from before: its password is asked, once.
     LmsPassword { error: Option<Problem>, csrf: String, username: String },
     /// Somebody's own account. What may not be done is not offered. `onward`: where they were going when they were sent
@@ -70,6 +113,8 @@ pub enum View {
     Permit {
         factors: Vec<FactorKind>,
         current: FactorKind,
+        passkey: Option<String>,
+        sent: Vec<SentTo>,
         named: Named,
         error: Option<Problem>,
         csrf: String,
@@ -112,6 +157,8 @@ pub struct Button {
 pub struct Typed {
     pub source: String,
     pub username: String,
+    /// The factor that was just answered.
+    pub factor: Option<FactorKind>,
     /// What a factor is to be called.
     pub label: String,
 }
@@ -124,23 +171,30 @@ pub enum SignInProblem {
     Unavailable,
     /// A redirect source did not say who this is, or the browser came back from somewhere it was not sent to.
     Elsewhere,
+    /// A passkey was not accepted, for whatever reason.
+    Passkey,
 }
 
 impl SignInProblem {
-    pub(super) const ALL: [SignInProblem; 3] =
-        [SignInProblem::Refused, SignInProblem::Unavailable, SignInProblem::Elsewhere];
+    pub(super) const ALL: [SignInProblem; 4] =
+        [SignInProblem::Refused, SignInProblem::Unavailable, SignInProblem::Elsewhere, SignInProblem::Passkey];
 
     pub(super) fn key(self) -> &'static str {
         match self {
             SignInProblem::Refused => "problem-sign-in",
             SignInProblem::Unavailable => "problem-sign-in-unavailable",
             SignInProblem::Elsewhere => "problem-sign-in-elsewhere",
+            SignInProblem::Passkey => "problem-sign-in-passkey",
         }
     }
 }
 
 impl Problem {
-    pub(super) const ALL: [Problem; 8] = [
+    pub(super) const ALL: [Problem; 12] = [
+        Problem::CodeTooSoon,
+        Problem::CodesUsedUp,
+        Problem::CodeNotSent,
+        Problem::NoAddress,
         Problem::ClockFast(2),
         Problem::ClockSlow(1),
         Problem::WrongCode,
@@ -154,6 +208,11 @@ impl Problem {
     /// The sentence's key, which depends on what was asked: what helps is a different thing each time.
     pub(super) fn key(self, asked: Asked) -> &'static str {
         match (self, asked) {
+            (Problem::CodeTooSoon, _) => "problem-code-too-soon",
+            (Problem::CodesUsedUp, _) => "problem-codes-used-up",
+            (Problem::CodeNotSent, _) => "problem-code-not-sent",
+            (Problem::NoAddress, Asked::Factor(FactorKind::Sms)) => "problem-no-number",
+            (Problem::NoAddress, _) => "problem-no-address",
             (Problem::ClockFast(_), _) => "problem-clock-fast",
             (Problem::ClockSlow(_), _) => "problem-clock-slow",
             (Problem::WrongCode, Asked::Factor(FactorKind::Totp)) => "problem-wrong-totp",

@@ -6,6 +6,8 @@
 //! | `__Host-vestibule-flow` | the pending sign-in's handle |
 //! | `__Host-vestibule-visit` | a visitor's seal key and wanted page, sealed under the keyring: the pre-session |
 //! | `__Host-vestibule-away` | that this browser was sent to sign in elsewhere, sealed under the keyring |
+//! | `__Host-known` | which accounts this browser was used for, sealed under the keyring ([`super::known`]) |
+//! | `__Host-device-…` | that an account trusts this browser, sealed under the keyring ([`crate::mfa::factors::device`]) |
 //! | `__Host-lms-NAME` | the LMS's cookie NAME, sealed under the session's key |
 //! | `__Host-anon-NAME` | the same of a visitor's anonymous LMS session, sealed under the visit's key |
 //!
@@ -59,6 +61,11 @@ impl Jar {
 /// A `Set-Cookie` line for a cookie of ours. Host-only, for this browser session, never readable by a script.
 pub fn set(name: &str, value: &str) -> String {
     format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax")
+}
+
+/// The same for a cookie that outlives the browser's session.
+pub fn set_for(name: &str, value: &str, life: Duration) -> String {
+    format!("{}; Max-Age={}", set(name, value), life.as_secs())
 }
 
 /// The line that deletes it.

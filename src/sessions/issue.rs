@@ -5,7 +5,7 @@ use crate::{
     accounts::Bound,
     keys,
     mfa::policy::Satisfied,
-    types::{ClientAddr, LmsUserId, Rng, RngExt, Secret, SiteName, Timestamp},
+    types::{ClientAddr, FirstProof, LmsUserId, Rng, RngExt, Secret, SiteName, Timestamp},
 };
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ pub fn issue(
     rng: &dyn Rng,
 ) -> Issued {
     let no_setup = satisfied.had_no_setup();
+    let first = satisfied.resolved().by();
     let (resolved, facts) = satisfied.into_parts();
     let account = resolved.account();
     let who = Who::Account(Identity {
@@ -48,6 +49,7 @@ pub fn issue(
     let lms = LmsHalf { user: bound.user_of(&account.id), seal_key: rng.array(), log_user };
     let mut issued = new(who, lms, visit, config, rng);
     issued.session.no_setup = no_setup;
+    issued.session.first = first;
     issued.session.facts = facts;
     issued.session.auth_time = resolved.at();
     issued
@@ -76,6 +78,7 @@ fn new(who: Who, lms: LmsHalf, visit: Visit, config: &Config, rng: &dyn Rng) -> 
         parent: None,
         device: None,
         no_setup: false,
+        first: FirstProof::Password,
     };
     Issued { session, id }
 }

@@ -3,6 +3,7 @@
 mod config;
 pub mod cookie;
 mod issue;
+pub mod known;
 mod session;
 
 pub use config::Config;

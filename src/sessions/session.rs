@@ -1,7 +1,8 @@
 //! The session's record and the port that keeps it.
 
 use crate::types::{
-    AccountId, ClientAddr, Fact, LmsUserId, SessionKey, SiteName, SourceId, Timestamp, TokenId, Unavailable,
+    AccountId, ClientAddr, DeviceId, Fact, FirstProof, LmsUserId, SessionKey, SiteName, SourceId, Timestamp, TokenId,
+    Unavailable,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -68,13 +69,16 @@ pub struct Session {
     /// The account had nothing to be asked for when it began.
     #[serde(default)]
     pub no_setup: bool,
+    /// What was shown before any factor was asked.
+    #[serde(default)]
+    pub first: FirstProof,
 }
 
 /// A trusted device, and how long a session may rest on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustedBy {
     /// The device's series.
-    pub device: String,
+    pub device: DeviceId,
     pub until: Timestamp,
 }
 
@@ -84,6 +88,10 @@ impl Session {
             Who::Guest => None,
             Who::Account(identity) => Some(&identity.account),
         }
+    }
+    /// Whether a question was left out on the strength of this device.
+    pub fn rests_on(&self, device: &DeviceId) -> bool {
+        self.device.as_ref().is_some_and(|by| by.device == *device)
     }
     /// When an asked factor was last answered.
     pub fn factor_time(&self) -> Option<Timestamp> {

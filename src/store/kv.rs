@@ -119,7 +119,7 @@ pub(super) trait Kv: Send + Sync {
     async fn scan(&self, kind: Kind, limit: usize) -> Result<Vec<(Key, String)>, Unavailable>;
 
     async fn add(&self, key: &Key, by: i64, window: Duration) -> Result<Count, Unavailable>;
-    async fn count(&self, key: &Key) -> Result<i64, Unavailable>;
+    async fn count(&self, key: &Key) -> Result<Count, Unavailable>;
 
     /// Adds `member` until `until`, and returns the members that had to go so that at most `cap` are left, those
     /// with the nearest end first. Members past their end are dropped without a word.

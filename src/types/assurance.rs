@@ -12,12 +12,21 @@ pub enum Door {
     App,
 }
 
-impl fmt::Display for Door {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Door {
+    pub fn as_str(self) -> &'static str {
+        match self {
             Door::Browser => "browser",
             Door::App => "app",
-        })
+        }
+    }
+    pub fn parse(text: &str) -> Option<Self> {
+        [Door::Browser, Door::App].into_iter().find(|door| door.as_str() == text)
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -66,20 +75,35 @@ pub struct Fact {
     pub enrolment: Option<EnrolmentId>,
 }
 
-/// Authentication Method Reference values, RFC 8176 §2 (`pwd`, `otp`, `mfa`), sorted and without repeats.
+/// What somebody showed before any factor was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstProof {
+    #[default]
+    Password,
+    /// A passkey that verified its user; it is among the facts as well.
+    Passkey,
+}
+
+/// Authentication Method Reference values, RFC 8176 §2 (`pwd`, `otp`, `pop`, `user`, `mfa`), sorted and without repeats.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Amr(Vec<String>);
 
 impl Amr {
-    /// Of a password sign-in with these facts. `mfa` is added as soon as a second, different method was proven.
-    pub fn of_password_and(facts: &[Fact]) -> Self {
-        let mut values = vec!["pwd"];
-        // RFC 8176 has no value of its own for single-use recovery codes; they are one-time passwords.
+    /// Of a sign-in that began so, with these facts. `mfa` is added as soon as a second, different method was proven.
+    pub fn of(first: FirstProof, facts: &[Fact]) -> Self {
+        let mut values: Vec<&str> = facts.iter().flat_map(|fact| method(fact.factor)).copied().collect();
+        match first {
+            FirstProof::Password => values.push("pwd"),
+            // Something one has, unlocked by something one knows or is.
+            FirstProof::Passkey => values.push("mfa"),
+        }
         if !facts.is_empty() {
-            values.extend(["otp", "mfa"]);
+            values.push("mfa");
         }
         values.sort_unstable();
+        values.dedup();
         Self(values.into_iter().map(str::to_owned).collect())
     }
     pub fn values(&self) -> &[String] {
@@ -87,8 +111,39 @@ impl Amr {
     }
 }
 
+/// A factor in RFC 8176's words.
+fn method(factor: FactorKind) -> &'static [&'static str] {
+    match factor {
+        // It has no value of its own for single-use recovery codes and mailed ones; they are one-time passwords.
+        FactorKind::Totp | FactorKind::Recovery | FactorKind::Email => &["otp"],
+        FactorKind::Sms => &["otp", "sms"],
+        // Possession of a key, and that its user was present. Where the key lies (`hwk`, `swk`) only an attestation
+        // would tell, and none is believed.
+        FactorKind::Webauthn => &["pop", "user"],
+    }
+}
+
 impl fmt::Display for Amr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amr_says_what_was_shown_and_nothing_more() {
+        let amr = |first, factors: &[FactorKind]| {
+            let facts: Vec<Fact> =
+                factors.iter().map(|&factor| Fact { factor, at: Timestamp(0), enrolment: None }).collect();
+            Amr::of(first, &facts).to_string()
+        };
+        assert_eq!(amr(FirstProof::Password, &[]), "pwd");
+        assert_eq!(amr(FirstProof::Password, &[FactorKind::Totp, FactorKind::Recovery]), "mfa otp pwd");
+        assert_eq!(amr(FirstProof::Password, &[FactorKind::Webauthn]), "mfa pop pwd user");
+        assert_eq!(amr(FirstProof::Passkey, &[FactorKind::Webauthn]), "mfa pop user");
+        assert_eq!(amr(FirstProof::Password, &[FactorKind::Sms]), "mfa otp pwd sms");
     }
 }

@@ -57,6 +57,11 @@ impl Cidr {
             _ => false,
         }
     }
+    /// Whether every address of `other` is one of this range's.
+    pub fn covers(self, other: Cidr) -> bool {
+        let own_prefix = self.prefix <= other.prefix;
+        own_prefix && self.contains(ClientAddr::new(other.network))
+    }
     /// Does it hold every address there is? Trusting such a range trusts whoever connects.
     pub fn is_everybody(self) -> bool {
         self.prefix == 0

@@ -56,6 +56,15 @@ text_id! {
     TokenId
 }
 text_id! {
+    /// A trusted device's series: 32 hex digits, random. With the keyring it makes the device's secret; alone it is
+    /// worth nothing, and lists show it.
+    DeviceId
+}
+text_id! {
+    /// The mark of a browser or app that somebody has signed in with: 32 hex digits, random. It proves nothing.
+    KnownMark
+}
+text_id! {
     /// The short name of an LMS web service, e.g. `moodle_mobile_app`.
     ServiceName
 }

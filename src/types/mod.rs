@@ -14,12 +14,13 @@ mod secret;
 mod unavailable;
 mod username;
 
-pub use assurance::{Amr, Door, Fact, FactorKind};
+pub use assurance::{Amr, Door, Fact, FactorKind, FirstProof};
 pub use bad_request::BadRequest;
 pub use client::{Cidr, CidrError, ClientAddr};
 pub use clock::{Clock, Rng, RngExt, SystemClock, SystemRng, Timestamp};
 pub use ids::{
-    AccountId, EnrolmentId, FlowId, LmsUserId, RequestId, ServiceName, SessionKey, SiteName, SourceId, Subject, TokenId,
+    AccountId, DeviceId, EnrolmentId, FlowId, KnownMark, LmsUserId, RequestId, ServiceName, SessionKey, SiteName,
+    SourceId, Subject, TokenId,
 };
 pub use origin::{Origin, OriginError, Scheme};
 pub use path::{CanonicalPath, MAX_PATH};

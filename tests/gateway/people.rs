@@ -348,6 +348,10 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
+    pub fn of(secret: &[u8]) -> Self {
+        Self { secret: vestibule::types::Secret::new(secret.to_vec()) }
+    }
+
     /// From the `otpauth:` link of the enrolment page.
     pub fn from_page(page: &str) -> Self {
         let base32 = between(page, "secret=", "&");
@@ -373,6 +377,8 @@ impl Authenticator {
 pub struct MoodleApp {
     address: SocketAddr,
     authority: String,
+    /// Headers beside its own.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl MoodleApp {
@@ -381,7 +387,7 @@ impl MoodleApp {
     }
 
     pub fn to(address: SocketAddr, url: &str) -> Self {
-        Self { address, authority: url.trim_start_matches("https://").to_owned() }
+        Self { address, authority: url.trim_start_matches("https://").to_owned(), headers: Vec::new() }
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -403,6 +409,9 @@ impl MoodleApp {
             .insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (Linux; Android 14) MoodleMobile 5.2.0"));
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, content_type.parse().expect("a type"));
+        }
+        for (name, value) in &self.headers {
+            headers.insert(*name, value.parse().expect("a value"));
         }
         send(self.address, Speaks::Http1, request).await
     }

@@ -44,6 +44,15 @@ pub enum Scripts {
     Off,
 }
 
+/// What kind of authenticator.
+#[derive(Clone, Copy)]
+pub enum Built {
+    /// Into the device; it keeps passkeys.
+    In,
+    /// A security key, which keeps none.
+    ToPlugIn,
+}
+
 /// A browser with an empty profile of its own; ended, with its profile, when dropped.
 pub struct Chromium {
     driver: Driver,
@@ -128,6 +137,28 @@ impl Chromium {
     /// A command of the Chrome DevTools Protocol, for what WebDriver has no word for.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await
+    }
+    /// Gives the browser an authenticator without hardware (WebAuthn Level 3 §11): one that is always touched, and
+    /// verifies its user.
+    pub async fn add_authenticator(&self, built: Built) -> String {
+        let (transport, resident) = match built {
+            Built::In => ("internal", true),
+            Built::ToPlugIn => ("usb", false),
+        };
+        let wanted = json!({
+            "protocol": "ctap2", "transport": transport, "hasResidentKey": resident,
+            "hasUserVerification": true, "isUserConsenting": true, "isUserVerified": true,
+        });
+        text_of(&self.post("/webauthn/authenticator", wanted).await)
+    }
+    /// Whether its user is verified from now on.
+    pub async fn set_verified(&self, authenticator: &str, verified: bool) {
+        self.post(&format!("/webauthn/authenticator/{authenticator}/uv"), json!({ "isUserVerified": verified })).await;
+    }
+    /// What it holds, private keys included.
+    pub async fn credentials(&self, authenticator: &str) -> Vec<Value> {
+        let held = self.get(&format!("/webauthn/authenticator/{authenticator}/credentials")).await;
+        held.as_array().cloned().unwrap_or_default()
     }
     /// Where this browser puts what it saves.
     pub fn downloads(&self) -> PathBuf {
@@ -275,6 +306,7 @@ fn capabilities(profile: &Path, device: Device, scripts: Scripts) -> Value {
         "browserName": "chrome",
         // The gateway's development certificate is its own authority.
         "acceptInsecureCerts": true,
+        "webauthn:virtualAuthenticators": true,
         "goog:chromeOptions": options,
         "goog:loggingPrefs": { "browser": "ALL" },
     }}})

@@ -68,6 +68,10 @@ pub trait Settings: Debug + Send + Sync {
     fn site(&self) -> Option<&SiteName> {
         None
     }
+    /// Whether it says which groups its people are in.
+    fn states_groups(&self) -> bool {
+        false
+    }
     /// Opens nothing yet: a source that is down when the gateway starts is in ERROR, not a reason not to start.
     fn build(&self, needs: &Needs<'_>) -> Result<Source, BuildError>;
 }

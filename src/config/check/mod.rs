@@ -9,6 +9,7 @@ mod doors;
 mod mfa;
 mod operation;
 mod outbound;
+mod passkeys;
 mod sites;
 
 pub use accounts::{about, check_accounts};
@@ -24,6 +25,7 @@ pub fn check(config: &Config, now: Timestamp) -> Vec<Problem> {
     sites::check(config, &mut found);
     chain::check(config, &mut found);
     mfa::check(config, now, &mut found);
+    passkeys::check(config, &mut found);
     operation::check(config, &mut found);
     outbound::check(config, &mut found);
     found

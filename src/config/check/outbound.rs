@@ -1,4 +1,4 @@
-//! Mail: nothing in the clear without the operator's word, and the password elsewhere.
+//! Mail and text messages: nothing in the clear without the operator's word, and passwords elsewhere.
 
 use super::operation::within;
 use crate::{
@@ -7,10 +7,16 @@ use crate::{
         problem::{Problem, at},
         reference::Reference,
     },
-    outbound::mail::{self, Transport},
+    outbound::{
+        mail::{self, Transport},
+        sms,
+    },
 };
 
 pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
+    if let Some(sms) = &config.outbound.sms {
+        messages(sms, found);
+    }
     let Some(mail) = &config.outbound.mail else { return };
     transport(mail, found);
     credentials(mail, found);
@@ -20,6 +26,36 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
         ("per_recipient_per_hour", mail.per_recipient_per_hour.into(), 1, 1000),
     ];
     within(found, "outbound.mail", &figures);
+}
+
+fn messages(sms: &sms::Config, found: &mut Vec<Problem>) {
+    match (sms.url.is_private(), sms.insecure) {
+        (true, false) => {}
+        (false, true) => found.push(Problem::warning(
+            at("outbound.sms.url"),
+            "codes and the secret cross the network in the clear, and anybody on the way can read them",
+            "write https://",
+        )),
+        (false, false) => found.push(Problem::error(
+            at("outbound.sms.url"),
+            "would send codes in the clear to another machine",
+            "write https://; if the network between is yours alone, add insecure: true",
+        )),
+        (true, true) => found.push(Problem::warning(
+            at("outbound.sms.insecure"),
+            "changes nothing: this service is spoken to over TLS, or on this machine",
+            "leave it out",
+        )),
+    }
+    if let Reference::Inline(_) = Reference::of(&sms.secret) {
+        found.push(Problem::error(
+            at("outbound.sms.secret"),
+            "is the secret itself, and this file is copied and printed",
+            "put it into a file of mode 0600 and write secret: \"file:/etc/vestibule/sms-secret\", or env:NAME",
+        ));
+    }
+    // Its reader waits for it, in front of a page.
+    within(found, "outbound.sms", &[("timeout_seconds", sms.timeout_seconds, 1, 20)]);
 }
 
 fn transport(mail: &mail::Config, found: &mut Vec<Problem>) {

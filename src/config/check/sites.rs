@@ -7,6 +7,7 @@ use crate::{
         problem::{KeyPath, Problem, at},
     },
     lms::{SignIn, Site},
+    outbound::database::{Fault, Gravity},
     types::Scheme,
 };
 
@@ -25,7 +26,19 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
         if config.opens_by_header(site) {
             by_header(config, site, &here, found);
         }
+        if let Some(groups) = &site.lms.groups {
+            let here = here.clone().key("lms").key("groups");
+            found.extend(groups.faults().into_iter().map(|fault| groups_fault(&here, fault)));
+        }
         headers(site, &here, found);
+    }
+}
+
+fn groups_fault(here: &KeyPath, fault: Fault) -> Problem {
+    let path = fault.key.split('.').filter(|key| !key.is_empty()).fold(here.clone(), KeyPath::key);
+    match fault.gravity {
+        Gravity::Error => Problem::error(path, fault.what, fault.fix),
+        Gravity::Warning => Problem::warning(path, fault.what, fault.fix),
     }
 }
 

@@ -136,7 +136,7 @@ impl Moodle {
         Ok(Held::Session { cookies, location: "/my/".into(), log_user })
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         token: &Secret<String>,
         function: &str,

@@ -9,6 +9,7 @@ pub mod ajax;
 mod app;
 pub mod content_type;
 pub mod errors;
+mod groups;
 mod header;
 mod markers;
 pub mod multipart;
@@ -16,8 +17,10 @@ pub mod params;
 pub mod rest;
 pub mod routes;
 mod sign_in;
+pub mod tool_mfa;
 
 pub use adapter::Moodle;
+pub use groups::Cohorts;
 pub use header::header_settings;
 pub use routes::classify;
 

@@ -10,8 +10,11 @@
 //! One file here with a `pub const KIND: Kind`, one line in [`FACTORS`], a variant of `types::FactorKind`, and, if
 //! it is asked, a template in `pages/templates/` for its question.
 
+pub mod device;
+pub mod mailed;
 pub mod recovery;
 pub mod totp;
+pub mod webauthn;
 
 use crate::types::FactorKind;
 
@@ -33,7 +36,7 @@ impl Kind {
 }
 
 /// Every factor, in the order in which they are offered.
-pub const FACTORS: &[Kind] = &[totp::KIND, recovery::KIND];
+pub const FACTORS: &[Kind] = &[totp::KIND, webauthn::KIND, recovery::KIND];
 
 /// The table's entry for a factor.
 pub fn kind(factor: FactorKind) -> Option<&'static Kind> {

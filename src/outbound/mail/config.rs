@@ -1,5 +1,6 @@
 //! `outbound.mail:` in gateway.yaml.
 
+use super::letter::recipient;
 use crate::types::Origin;
 use lettre::message::Mailbox;
 use serde::Deserialize;
@@ -18,6 +19,9 @@ pub struct Config {
     pub password: Option<String>,
     /// `Campus sign-in <sign-in@example.org>`.
     pub from: Sender,
+    /// Who is told when somebody says of a sign-in that it was not theirs. `null`: the audit log alone.
+    #[serde(default)]
+    pub help_desk: Option<Recipient>,
     /// PEM; verifies the relay instead of the public roots.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -130,6 +134,20 @@ impl TryFrom<String> for Sender {
     }
 }
 
+/// One address that letters can go to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Recipient(pub String);
+
+impl TryFrom<String> for Recipient {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        recipient(&text).map_err(|_| "is no mail address: write help-desk@example.org".to_owned())?;
+        Ok(Self(text))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +186,15 @@ mod tests {
             ("smtp://10.0.0.1", false),
         ] {
             assert_eq!(Server::try_from(text.to_owned()).unwrap().is_loopback(), loopback, "{text}");
+        }
+    }
+
+    #[test]
+    fn f5_a_recipient_is_one_address() {
+        assert!(Recipient::try_from("help-desk@example.org".to_owned()).is_ok());
+        for wrong in ["", "desk", "Desk <desk@example.org>", "a@example.org, b@example.org", "a@example.org\r\nBcc: b"]
+        {
+            assert!(Recipient::try_from(wrong.to_owned()).is_err(), "{wrong:?}");
         }
     }
 

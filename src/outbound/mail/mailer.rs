@@ -41,6 +41,8 @@ pub struct Post {
     pub smtp: Smtp,
     /// `outbound.mail.per_recipient_per_hour`.
     pub per_hour: u32,
+    /// `outbound.mail.help_desk`.
+    pub help_desk: Option<String>,
     /// Told when a letter came into the queue here.
     pub wake: Notify,
 }
@@ -139,6 +141,13 @@ impl Mailer {
                 tracing::error!(message = message.name(), %error, "a letter was not queued and will not be sent");
                 Sent::No
             }
+        }
+    }
+
+    /// Tells the help desk, where it has an address.
+    pub async fn tell_help_desk(&self, lang: Lang, message: Message) {
+        if let Some(address) = self.post.as_ref().and_then(|post| post.help_desk.clone()) {
+            self.send(&address, lang, message).await;
         }
     }
 

@@ -27,7 +27,7 @@ mod queue;
 mod smtp;
 mod wire;
 
-pub use config::{Config, Sender, Server, Transport};
+pub use config::{Config, Recipient, Sender, Server, Transport};
 pub use letter::{Letter, LetterError, Stationery};
 pub use mailer::{Mailer, Post, Sent, TestError};
 pub use message::{Asker, CODE_LIVES, Message};

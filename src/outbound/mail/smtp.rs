@@ -4,7 +4,10 @@
 //! to the next letter. Every step has a deadline; after an error the connection is closed, whatever its state was.
 
 use super::{Config, Letter, Server, Transport, wire::Wire};
-use crate::types::Secret;
+use crate::{
+    outbound::trust::{authorities, client_config},
+    types::Secret,
+};
 use lettre::{
     Address,
     address::Envelope,
@@ -15,11 +18,8 @@ use lettre::{
         response::Category,
     },
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
-use std::{path::Path, sync::Arc, time::Duration};
+use rustls::{ClientConfig, pki_types::ServerName};
+use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
@@ -183,24 +183,4 @@ fn told(error: lettre::transport::smtp::Error) -> String {
 /// What a relay says goes into logs and onto terminals: one line of it, without control characters.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
-}
-
-fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let fault = |cause: String| format!("ca_file {}: {cause}", path.display());
-    let all = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| fault(error.to_string()))?;
-    if all.is_empty() { Err(fault("holds no certificate".to_owned())) } else { Ok(all) }
-}
-
-/// Verifies against the operator's authorities where there are any, else against the public ones.
-fn client_config(authorities: Option<Vec<CertificateDer<'static>>>) -> Result<ClientConfig, String> {
-    use hyper_rustls::ConfigBuilderExt;
-    let builder = ClientConfig::builder();
-    let Some(authorities) = authorities else { return Ok(builder.with_webpki_roots().with_no_client_auth()) };
-    let mut roots = RootCertStore::empty();
-    for authority in authorities {
-        roots.add(authority).map_err(|error| format!("ca_file: {error}"))?;
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

@@ -16,6 +16,8 @@ next-retry = Noch einmal versuchen
 next-start = Zur Startseite
 
 ## Der zweite Schritt
+trust-browser = In diesem Browser eine Zeit lang nicht nach dem zweiten Schritt fragen
+trust-browser-hint = Nur wo ihn sonst niemand benutzt. In Ihrem Konto können Sie es zurücknehmen.
 challenge-totp = Code eingeben
 challenge-totp-label = Code aus der App
 challenge-totp-hint = Öffnen Sie Ihre Authenticator-App und geben Sie den Code ein, den sie jetzt zeigt.
@@ -26,7 +28,7 @@ challenge-recovery-hint = Einer der zehn Codes, die Sie beim Einrichten der App 
 use-totp = Authenticator-App verwenden
 challenge-webauthn = Sicherheitsschlüssel oder Passkey verwenden
 challenge-webauthn-label = Sicherheitsschlüssel oder Passkey
-challenge-webauthn-hint = Ihr Browser fragt danach, sobald Sie fortfahren.
+challenge-webauthn-hint = Ihr Gerät oder Sicherheitsschlüssel bittet Sie um eine Bestätigung, etwa mit PIN, Fingerabdruck oder Gesicht.
 challenge-email = Code aus der E-Mail eingeben
 challenge-email-label = Sechsstelliger Code
 challenge-email-hint = Er gilt zehn Minuten lang und nur hier.
@@ -60,6 +62,14 @@ date-long = { $day }. { $month ->
    *[other] Dezember
 } { $year }
 
+## Der Teil einer Seite, der zu einem Passkey gehört
+passkey-use = Weiter mit dem Passkey
+passkey-noscript = Ein Passkey braucht JavaScript, das in diesem Browser ausgeschaltet ist. Nehmen Sie einen anderen Weg.
+passkey-unsupported = Dieser Browser kann keine Passkeys verwenden. Nehmen Sie einen anderen Weg.
+passkey-failed = Es kam nichts zurück: Der Vorgang wurde abgebrochen, dauerte zu lange, oder auf diesem Gerät ist kein Passkey für Sie. Versuchen Sie es noch einmal oder nehmen Sie einen anderen Weg.
+passkey-failed-here = Es kam nichts zurück: Der Vorgang wurde abgebrochen, dauerte zu lange, oder auf diesem Gerät ist kein Passkey für diese Seite. Versuchen Sie es noch einmal oder melden Sie sich mit Ihrem Passwort an.
+passkey-present = Dieses Gerät oder dieser Sicherheitsschlüssel ist für Ihr Konto schon eingerichtet. Nehmen Sie ein anderes.
+
 ## Der Code vom Helpdesk
 help-desk = Zweiten Schritt einrichten
 help-desk-why = { $site } verlangt bei der Anmeldung einen zweiten Schritt. Für Ihr Konto ist noch keiner eingerichtet.
@@ -71,6 +81,7 @@ sign-in = Bei { $site } anmelden
 username = Benutzername
 password = Passwort
 sign-in-submit = Anmelden
+sign-in-passkey = Mit Passkey anmelden
 sign-in-guest = Als Gast umsehen
 sign-in-unavailable = Die Anmeldung ist vielleicht vorübergehend gestört
 sign-in-unavailable-text = Ein Verzeichnis, das für die Anmeldung nötig ist, antwortet nicht. Wenn Benutzername und Passwort stimmen, versuchen Sie es bitte in einigen Minuten noch einmal.
@@ -92,6 +103,7 @@ factor-added = Hinzugefügt am
 factor-used = Zuletzt verwendet
 factor-unused = Seitdem nicht verwendet
 factor-suspended = nicht in Gebrauch
+factor-confirm-address = Diese Adresse bestätigen
 factor-change = ‚{ $name }‘ ändern
 factor-label = Neuer Name
 factor-rename = Umbenennen
@@ -148,6 +160,13 @@ way-make-primary = ‚{ $source }‘ zum Hauptweg machen
 way-unlink = ‚{ $source }‘ entfernen
 ways-link = Weiteren Anmeldeweg hinzufügen
 ways-no-factor = Anmeldewege können Sie hinzufügen oder entfernen, sobald Ihr Konto einen zweiten Schritt hat, etwa eine Authenticator-App. Wie Sie ihn einrichten, sagt Ihnen der Helpdesk.
+
+## Einen Passkey einrichten
+enrol-passkey = Sicherheitsschlüssel oder Passkey einrichten
+enrol-passkey-why = Ein Passkey bleibt auf Ihrem Gerät oder Sicherheitsschlüssel und gilt nur für { $site }. Ab jetzt werden Sie beim Anmelden danach gefragt.
+enrol-passkey-label = Wie nennen Sie ihn?
+enrol-passkey-label-hint = Damit Sie ihn wiedererkennen, zum Beispiel „Laptop im Büro“. Sie können das Feld leer lassen.
+enrol-passkey-submit = Einrichten
 
 ## Ein Code für eine benannte Handlung
 permit = Bestätigen Sie, dass Sie es sind
@@ -241,6 +260,7 @@ problem-incomplete-recovery = Geben Sie den ganzen Wiederherstellungscode ein: z
 problem-incomplete-help-desk = Geben Sie den ganzen Code vom Helpdesk ein.
 problem-sign-in = Benutzername oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.
 problem-sign-in-elsewhere = Auf diesem Weg hat die Anmeldung nicht geklappt. Bitte versuchen Sie es von hier aus noch einmal.
+problem-sign-in-passkey = Der Passkey wurde nicht angenommen. Versuchen Sie es noch einmal oder melden Sie sich mit Ihrem Passwort an.
 problem-sign-in-unavailable = Die Anmeldung ist vielleicht vorübergehend gestört: Ein Verzeichnis, das dafür nötig ist, antwortet nicht. Wenn Benutzername und Passwort stimmen, versuchen Sie es bitte in einigen Minuten noch einmal.
 problem-wrong-lms-password = Das ist nicht das Passwort auf der Lernplattform.
 problem-incomplete-lms-password = Geben Sie das Passwort ein.
@@ -294,3 +314,42 @@ error-503 = Zurzeit nicht verfügbar
 error-503-text = Das geht im Augenblick nicht. Bitte versuchen Sie es in einer Minute noch einmal.
 error-504 = Die Lernplattform braucht zu lange
 error-504-text = Die Website hinter dieser Seite hat nicht rechtzeitig geantwortet. Was Sie geschickt haben, kann trotzdem angekommen sein: Sehen Sie nach, bevor Sie es noch einmal schicken.
+
+## Codes that are sent
+code-send = Code senden
+code-send-again = Noch einen Code senden
+code-send-to = Wir senden einen Code an { $to }.
+code-sent-to = Ein Code ist unterwegs an { $to }. Das kann eine Minute dauern; sehen Sie auch im Spam-Ordner nach.
+problem-code-too-soon = Gerade eben ging ein Code hinaus. Warten Sie eine Minute, bevor Sie noch einen anfordern.
+problem-codes-used-up = Vorerst werden Ihnen keine Codes mehr gesendet. Nehmen Sie unten einen anderen Weg, oder fragen Sie Ihren Helpdesk.
+problem-code-not-sent = Es konnte kein Code gesendet werden. Nehmen Sie unten einen anderen Weg, oder versuchen Sie es in einigen Minuten noch einmal.
+problem-no-address = Das ist keine E-Mail-Adresse. Schreiben Sie sie wie name@example.org.
+problem-no-number = Das ist keine Telefonnummer mit Land. Schreiben Sie sie wie +49 170 1234567.
+address-email = Bestätigen Sie Ihre E-Mail-Adresse
+address-email-label = E-Mail-Adresse
+address-sms = Bestätigen Sie Ihre Telefonnummer
+address-sms-label = Telefonnummer
+address-sms-hint = Mit dem Land, wie +49 170 1234567.
+address-why = Bevor Sie einen zweiten Schritt einrichten können, stellt { $site } sicher, dass Sie es sind: Ein Code geht an die E-Mail-Adresse, die von Ihnen bekannt ist.
+codes-low = Nur noch wenige Wiederherstellungscodes
+codes-low-text = { $left ->
+        [0] Das war Ihr letzter Wiederherstellungscode.
+        [one] Sie haben noch einen Wiederherstellungscode.
+       *[other] Sie haben noch { $left } Wiederherstellungscodes.
+    }
+codes-low-what = Erstellen Sie bald neue auf der Seite Ihres Kontos auf { $site }. Ohne sie kann Sie nur der Helpdesk einlassen, wenn Ihr Gerät verloren geht.
+permit-confirm-address = Damit wieder Codes an Ihre E-Mail-Adresse gehen ({ $source }), beantworten Sie einen Ihrer anderen zweiten Schritte.
+mailed = Melden Sie sich gerade an?
+mailed-text = Jemand meldet sich mit Ihrem Passwort auf { $site } an:
+mailed-when = Wann
+mailed-browser = Browser
+mailed-address = Netzadresse
+mailed-pass = Ja, anmelden
+mailed-elsewhere = Wenn Sie das sind: Geben Sie den Code aus der Nachricht in dem Browser ein, in dem Sie sich anmelden, oder öffnen Sie den Link dort. In diesem Browser geht es nicht.
+mailed-not-me = Nein, das war ich nicht
+mailed-not-me-hint = Das beendet die Anmeldung und benachrichtigt den Helpdesk. Ändern Sie danach Ihr Passwort.
+mailed-old = Dieser Link gilt nicht mehr
+mailed-old-text = Er ist zu alt oder nicht vollständig. Kopieren Sie die ganze Adresse aus der Nachricht, oder beginnen Sie von vorn.
+disowned = Danke. Die Anmeldung wurde beendet.
+disowned-text = Wer das versucht hat, kennt Ihr Passwort. Ändern Sie es jetzt, und sprechen Sie mit Ihrem Helpdesk.
+recovery-what = Sie lassen Sie ein, wenn Ihre anderen zweiten Schritte nicht zur Hand sind. Neue machen die alten ungültig.

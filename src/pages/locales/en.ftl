@@ -16,6 +16,8 @@ next-retry = Try again
 next-start = Go to the start page
 
 ## The second step
+trust-browser = Do not ask for the second step in this browser for a while
+trust-browser-hint = Only where nobody else uses it. You can take it back in your account.
 challenge-totp = Enter your code
 challenge-totp-label = Code from the app
 challenge-totp-hint = Open your authenticator app and enter the code that it shows now.
@@ -25,7 +27,7 @@ challenge-recovery-hint = One of the ten codes you were given when you set up yo
 use-totp = Use your authenticator app
 challenge-webauthn = Use your security key or passkey
 challenge-webauthn-label = Security key or passkey
-challenge-webauthn-hint = Your browser asks for it when you go on.
+challenge-webauthn-hint = Your device or security key asks you to confirm, for example with its PIN, your fingerprint or your face.
 challenge-email = Enter the code we mail you
 challenge-email-label = Six-digit code
 challenge-email-hint = It is good for ten minutes, and only here.
@@ -59,6 +61,14 @@ date-long = { $day } { $month ->
    *[other] December
 } { $year }
 
+## A passkey's part of a page
+passkey-use = Continue with the passkey
+passkey-noscript = A passkey needs JavaScript, which is switched off in this browser. Use another way.
+passkey-unsupported = This browser cannot use passkeys. Use another way.
+passkey-failed = Nothing came back: it was cancelled, took too long, or this device has no passkey for you. Try again, or use another way.
+passkey-failed-here = Nothing came back: it was cancelled, took too long, or this device has no passkey for this site. Try again, or sign in with your password.
+passkey-present = This device or security key is set up for your account already. Use another one.
+
 ## The help desk's code
 help-desk = Set up your second step
 help-desk-why = { $site } asks for a second step at sign-in, and none is set up for your account yet.
@@ -70,6 +80,7 @@ sign-in = Sign in to { $site }
 username = User name
 password = Password
 sign-in-submit = Sign in
+sign-in-passkey = Sign in with a passkey
 sign-in-guest = Look around as a guest
 sign-in-unavailable = Sign-in may be temporarily unavailable
 sign-in-unavailable-text = A directory that sign-in needs does not answer. If your user name and password are right, please try again in a few minutes.
@@ -91,6 +102,7 @@ factor-added = Added on
 factor-used = Last used
 factor-unused = Not used since
 factor-suspended = not in use
+factor-confirm-address = Confirm this address
 factor-change = Change ‘{ $name }’
 factor-label = New name
 factor-rename = Rename
@@ -207,6 +219,13 @@ enrol-confirm-hint = { $digits ->
 }
 enrol-submit = Finish set-up
 
+## Setting up a passkey
+enrol-passkey = Set up a security key or passkey
+enrol-passkey-why = A passkey stays on your device or security key, and works only on { $site }. From now on you are asked for it when you sign in.
+enrol-passkey-label = What do you call it?
+enrol-passkey-label-hint = So that you know it again, for example “Work laptop”. You may leave it empty.
+enrol-passkey-submit = Set it up
+
 ## Recovery codes
 codes = Keep your recovery codes
 codes-why = If you lose your phone, one of these codes lets you in instead. They are shown only now: print them or save them where you will find them, but not only on the phone.
@@ -240,6 +259,7 @@ problem-incomplete-recovery = Enter the whole recovery code: ten letters and dig
 problem-incomplete-help-desk = Enter the whole code from your help desk.
 problem-sign-in = That user name or password is not right. Please try again.
 problem-sign-in-elsewhere = That way of signing in did not work. Please try again from here.
+problem-sign-in-passkey = That passkey was not accepted. Please try again, or sign in with your password.
 problem-sign-in-unavailable = Sign-in may be temporarily unavailable: a directory that it needs does not answer. If your user name and password are right, please try again in a few minutes.
 problem-wrong-lms-password = That is not the password on the learning site.
 problem-incomplete-lms-password = Enter the password.
@@ -293,3 +313,42 @@ error-503 = Temporarily unavailable
 error-503-text = This service cannot do that at the moment. Please try again in a minute.
 error-504 = The learning site takes too long
 error-504-text = The site behind this page did not answer in time. What you sent may have arrived all the same: look before you send it again.
+
+## Codes that are sent
+code-send = Send me a code
+code-send-again = Send another code
+code-send-to = We send a code to { $to }.
+code-sent-to = A code is on its way to { $to }. It can take a minute; look into the spam folder too.
+problem-code-too-soon = A code went out a moment ago. Wait a minute before you ask for another one.
+problem-codes-used-up = No more codes are sent to you for now. Use another way below, or ask your help desk.
+problem-code-not-sent = No code could be sent. Use another way below, or try again in a few minutes.
+problem-no-address = That is not a mail address. Write it as in name@example.org.
+problem-no-number = That is not a phone number with its country. Write it as in +49 170 1234567.
+address-email = Confirm your mail address
+address-email-label = Mail address
+address-sms = Confirm your phone number
+address-sms-label = Phone number
+address-sms-hint = With the country, as in +49 170 1234567.
+address-why = Before you can set up a second step, { $site } makes sure that it is you: it sends a code to the mail address that is known for you.
+codes-low = Few recovery codes are left
+codes-low-text = { $left ->
+        [0] That was your last recovery code.
+        [one] You have one recovery code left.
+       *[other] You have { $left } recovery codes left.
+    }
+codes-low-what = Make new ones on your account's page at { $site } soon. Without them nobody but the help desk can let you in when your device is lost.
+permit-confirm-address = To use your mail address for codes again ({ $source }), answer one of your other second steps.
+mailed = Is this you signing in?
+mailed-text = Somebody is signing in to { $site } with your password:
+mailed-when = When
+mailed-browser = Browser
+mailed-address = Network address
+mailed-pass = Yes, sign me in
+mailed-elsewhere = If it is you: type the code from the letter in the browser where you are signing in, or open the link there. It does not work in this browser.
+mailed-not-me = No, this was not me
+mailed-not-me-hint = This ends the sign-in and tells the help desk. Change your password afterwards.
+mailed-old = This link is no longer good
+mailed-old-text = It is too old, or not complete. Copy the whole address from the letter, or begin again.
+disowned = Thank you. The sign-in was ended.
+disowned-text = Whoever tried it knows your password. Change it now, and speak to your help desk.
+recovery-what = They let you in when your other second steps are not at hand. New ones make the old ones void.

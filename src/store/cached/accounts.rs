@@ -108,7 +108,9 @@ impl AccountStore for CachedAccounts {
         self.inner.bindings(site, after, limit).await
     }
     async fn unbind(&self, site: &SiteName, account: &AccountId) -> Result<bool, Unavailable> {
-        self.inner.unbind(site, account).await
+        let answer = self.inner.unbind(site, account).await;
+        self.hub.invalidate(Notice::Account(account.clone())).await; // that LMS user's groups are not its own any more
+        answer
     }
     async fn import(&self, entries: &[Entry]) -> Result<Created, Unavailable> {
         self.inner.import(entries).await

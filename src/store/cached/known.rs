@@ -1,16 +1,17 @@
-//! [`KnownStore`] with its memory, and the exemptions, whose every change reaches it.
+//! [`KnownStore`] with its memory, and the exemptions and groups, whose every change reaches it.
 
 use super::{
     Hub,
     hub::{Notice, Trust},
 };
 use crate::{
+    accounts::{LastReading, LmsGroupStore, Reading},
     mfa::{
         exemption::{Exemption, ExemptionKind, ExemptionStore},
         known::{Known, KnownStore},
     },
     store::sql::Database,
-    types::{AccountId, Unavailable},
+    types::{AccountId, SiteName, Timestamp, Unavailable},
 };
 use async_trait::async_trait;
 use std::{sync::Arc, time::Instant};
@@ -56,5 +57,33 @@ impl ExemptionStore for CachedKnown {
 
     async fn exemptions(&self, account: &AccountId) -> Result<Vec<Exemption>, Unavailable> {
         self.inner.exemptions(account).await
+    }
+}
+
+#[async_trait]
+impl LmsGroupStore for CachedKnown {
+    async fn note_groups(
+        &self,
+        site: &SiteName,
+        account: &AccountId,
+        reading: Reading<'_>,
+        at: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let answer = self.inner.note_groups(site, account, reading, at).await;
+        // A reading that brought nothing new is most of them: all nodes need not hear of it.
+        if !matches!(answer, Ok(false)) {
+            self.hub.invalidate(Notice::Account(account.clone())).await;
+        }
+        answer
+    }
+
+    async fn last_reading(&self, site: &SiteName, account: &AccountId) -> Result<Option<LastReading>, Unavailable> {
+        self.inner.last_reading(site, account).await
+    }
+
+    async fn keep_groups_of(&self, sites: &[SiteName]) -> Result<(), Unavailable> {
+        let answer = self.inner.keep_groups_of(sites).await;
+        self.hub.known.flush();
+        answer
     }
 }

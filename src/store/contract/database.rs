@@ -1,6 +1,6 @@
 //! What accounts, enrolments, the ledger and audit must do on every database.
 
-use super::{HandClock, Samples, bindings, local, standing, winners};
+use super::{HandClock, Samples, bindings, devices, imports, local, marks, standing, winners};
 use crate::{
     accounts::{Account, Binding, Created, Learned, Mail, State, Verified, Vouched},
     keys::Sealed,
@@ -27,14 +27,21 @@ pub async fn database(stores: &Stores, clock: &HandClock) {
     standing::instances_keep_their_kinds(stores).await;
     f1_f6_claims_are_won_once(stores, clock).await;
     enrolments_are_replaced_and_reset(stores, clock).await;
+    devices::f9_a_device_is_moved_on_by_one_caller(stores, clock).await;
+    devices::devices_are_listed_capped_and_forgotten(stores, clock).await;
     further_enrolments_are_added_renamed_suspended_and_removed(stores, clock).await;
     what_is_known_of_an_account_follows_its_sources_and_exemptions(stores, clock).await;
     tokens_are_found_while_they_live(stores, clock).await;
     j13_revocation_reaches_every_descendant(stores, clock).await;
     bindings::bindings_are_listed_and_removed(stores, clock).await;
     bindings::an_import_writes_all_or_nothing(stores, clock).await;
+    imports::a_factor_is_taken_over_once_for_good(stores, clock).await;
+    imports::j16_an_lmss_groups_join_the_others_and_one_that_does_not_say_makes_them_unknown(stores, clock).await;
+    imports::groups_that_nobody_states_any_more_were_never_read(stores, clock).await;
     local::local_accounts_are_kept_per_instance(stores, clock).await;
     local::local_passwords_are_replaced_and_a_one_time_one_opens_once(stores, clock).await;
+    marks::a_mailed_password_is_remembered_of_the_lms_s_user_bound_or_not(stores, clock).await;
+    marks::a_disowned_sign_in_marks_its_account(stores, clock).await;
     audit_is_read_newest_first(stores, clock).await;
     letters_are_claimed_by_one_holder_until_the_lease_ends(stores, clock).await;
     x20_the_mail_queue_is_bounded(stores, clock).await;
@@ -363,6 +370,11 @@ async fn audit_is_read_newest_first(stores: &Stores, clock: &HandClock) {
     stores.audit.append(clock.now(), None, "{}").await.unwrap();
     assert_eq!(stores.audit.recent(Some(&account), 2).await.unwrap(), ["{\"n\":2}", "{\"n\":1}"]);
     assert_eq!(stores.audit.recent(None, 1).await.unwrap(), ["{}"]);
+    let page = stores.audit.page(None, 2).await.unwrap();
+    assert_eq!(page.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["{}", "{\"n\":2}"]);
+    assert_eq!(page[0].at, clock.now());
+    let older = stores.audit.page(Some(page[1].number), 1).await.unwrap();
+    assert_eq!(older.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["{\"n\":1}"]);
 }
 
 async fn letters_are_claimed_by_one_holder_until_the_lease_ends(stores: &Stores, clock: &HandClock) {

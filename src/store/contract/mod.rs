@@ -6,7 +6,10 @@
 
 mod bindings;
 mod database;
+mod devices;
+mod imports;
 mod local;
+mod marks;
 mod samples;
 mod standing;
 mod state;

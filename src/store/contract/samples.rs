@@ -2,15 +2,18 @@
 
 use crate::{
     accounts::{Account, Binding, BoundBy, LinkedBy, Method, State},
-    flow::step::{Flow, Held, Pending, Stage},
+    flow::step::{Flow, Held, Pending, Stage, Trust},
     keys::Sealed,
-    mfa::enrolment::{Enrolment, EnrolmentProof},
+    mfa::{
+        enrolment::{Enrolment, EnrolmentProof},
+        factors::device::TrustedDevice,
+    },
     sessions::{Identity, LmsHalf, Session, Who},
     store::Stores,
     tokens::{Device, Holder, TokenRecord},
     types::{
-        AccountId, Amr, ClientAddr, Clock, Door, EnrolmentId, Fact, FactorKind, FlowId, LmsUserId, RngExt, ServiceName,
-        SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
+        AccountId, Amr, ClientAddr, Clock, DeviceId, Door, EnrolmentId, Fact, FactorKind, FirstProof, FlowId,
+        LmsUserId, RngExt, ServiceName, SessionKey, SiteName, SourceId, Subject, SystemRng, Timestamp, TokenId,
     },
 };
 use std::{net::Ipv4Addr, time::Duration};
@@ -104,6 +107,7 @@ impl Samples {
             parent: None,
             device: None,
             no_setup: false,
+            first: FirstProof::Password,
         }
     }
 
@@ -123,10 +127,13 @@ impl Samples {
                 source: SourceId::new("campus-lms"),
                 subject: Subject::new("7"),
                 at: self.now,
+                by: FirstProof::Password,
             },
             facts: Vec::new(),
             asks: Default::default(),
             stage: Stage::Challenge,
+            device: None,
+            trust: Trust::No,
             errand: None,
             held: Held::Session {
                 cookies: vec![("MoodleSession".into(), "canary-cookie".into())],
@@ -159,7 +166,7 @@ impl Samples {
             device: Device { label: "Pixel 9".into(), address: "10.0.0.1".into() },
             issued: self.now,
             factor_at: Some(self.now),
-            amr: Amr::of_password_and(&[Fact { factor: FactorKind::Totp, at: self.now, enrolment: None }]),
+            amr: Amr::of(FirstProof::Password, &[Fact { factor: FactorKind::Totp, at: self.now, enrolment: None }]),
             unproven: None,
             last_used: self.now,
             expires: self.now.plus(Duration::from_secs(84 * 86_400)),
@@ -170,6 +177,23 @@ impl Samples {
             private_digest: None,
             file_key: None,
             file_digest: None,
+        }
+    }
+
+    pub fn device(&self, account: &AccountId) -> TrustedDevice {
+        TrustedDevice {
+            id: DeviceId::new(SystemRng.hex(16)),
+            account: account.clone(),
+            site: SiteName::new("campus"),
+            door: Door::Browser,
+            epoch: 0,
+            counter: 0,
+            moved: self.now,
+            created: self.now,
+            expires: self.now.plus(Duration::from_secs(86_400)),
+            last_used: self.now,
+            label: "Firefox on Linux".into(),
+            address: "10.0.0.1".into(),
         }
     }
 

@@ -204,6 +204,7 @@ async fn counters_keep_their_window(stores: &Stores, clock: &HandClock) {
     clock.forward(Duration::from_secs(40));
     let second = counters.add(&name, 1, MINUTE).await.unwrap();
     assert_eq!((second.value, second.resets_in), (3, Duration::from_secs(20)), "later ones do not prolong it");
+    assert_eq!(counters.look(&name).await.unwrap(), second, "looking changes nothing");
     assert_eq!(counters.add(&name, -5, MINUTE).await.unwrap().value, 0, "taking back stops at zero");
     counters.add(&name, 1, MINUTE).await.unwrap();
     clock.back(Duration::from_secs(3600));
@@ -213,6 +214,7 @@ async fn counters_keep_their_window(stores: &Stores, clock: &HandClock) {
     );
     clock.forward(Duration::from_secs(3600 + 60));
     assert_eq!(counters.value(&name).await.unwrap(), 0, "the window ends by itself");
+    assert_eq!(counters.look(&name).await.unwrap().resets_in, Duration::ZERO);
     assert_eq!(counters.add(&name, 1, MINUTE).await.unwrap().value, 1);
 }
 

@@ -110,11 +110,14 @@ impl Kv for Embedded {
         Ok(Count { value, resets_in: Timestamp(resets).since(now) })
     }
 
-    async fn count(&self, key: &Key) -> Result<i64, Unavailable> {
-        let query = sqlx::query_scalar("SELECT value FROM counters WHERE key = $1 AND resets > $2")
+    async fn count(&self, key: &Key) -> Result<Count, Unavailable> {
+        let now = self.now();
+        let query = sqlx::query_as("SELECT value, resets FROM counters WHERE key = $1 AND resets > $2")
             .bind(key.as_str())
-            .bind(self.now().0);
-        Ok(within(query.fetch_optional(&self.read)).await?.unwrap_or(0))
+            .bind(now.0);
+        let row: Option<(i64, i64)> = within(query.fetch_optional(&self.read)).await?;
+        let (value, resets) = row.unwrap_or((0, now.0));
+        Ok(Count { value, resets_in: Timestamp(resets).since(now) })
     }
 
     async fn index_add(

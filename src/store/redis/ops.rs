@@ -91,10 +91,12 @@ impl Kv for Redis {
         Ok(Count { value, resets_in: Duration::from_millis(u64::try_from(left).unwrap_or(0)) })
     }
 
-    async fn count(&self, key: &Key) -> Result<i64, Unavailable> {
+    async fn count(&self, key: &Key) -> Result<Count, Unavailable> {
+        let now = self.now();
         let (value, ends): (Option<i64>, Option<i64>) =
             self.command(cmd("HMGET").arg(key.as_str()).arg("n").arg("t")).await?;
-        Ok(if ends.unwrap_or(0) > self.now().0 { value.unwrap_or(0) } else { 0 })
+        let resets_in = Timestamp(ends.unwrap_or(0)).since(now);
+        Ok(Count { value: if resets_in.is_zero() { 0 } else { value.unwrap_or(0) }, resets_in })
     }
 
     async fn index_add(

@@ -2,10 +2,11 @@
 
 use super::{Database, within};
 use crate::{
-    audit::AuditStore,
+    audit::{AuditStore, Line},
     types::{AccountId, Timestamp, Unavailable},
 };
 use async_trait::async_trait;
+use sqlx::{Row, any::AnyRow};
 
 #[async_trait]
 impl AuditStore for Database {
@@ -25,5 +26,15 @@ impl AuditStore for Database {
                 .bind(account.as_str()),
         };
         within(query.fetch_all(&self.read)).await
+    }
+
+    async fn page(&self, before: Option<i64>, limit: u32) -> Result<Vec<Line>, Unavailable> {
+        let query = sqlx::query("SELECT id, at, line FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2")
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(i64::from(limit));
+        let line = |row: &AnyRow| {
+            Ok(Line { number: row.try_get("id")?, at: Timestamp(row.try_get("at")?), text: row.try_get("line")? })
+        };
+        within(async { query.fetch_all(&self.read).await?.iter().map(line).collect() }).await
     }
 }

@@ -3,7 +3,8 @@
 use super::{
     Database,
     accounts::insert_account,
-    methods::{insert_method, set_primary},
+    lms_groups::forget_unread,
+    methods::{insert_method, set_primary, unite_groups},
     row::{Columns, bits},
     within,
 };
@@ -28,10 +29,19 @@ impl Database {
     }
 
     pub(super) async fn remove_binding(&self, site: &SiteName, account: &AccountId) -> Result<bool, Unavailable> {
-        let query = sqlx::query("DELETE FROM bindings WHERE site = $1 AND account = $2")
-            .bind(site.as_str())
-            .bind(account.as_str());
-        Ok(within(query.execute(&self.write)).await?.rows_affected() == 1)
+        within(async {
+            let mut tx = self.begin().await?;
+            let query = sqlx::query("DELETE FROM bindings WHERE site = $1 AND account = $2");
+            let removed = query.bind(site.as_str()).bind(account.as_str()).execute(&mut *tx).await?;
+            // What that LMS user's groups were says nothing about this account any more.
+            let query = sqlx::query("DELETE FROM lms_groups WHERE site = $1 AND account = $2");
+            if query.bind(site.as_str()).bind(account.as_str()).execute(&mut *tx).await?.rows_affected() > 0 {
+                unite_groups(&mut tx, account).await?;
+                forget_unread(&mut tx, account).await?;
+            }
+            tx.commit().await.map(|()| removed.rows_affected() == 1)
+        })
+        .await
     }
 
     pub(super) async fn import_entries(&self, entries: &[Entry]) -> Result<Created, Unavailable> {

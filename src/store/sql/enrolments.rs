@@ -199,14 +199,18 @@ impl EnrolmentStore for Database {
 }
 
 /// Locks the account's row until the transaction ends.
-const LOCK: &str = "UPDATE accounts SET epoch = epoch WHERE id = $1";
+pub(super) const LOCK: &str = "UPDATE accounts SET epoch = epoch WHERE id = $1";
 const DESK_ONLY: &str = "UPDATE accounts SET enrol_by_help_desk_only = 1 WHERE id = $1";
 
-async fn run(tx: &mut Transaction<'_, Any>, statement: &'static str, account: &AccountId) -> Result<(), sqlx::Error> {
+pub(super) async fn run(
+    tx: &mut Transaction<'_, Any>,
+    statement: &'static str,
+    account: &AccountId,
+) -> Result<(), sqlx::Error> {
     sqlx::query(statement).bind(account.as_str()).execute(&mut **tx).await.map(|_| ())
 }
 
-async fn count(tx: &mut Transaction<'_, Any>, account: &AccountId) -> Result<i64, sqlx::Error> {
+pub(super) async fn count(tx: &mut Transaction<'_, Any>, account: &AccountId) -> Result<i64, sqlx::Error> {
     let query = sqlx::query_scalar("SELECT count(*) FROM enrolments WHERE account = $1");
     query.bind(account.as_str()).fetch_one(&mut **tx).await
 }
@@ -227,7 +231,7 @@ async fn put_recovery(
     Ok(())
 }
 
-async fn insert(tx: &mut Transaction<'_, Any>, enrolment: &Enrolment) -> Result<(), sqlx::Error> {
+pub(super) async fn insert(tx: &mut Transaction<'_, Any>, enrolment: &Enrolment) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO enrolments
            (id, account, kind, label, secret, detail, counter, handle, created, last_used, site, rule, proof, suspended)

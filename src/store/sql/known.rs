@@ -21,12 +21,20 @@ impl KnownStore for Database {
         let imported = sqlx::query("SELECT min(linked) FROM methods WHERE account = $1 AND linked_by = 'import'")
             .bind(account.as_str());
         let exempt = sqlx::query("SELECT max(until) FROM exemptions WHERE account = $1").bind(account.as_str());
+        let unread = sqlx::query_scalar("SELECT count(*) FROM lms_groups WHERE account = $1 AND readable = 0")
+            .bind(account.as_str());
         within(async {
             let Some(row) = of_account.fetch_optional(&self.read).await? else { return Ok(Arc::default()) };
             let row = Columns(&row);
+            // One LMS that does not say is enough: nobody knows the union then (attack J16).
+            let unread: i64 = unread.fetch_one(&self.read).await?;
             let known = Known {
                 username: row.maybe_text("username")?.filter(|_| row.flag("username_verified").unwrap_or(false)),
-                groups: row.maybe_time("groups_at")?.map(|_| row.json("groups_json")).transpose()?,
+                groups: row
+                    .maybe_time("groups_at")?
+                    .filter(|_| unread == 0)
+                    .map(|_| row.json("groups_json"))
+                    .transpose()?,
                 imported: imported.fetch_one(&self.read).await?.try_get::<Option<i64>, _>(0)?.map(Timestamp),
                 exempt: exempt.fetch_one(&self.read).await?.try_get::<Option<i64>, _>(0)?.map(Timestamp),
             };

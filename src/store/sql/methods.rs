@@ -157,6 +157,8 @@ impl Database {
             let statements = [
                 "UPDATE methods SET account = $2, primary_flag = 0 WHERE account = $1",
                 "UPDATE bindings SET account = $2 WHERE account = $1",
+                // They are read again, for the account that is asked about now.
+                "DELETE FROM lms_groups WHERE account = $1 AND account <> $2",
                 // The name is the other account's now as far as sign-in goes; history keeps the id.
                 "UPDATE accounts SET state = 'gone', epoch = epoch + 1, username = NULL, email = NULL,
                    email_verified_by = NULL WHERE id = $1 AND id <> $2",
@@ -224,9 +226,12 @@ pub(super) async fn set_primary(
     Ok(query.execute(&mut **tx).await?.rows_affected() > 0)
 }
 
-/// The account's groups are those of all its methods together.
-async fn unite_groups(tx: &mut Transaction<'_, Any>, account: &AccountId) -> Result<(), sqlx::Error> {
-    let query = sqlx::query("SELECT groups_json FROM methods WHERE account = $1 AND groups_json IS NOT NULL");
+/// The account's groups are those of all its methods, and of all sites whose LMS states them, together.
+pub(super) async fn unite_groups(tx: &mut Transaction<'_, Any>, account: &AccountId) -> Result<(), sqlx::Error> {
+    let query = sqlx::query(
+        "SELECT groups_json FROM methods WHERE account = $1 AND groups_json IS NOT NULL
+         UNION ALL SELECT groups_json FROM lms_groups WHERE account = $1",
+    );
     let rows = query.bind(account.as_str()).fetch_all(&mut **tx).await?;
     if rows.is_empty() {
         return Ok(());

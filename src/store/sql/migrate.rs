@@ -14,6 +14,9 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("migrations/0004_mail.sql")),
     (5, include_str!("migrations/0005_standing.sql")),
     (6, include_str!("migrations/0006_factors.sql")),
+    (7, include_str!("migrations/0007_devices.sql")),
+    (8, include_str!("migrations/0008_mail_marks.sql")),
+    (9, include_str!("migrations/0009_imports.sql")),
 ];
 pub(super) const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 

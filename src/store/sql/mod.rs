@@ -1,4 +1,4 @@
-//! The database: accounts, methods, bindings, enrolments, the ledger, audit, mail. SQLite by default, PostgreSQL for more
+//! The database: accounts, methods, bindings, enrolments, devices, the ledger, audit, mail. SQLite by default, PostgreSQL for more
 //! than one node.
 //!
 //! One text per statement for both, through sqlx's `Any` driver: `$N` placeholders, 64-bit integers for times (ms)
@@ -11,15 +11,19 @@
 mod accounts;
 mod audit;
 mod bindings;
+mod devices;
 mod enrolments;
 mod known;
 mod ledger;
+mod lms_groups;
 mod local;
 mod methods;
 mod mail;
+mod marks;
 mod migrate;
 mod row;
 mod standing;
+mod takeovers;
 
 pub(super) use ledger::SqlLedger;
 

@@ -17,7 +17,7 @@ impl Counters for StateCounters {
     async fn add(&self, name: &str, by: i64, window: Duration) -> Result<Count, Unavailable> {
         self.0.kv.add(&self.0.key(Kind::Counter, name), by, window).await
     }
-    async fn value(&self, name: &str) -> Result<i64, Unavailable> {
+    async fn look(&self, name: &str) -> Result<Count, Unavailable> {
         self.0.kv.count(&self.0.key(Kind::Counter, name)).await
     }
     async fn clear(&self, name: &str) -> Result<(), Unavailable> {

@@ -60,7 +60,7 @@ async fn j8_a_token_of_a_lenient_stage_dies_when_the_stage_is_raised() {
         let mut world = quiet_world(|config| config.mfa.rules[0].stage = stage).await;
         let token = password_alone(&world).await;
         assert!(works(&world, &token).await, "{stage:?}");
-        assert_eq!(world.audited("let_through").await[0]["stage"], stage.as_str());
+        assert_eq!(world.audited("let_through").await[0]["reason"], stage.as_str());
         world.config.mfa.rules[0].stage = Stage::Required;
         world = world.restart().await;
         assert!(!works(&world, &token).await, "{stage:?}");

@@ -104,7 +104,7 @@ async fn what_is_no_answer_to_a_flow_is_told_in_the_five_keys() {
         (format!("flow={flow}&code={right}"), "invalidparameter"),
         (format!("flow={flow}&factor=totp"), "invalidparameter"),
         (format!("flow[]={flow}&factor=totp&code={right}"), "invalidparameter"),
-        (format!("flow={flow}&factor=webauthn&code={right}"), "invalidparameter"),
+        (format!("flow={flow}&factor=telepathy&code={right}"), "invalidparameter"),
         (format!("flow={nobody}&factor=totp&code={right}"), "mfaflowexpired"),
         (format!("flow=../{flow}&factor=totp&code={right}"), "mfaflowexpired"),
         // A recovery code is no TOTP code, nor the reverse.

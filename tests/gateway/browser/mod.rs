@@ -10,11 +10,15 @@ mod linking;
 mod own_account;
 mod own_account_screens;
 mod own_pages;
+mod passkeys;
+mod passwordless;
 mod races;
+mod rules;
 mod screens;
 mod sessionless;
 mod sign_in;
 mod stages;
+mod trusted;
 mod watched;
 pub mod websockets;
 

@@ -32,10 +32,8 @@ impl Rng for Meddling {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f13_a_session_stored_after_its_account_was_swept_does_not_live() {
-    let world = World::start().await;
-    let (_, device) = signed_in(&world, "student1").await;
+/// The gateway started again with such chance, not armed yet.
+pub async fn meddled(world: World) -> (World, Arc<AtomicBool>) {
     let World { campus, app, url, address, clock, folder, config } = world;
     app.stop().await;
     let https = TcpListener::bind(address).await.expect("the same port");
@@ -44,7 +42,14 @@ async fn f13_a_session_stored_after_its_account_was_swept_does_not_live() {
     let sockets = Sockets { https, http: None, monitor: None };
     let app = App::start(config.clone(), sockets, clock.clone(), rng).await.expect("the gateway starts");
     let world = World { campus, app, url, address, clock, folder, config };
+    (world, armed)
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn f13_a_session_stored_after_its_account_was_swept_does_not_live() {
+    let world = World::start().await;
+    let (_, device) = signed_in(&world, "student1").await;
+    let (world, armed) = meddled(world).await;
     let mut browser = challenged(&world, "student1").await;
     armed.store(true, SeqCst);
     let answer = browser.answer(&device.code(world.clock.now())).await;

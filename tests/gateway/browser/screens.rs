@@ -128,3 +128,48 @@ async fn the_pages_of_an_ended_sign_in_say_what_to_do() {
     press(&screen, "main a[href='/']").await;
     screen.wait_for("input[name=username]", LOAD).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f9_a_trusted_browser_skips_the_question_until_a_copy_of_it_comes_back() {
+    let world = World::with(super::trusted::trusting).await;
+    let (_, phone) = signed_in(&world, "student1").await;
+    let screen = Chromium::with(Device::Phone, Scripts::On).await;
+    let shot = async |what: &str| drop(screen.screenshot(&format!("story-trusted-{what}")).await);
+    type_credentials(&screen, &world, "/my/").await;
+    screen.wait_for("input[name=trust]", LOAD).await;
+    screen.type_into("input[name=trust]", " ").await;
+    shot("1-offer").await;
+    type_code(&screen, &phone.code(world.clock.now())).await;
+    screen.wait_for("#region-main", LOAD).await;
+    sign_out(&screen, &world).await;
+    let late = Duration::from_secs(90);
+    world.advance(late);
+
+    // Somebody copies what the browser keeps.
+    let mut thief = Browser::at(&world);
+    for cookie in screen.cookies().await {
+        let text = |key: &str| cookie[key].as_str().unwrap_or_default().to_owned();
+        if text("name").starts_with("__Host-device-") {
+            assert_eq!(
+                (&cookie["httpOnly"], &cookie["secure"], text("sameSite")),
+                (&true.into(), &true.into(), "Lax".into())
+            );
+            thief.cookies.insert(text("name"), text("value"));
+        }
+    }
+    assert_eq!(thief.cookies.len(), 1);
+
+    type_credentials(&screen, &world, "/my/").await;
+    screen.wait_for("#region-main", LOAD).await;
+    assert!(screen.url().await.ends_with("/my/"));
+    shot("2-not-asked").await;
+    world.advance(late);
+    assert_eq!(thief.sign_in("student1", PASSWORD).await.location(), "/vestibule/challenge");
+    world.audited("device_copied").await;
+    type_credentials(&screen, &world, "/my/").await;
+    screen.wait_for("#code", LOAD).await;
+    assert!(screen.url().await.ends_with("/vestibule/challenge"));
+    shot("3-asked-again").await;
+    type_code(&screen, &phone.code(world.clock.now())).await;
+    screen.wait_for("#region-main", LOAD).await;
+}

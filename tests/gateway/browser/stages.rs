@@ -15,7 +15,7 @@ async fn at_off_and_report_the_password_is_enough_and_it_is_recorded() {
         browser.get(COURSE).await;
         assert_eq!(browser.sign_in("student1", PASSWORD).await.location(), COURSE);
         assert!(is_in(&mut browser).await);
-        assert_eq!(world.audited("let_through").await[0]["stage"], stage.as_str());
+        assert_eq!(world.audited("let_through").await[0]["reason"], stage.as_str());
         assert_eq!(world.audited("signed_in").await[0]["amr"], "pwd");
     }
 }

@@ -3,6 +3,6 @@
 mod directories;
 mod ground;
 mod ldap;
-mod school;
+pub mod school;
 mod sql;
 mod stories;

@@ -14,7 +14,7 @@ impl Table {
     pub async fn of(people: &[(&str, &str, &str)]) -> Self {
         let table = Self(Scratch::new("table"));
         table
-            .run("CREATE TABLE people (id TEXT PRIMARY KEY, login TEXT, hash TEXT, mail TEXT, first TEXT, last TEXT, off INTEGER DEFAULT 0, stated TEXT)")
+            .run("CREATE TABLE people (id TEXT PRIMARY KEY, login TEXT, hash TEXT, mail TEXT, first TEXT, last TEXT, off INTEGER DEFAULT 0, stated TEXT, teams TEXT)")
             .await;
         for person in people {
             table.add(*person).await;
@@ -41,13 +41,22 @@ impl Table {
 
     /// An instance of the chain that asks this table.
     pub fn instance(&self, name: &str, more: &str) -> chain::config::Instance {
+        self.asked(name, "", more)
+    }
+
+    /// The same of one that says who is in which group.
+    pub fn instance_with_groups(&self, name: &str) -> chain::config::Instance {
+        self.asked(name, ", teams AS groups", "")
+    }
+
+    fn asked(&self, name: &str, also: &str, more: &str) -> chain::config::Instance {
         let path = self.0.path().join("people.db");
         let columns = "id AS subject, coalesce(stated, login) AS username, hash AS password_hash, mail AS email, \
                        first AS first_name, last AS last_name, off AS disabled";
         let yaml = format!(
             "name: {name}\nkind: sql\ndatabase: \"sqlite:{}\"\n\
-             query: SELECT {columns} FROM people WHERE login = :username\n\
-             by_subject: SELECT {columns} FROM people WHERE id = :subject\n{more}",
+             query: SELECT {columns}{also} FROM people WHERE login = :username\n\
+             by_subject: SELECT {columns}{also} FROM people WHERE id = :subject\n{more}",
             path.display()
         );
         serde_yaml::from_str(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"))

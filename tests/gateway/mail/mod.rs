@@ -2,6 +2,7 @@
 //! what happens while the server is down, slow, or says no (`queue`, fault X20).
 
 mod queue;
+mod reminders;
 
 use crate::{operation::program::Program, servers::Smtp, world::World};
 use serde_json::Value;
@@ -17,12 +18,12 @@ use vestibule::{config::Config, language::Lang, outbound::mail::Message};
 /// The queue is looked at every quarter of a minute.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-fn through(smtp: &Smtp) -> impl Fn(&mut Config) + use<> {
+pub fn through(smtp: &Smtp) -> impl Fn(&mut Config) + use<> {
     let ca = if smtp.url().starts_with("smtp:") { String::new() } else { format!("ca_file: {:?}", smtp.ca_file()) };
     settings(&smtp.url(), ca)
 }
 
-fn settings(url: &str, more: String) -> impl Fn(&mut Config) + use<> {
+pub fn settings(url: &str, more: String) -> impl Fn(&mut Config) + use<> {
     let yaml = format!("server: {url:?}\nfrom: Campus sign-in <sign-in@example.org>\ntimeout_seconds: 2\n{more}");
     move |config| config.outbound.mail = Some(serde_yaml::from_str(&yaml).expect("mail settings"))
 }
@@ -31,7 +32,7 @@ fn linked(source: &str) -> Message {
     Message::MethodLinked { site: "campus.example.org".into(), source: source.into() }
 }
 
-async fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -40,13 +41,13 @@ async fn eventually(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// A figure of `/metrics`, as the world's mailer counts it.
-fn counted(world: &World, outcome: &str) -> u64 {
+pub fn counted(world: &World, outcome: &str) -> u64 {
     let line = format!("vestibule_mails_total{{outcome=\"{outcome}\"}} ");
     let figures = world.app.metrics.encode();
     figures.lines().find_map(|l| l.strip_prefix(&line)).map_or(0, |n| n.parse().expect("a number"))
 }
 
-fn header<'a>(letter: &'a Value, name: &str) -> &'a str {
+pub fn header<'a>(letter: &'a Value, name: &str) -> &'a str {
     let all = letter["headers"].as_array().expect("headers");
     let mut found = all.iter().filter(|header| header[0] == name);
     let value = found.next().unwrap_or_else(|| panic!("no {name} in {letter}"))[1].as_str().expect("text");

@@ -32,7 +32,10 @@ async fn an_account_is_shown_disabled_enabled_and_helped_to_a_new_factor() {
     let sheet = program.json("account show student1");
     let account = &sheet["account"];
     assert_eq!(account["account"]["state"], "active", "{sheet}");
-    assert_eq!((account["recovery_codes_left"].as_u64(), account["totp"].as_array().map(Vec::len)), (Some(9), Some(1)));
+    assert_eq!(
+        (account["recovery_codes_left"].as_u64(), account["factors"].as_array().map(Vec::len)),
+        (Some(9), Some(1))
+    );
     let id = account["account"]["id"].as_str().unwrap().to_owned();
     assert_eq!(program.json(&format!("account show {id}")), sheet, "by its id too");
     let (code, _, told) = program.cli("account show nobody");

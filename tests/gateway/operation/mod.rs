@@ -3,6 +3,7 @@
 mod around;
 mod canary;
 mod command_line;
+mod help_desk;
 mod linked;
 pub mod nodes;
 pub mod program;

@@ -208,3 +208,34 @@ async fn x17_a_restart_loses_no_session_no_flow_no_token_and_no_counter() {
     assert_eq!(pending.answer(&device.code(world.clock.now())).await.status, 303, "the browser's flow");
     assert!(app.verify(&flow, "recovery", &codes[0]).await.json()["token"].is_string(), "the app's flow");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f2_a_thousand_codes_over_many_flows_addresses_and_two_nodes_are_twenty_an_hour() {
+    let nodes = Nodes::with(|config| config.edge.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]).await;
+    let (first, second) = (&nodes.first, &nodes.second);
+    let (device, _) = enrolled(first, "student1").await;
+    let (mut looked_at, mut refused) = (0, 0);
+    for n in 0..20_usize {
+        // Half an hour and a little in between: the lock has ended once within the hour.
+        if n == 10 {
+            first.advance(Duration::from_secs(30 * 60 + 1));
+        }
+        let from = |node: &World, k: usize| {
+            let mut app = MoodleApp::at(node);
+            app.headers.push(("x-forwarded-for", format!("198.51.{n}.{k}")));
+            app
+        };
+        let flow = challenge(&from([first, second][n % 2], 0), "student1").await;
+        let guess = wrong(first, &device);
+        let posts = (0..50).map(|k| {
+            let (app, flow, guess) = (from([first, second][k % 2], k), &flow, &guess);
+            async move { app.verify(flow, "totp", guess).await.json()["errorcode"].to_string() }
+        });
+        for said in futures_util::future::join_all(posts).await {
+            looked_at += usize::from(said == "\"mfawrongcode\"");
+            refused += usize::from(said != "\"mfawrongcode\"");
+        }
+    }
+    assert_eq!(looked_at + refused, 1000);
+    assert!((11..=20).contains(&looked_at), "{looked_at}");
+}

@@ -284,6 +284,10 @@ impl sources::Settings for Settings {
         self.ca_file.iter().map(|path| ("ca_file", path.as_path())).collect()
     }
 
+    fn states_groups(&self) -> bool {
+        self.groups.from != From::None
+    }
+
     fn build(&self, needs: &Needs<'_>) -> Result<Source, BuildError> {
         let endpoints = self.urls.iter().map(|url| Endpoint::parse(url, self.rules())).collect::<Result<Vec<_>, _>>();
         let endpoints = endpoints.map_err(|error| BuildError::new("urls", error))?;

@@ -5,16 +5,13 @@
 //! the make and cost that this table was last seen to hold. What is wrong with *one* row is therefore never ERROR,
 //! which the outside can tell from a refusal: it would say that the name exists.
 
-use super::{
-    record::{self, Columns, Needs, Only, Record},
-    statement::Statement,
-    table::Table,
-};
+use super::record::{self, Columns, Needs, Only, Record};
 use crate::{
     chain::{
         Asked, Directory, PasswordSource, Person, Proven, Standing, Trace, Verdict,
         password::{Busy, Format, HashError, Hashing, StoredHash},
     },
+    outbound::database::{Statement, Table},
     types::{Password, SourceId, Subject},
 };
 use async_trait::async_trait;

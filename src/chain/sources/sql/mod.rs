@@ -6,16 +6,12 @@
 //! Not promised: that a row's hash is a good one. `hashes` says which formats count, and `vestibule check` names those
 //! that are fit for a migration only.
 //!
-//! `settings` (what the operator wrote) → `address` and `statement` (how the driver is told) → `table` and `cell`
-//! (rows as text) → `record` (a person) → `judge` (the verdict).
+//! `settings` (what the operator wrote) → `outbound::database` (how the driver is told, rows as text) → `record` (a
+//! person) → `judge` (the verdict).
 
-mod address;
-mod cell;
 mod judge;
 mod record;
 mod settings;
-mod statement;
-mod table;
 
 use super::Kind;
 

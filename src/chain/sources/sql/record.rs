@@ -1,11 +1,8 @@
 //! From a row to what a source states about somebody: which column is what, and how a flag is read.
 
-use super::{
-    cell::Cell,
-    table::{Column, Found},
-};
 use crate::{
     chain::Person,
+    outbound::database::{Cell, CellError, Column, Found},
     types::{Secret, Subject},
 };
 use aws_lc_rs::digest;
@@ -34,6 +31,9 @@ pub(super) struct Columns {
 }
 
 impl Columns {
+    pub fn names_groups(&self) -> bool {
+        self.groups.is_some()
+    }
     /// Two columns that are one: the subject would change with the username (design R6).
     pub fn subject_is_username(&self) -> bool {
         let subject = self.subject.as_deref().unwrap_or("subject");
@@ -135,7 +135,7 @@ pub(super) fn read(
     })
 }
 
-type Row = Vec<Result<Cell, super::cell::CellError>>;
+type Row = Vec<Result<Cell, CellError>>;
 
 fn record(layout: &Layout, columns: &[Column], row: Row, separator: &str) -> Result<Record, String> {
     let cell = |at: usize| match row.get(at) {

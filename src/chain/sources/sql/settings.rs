@@ -1,15 +1,12 @@
 //! What gateway.yaml says about one instance, and what `vestibule check` says about that.
 
-use super::{
-    address::{self, Address, Dialect, Tls},
-    judge::Sql,
-    record::Columns,
-    statement::Statement,
-    table::Table,
-};
-use crate::chain::{
-    password::Format,
-    sources::{BuildError, Finding, Needs, Source},
+use super::{judge::Sql, record::Columns};
+use crate::{
+    chain::{
+        password::Format,
+        sources::{BuildError, Finding, Needs, Severity, Source},
+    },
+    outbound::database::{Dialect, Fault, Gravity, Location, Statement, Table, Tls, Unopened},
 };
 use serde::Deserialize;
 use std::{
@@ -110,8 +107,7 @@ fn pool() -> u32 {
 
 impl crate::chain::sources::Settings for Settings {
     fn check(&self) -> Vec<Finding> {
-        let mut found = Vec::new();
-        self.check_address(&mut found);
+        let mut found: Vec<Finding> = self.location().faults().into_iter().map(finding).collect();
         self.check_queries(&mut found);
         self.check_columns(&mut found);
         self.check_hashes(&mut found);
@@ -134,14 +130,15 @@ impl crate::chain::sources::Settings for Settings {
         self.ca_file.iter().map(|file| ("ca_file", file.as_path())).collect()
     }
 
+    /// As far as the query's text tells: `*` may bring them.
+    fn states_groups(&self) -> bool {
+        let text = self.query.to_ascii_lowercase();
+        self.columns.names_groups() || text.contains("groups") || text.contains('*')
+    }
+
     fn build(&self, needs: &Needs<'_>) -> Result<Source, BuildError> {
-        let secret = |key, text: &str| (needs.secret)(text).map_err(|said| BuildError::new(key, said));
-        let url = secret("database", &self.database)?;
-        let mut address = Address::parse(url.expose()).map_err(|said| BuildError::new("database", said))?;
-        if let Some(password) = &self.password {
-            address = address.with_password(secret("password", password)?.expose());
-        }
-        let address = address.protected(self.tls, self.ca_file.as_deref());
+        let unopened = |error: Unopened| BuildError::new(error.key, error.said);
+        let address = self.location().address(&*needs.secret).map_err(unopened)?;
         let dialect = address.dialect();
         let statement =
             |key, sql: &str, name| Statement::parse(sql, name, dialect).map_err(|said| BuildError::new(key, said));
@@ -168,41 +165,12 @@ impl crate::chain::sources::Settings for Settings {
 }
 
 impl Settings {
-    fn check_address(&self, found: &mut Vec<Finding>) {
-        if let Some(password) = &self.password
-            && !address::is_reference(password)
-        {
-            let fix = "write it into a file or variable, and file:PATH or env:NAME here";
-            found.push(Finding::error("password", "a password stands in the configuration", fix));
-        }
-        if self.tls == Some(Tls::Off) && self.ca_file.is_some() {
-            let fix = "leave one of the two out";
-            found.push(Finding::error("tls", "is off, although there is a ca_file to verify with", fix));
-        }
-        let encrypt = "leave `tls` out: another machine is then reached by verified TLS only";
-        if address::is_reference(&self.database) {
-            if self.tls == Some(Tls::Off) {
-                let what = "is off: if that database is on another machine, names and hashes can be read on the way";
-                found.push(Finding::warning("tls", what, encrypt));
-            }
-            return;
-        }
-        if address::holds_password(&self.database) {
-            let fix = "leave it out and write `password: file:PATH`, or the whole URL as env:NAME or file:PATH";
-            found.push(Finding::error("database", "a password stands in the configuration", fix));
-        }
-        match Address::parse(&self.database) {
-            Err(error) => found.push(Finding::error(
-                "database",
-                error.to_string(),
-                "write postgres://USER@HOST/NAME, mysql://USER@HOST/NAME or sqlite:PATH",
-            )),
-            Ok(address) if address.is_remote() && self.tls == Some(Tls::Off) => {
-                let what =
-                    "is off on the way to another machine: names and hashes can be read there, and answers made up";
-                found.push(Finding::warning("tls", what, encrypt));
-            }
-            Ok(_) => {}
+    fn location(&self) -> Location<'_> {
+        Location {
+            database: &self.database,
+            password: self.password.as_deref(),
+            tls: self.tls,
+            ca_file: self.ca_file.as_deref(),
         }
     }
 
@@ -248,6 +216,14 @@ impl Settings {
             ));
         }
     }
+}
+
+fn finding(fault: Fault) -> Finding {
+    let severity = match fault.gravity {
+        Gravity::Error => Severity::Error,
+        Gravity::Warning => Severity::Warning,
+    };
+    Finding { severity, key: fault.key.to_owned(), what: fault.what, fix: fault.fix.to_owned() }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! whose address is known, by password and by way of a partner; and who is refused (attacks G1, G2, G4, G5, J5, D7).
 
 mod account;
-mod cast;
+pub mod cast;
 mod offers;
 mod partner;
 mod story;

@@ -6,11 +6,6 @@ mod server;
 mod tables;
 
 use super::ground;
-use crate::{
-    mariadb::MariaDb,
-    servers::{Postgres, Scratch},
-};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use vestibule::{
     chain::{
@@ -30,53 +25,9 @@ pub const MD5: &str = "3cb4e732631f47e6eb961f34554b7cde";
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A real database that a test fills.
-pub enum Db {
-    Postgres(Postgres),
-    MariaDb(MariaDb),
-    Sqlite(Scratch),
-}
+pub use crate::databases::Db;
 
 impl Db {
-    pub fn all() -> [Db; 3] {
-        [Self::postgres(), Self::mariadb(), Self::sqlite()]
-    }
-    pub fn postgres() -> Self {
-        Db::Postgres(Postgres::start())
-    }
-    pub fn mariadb() -> Self {
-        let mariadb = MariaDb::start();
-        mariadb.sql("CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'a secret'").unwrap();
-        mariadb.sql("GRANT ALL ON users.* TO reader@'127.0.0.1'").unwrap();
-        Db::MariaDb(mariadb)
-    }
-    pub fn sqlite() -> Self {
-        Db::Sqlite(Scratch::new("sql"))
-    }
-
-    pub fn url(&self) -> String {
-        match self {
-            Db::Postgres(postgres) => postgres.url(),
-            Db::MariaDb(mariadb) => mariadb.url("reader"),
-            Db::Sqlite(directory) => format!("sqlite:{}/users.db", directory.path().display()),
-        }
-    }
-
-    pub async fn sql(&self, text: &str) {
-        let text = AssertSqlSafe(text.to_owned());
-        match self {
-            Db::Postgres(_) => {
-                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
-                connection.execute(sqlx::raw_sql(text)).await.unwrap();
-            }
-            Db::MariaDb(mariadb) => mariadb.sql(&format!("USE users;\n{}", text.0)).unwrap(),
-            Db::Sqlite(_) => {
-                let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", self.url())).await.unwrap();
-                connection.execute(sqlx::raw_sql(text)).await.unwrap();
-            }
-        }
-    }
-
     /// A table as most are: a numbered key, a name, a hash.
     pub async fn people(&self, rows: &[(&str, Option<&str>)]) {
         self.sql("CREATE TABLE people (id INTEGER PRIMARY KEY, login VARCHAR(200), hash VARCHAR(2000))").await;

@@ -13,17 +13,17 @@ const MAX_LENGTH: usize = 16 * 1024;
 
 /// One statement, ready to be prepared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Statement {
+pub struct Statement {
     text: String,
     binds: usize,
 }
 
 /// Shown to the operator below the key it is about.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum StatementError {
+pub enum StatementError {
     #[error("longer than {MAX_LENGTH} bytes")]
     TooLong,
-    #[error("begins with neither SELECT nor WITH: a source only reads")]
+    #[error("begins with neither SELECT nor WITH: it is only read")]
     NotAQuery,
     #[error("{0} is opened and never closed")]
     Open(&'static str),

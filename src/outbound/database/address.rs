@@ -13,7 +13,7 @@ use sqlx::{
 use std::{net::IpAddr, path::Path, str::FromStr};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub enum Dialect {
     Postgres,
     /// And MariaDB.
     MySql,
@@ -41,7 +41,7 @@ impl Dialect {
 /// What protects the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Tls {
+pub enum Tls {
     /// TLS, the certificate's chain and name verified.
     Verify,
     /// None, also to another machine.
@@ -50,7 +50,7 @@ pub(super) enum Tls {
 
 /// A URL that the driver has read, with our rules put over it.
 #[derive(Clone)]
-pub(super) enum Address {
+pub enum Address {
     Postgres(Box<PgConnectOptions>),
     MySql(Box<MySqlConnectOptions>),
     Sqlite(Box<SqliteConnectOptions>),
@@ -58,7 +58,7 @@ pub(super) enum Address {
 
 /// Never with the URL: it may hold a password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum AddressError {
+pub enum AddressError {
     #[error("begins with none of postgres:, mysql:, mariadb:, sqlite:")]
     Scheme,
     #[error("cannot be read as a database URL")]
@@ -163,7 +163,7 @@ fn keys(url: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Does an inline URL carry a password?
-pub(super) fn holds_password(url: &str) -> bool {
+pub fn holds_password(url: &str) -> bool {
     let authority =
         url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let in_authority =
@@ -172,7 +172,7 @@ pub(super) fn holds_password(url: &str) -> bool {
 }
 
 /// A text that stands for another: `env:NAME` or `file:PATH`.
-pub(super) fn is_reference(text: &str) -> bool {
+pub fn is_reference(text: &str) -> bool {
     text.starts_with("env:") || text.starts_with("file:")
 }
 

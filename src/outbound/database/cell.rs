@@ -18,7 +18,7 @@ use sqlx::{
 const MAX_LENGTH: usize = 16 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub enum Cell {
     Null,
     Text(String),
     /// PostgreSQL's arrays of text.
@@ -27,7 +27,7 @@ pub(super) enum Cell {
 
 /// Without the value: it may be a hash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CellError {
+pub enum CellError {
     #[error("is of type {0}: cast it to text in the query")]
     Type(String),
     #[error("is not UTF-8")]
@@ -40,7 +40,7 @@ pub(super) enum CellError {
 
 /// How a column's bytes become text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
+pub enum Reading {
     Text,
     /// Of a fixed width, filled up with blanks or (MySQL's BINARY) NULs that nobody wrote. Elsewhere a blank at the end
     /// is kept: two subjects that differ by it are two people.
@@ -52,7 +52,7 @@ pub(super) enum Reading {
     TextList,
 }
 
-pub(super) fn postgres_reading(info: &PgTypeInfo) -> Option<Reading> {
+pub fn postgres_reading(info: &PgTypeInfo) -> Option<Reading> {
     match info.kind() {
         PgTypeKind::Enum(_) => return Some(Reading::Text),
         PgTypeKind::Domain(base) => return postgres_reading(base),
@@ -72,7 +72,7 @@ pub(super) fn postgres_reading(info: &PgTypeInfo) -> Option<Reading> {
     }
 }
 
-pub(super) fn mysql_reading(info: &MySqlTypeInfo) -> Option<Reading> {
+pub fn mysql_reading(info: &MySqlTypeInfo) -> Option<Reading> {
     match info.name() {
         "CHAR" | "BINARY" => Some(Reading::Padded),
         "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" => Some(Reading::Text),
@@ -86,7 +86,7 @@ pub(super) fn mysql_reading(info: &MySqlTypeInfo) -> Option<Reading> {
     }
 }
 
-pub(super) fn postgres(value: PgValueRef<'_>) -> Result<Cell, CellError> {
+pub fn postgres(value: PgValueRef<'_>) -> Result<Cell, CellError> {
     if value.is_null() {
         return Ok(Cell::Null);
     }
@@ -103,7 +103,7 @@ pub(super) fn postgres(value: PgValueRef<'_>) -> Result<Cell, CellError> {
     }
 }
 
-pub(super) fn mysql(value: MySqlValueRef<'_>) -> Result<Cell, CellError> {
+pub fn mysql(value: MySqlValueRef<'_>) -> Result<Cell, CellError> {
     if value.is_null() {
         return Ok(Cell::Null);
     }
@@ -119,10 +119,12 @@ pub(super) fn mysql(value: MySqlValueRef<'_>) -> Result<Cell, CellError> {
 }
 
 /// SQLite types values, not columns.
-pub(super) fn sqlite(value: SqliteValueRef<'_>) -> Result<Cell, CellError> {
+pub fn sqlite(value: SqliteValueRef<'_>) -> Result<Cell, CellError> {
+    if value.is_null() {
+        return Ok(Cell::Null);
+    }
     let kind = value.type_info().name().to_owned();
     match kind.as_str() {
-        "NULL" => Ok(Cell::Null),
         "INTEGER" | "BOOLEAN" => driver(<i64 as Decode<Sqlite>>::decode(value)).map(number),
         "TEXT" | "BLOB" => text(<Vec<u8> as Decode<Sqlite>>::decode(value)),
         _ => Err(CellError::Type(kind)),

@@ -1,4 +1,4 @@
-//! The database behind one instance: a bounded pool of connections that can only read, and whose statements end on the
+//! A pool of connections to somebody else's database: a bounded one of connections that can only read, and whose statements end on the
 //! server when our patience does.
 //!
 //! | | read-only by | a statement is ended by |
@@ -25,9 +25,9 @@ use sqlx::{
 use std::time::{Duration, Instant};
 
 /// More than one row is a refusal; the second one proves it.
-const ROWS: usize = 2;
+const TWO: usize = 2;
 
-pub(super) struct Table {
+pub struct Table {
     pool: Pool,
     deadline: Duration,
     place: String,
@@ -41,14 +41,14 @@ enum Pool {
 
 /// What a query found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub struct Found {
     pub columns: Vec<Column>,
-    /// At most two, each with a cell per column.
+    /// Each with a cell per column.
     pub rows: Vec<Vec<Result<Cell, CellError>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Column {
+pub struct Column {
     pub name: String,
     /// The name of its type, where that has no obvious text. Known before any row: a mistake in the query is then an
     /// ERROR for every name alike.
@@ -81,13 +81,18 @@ impl Table {
         &self.place
     }
 
-    /// Runs the query with its one value bound.
+    /// Runs the query with its one value bound. Two rows at most: the second one says that there are several.
     pub async fn find(&self, statement: &Statement, value: &str) -> Result<Found, String> {
+        self.rows(statement, value, TWO).await
+    }
+
+    /// The same with at most so many rows. What follows them is not read.
+    pub async fn rows(&self, statement: &Statement, value: &str, most: usize) -> Result<Found, String> {
         let asked = async {
             match &self.pool {
-                Pool::Postgres(pool) => postgres(pool, statement, value).await,
-                Pool::MySql(pool) => mysql(pool, statement, value).await,
-                Pool::Sqlite(pool) => sqlite(pool, statement, value, self.deadline).await,
+                Pool::Postgres(pool) => postgres(pool, statement, value, most).await,
+                Pool::MySql(pool) => mysql(pool, statement, value, most).await,
+                Pool::Sqlite(pool) => sqlite(pool, statement, value, (most, self.deadline)).await,
             }
         };
         self.within(asked).await
@@ -165,7 +170,7 @@ where
     Ok(())
 }
 
-async fn postgres(pool: &PgPool, statement: &Statement, value: &str) -> Result<Found, sqlx::Error> {
+async fn postgres(pool: &PgPool, statement: &Statement, value: &str, most: usize) -> Result<Found, sqlx::Error> {
     let mut lent = Lent::of(pool).await?;
     // Without a type PostgreSQL would infer one, and `id = $1` would want the eight bytes of a bigint.
     let parameters = [<str as Type<Postgres>>::type_info()];
@@ -176,7 +181,7 @@ async fn postgres(pool: &PgPool, statement: &Statement, value: &str) -> Result<F
     let mut stream = prepared.query().bind(value).fetch(&mut *lent.connection);
     while let Some(row) = stream.try_next().await? {
         rows.push((0..row.len()).map(|at| cell::postgres(row.try_get_raw(at).map_err(driver)?)).collect());
-        if rows.len() == ROWS {
+        if rows.len() == most {
             return Ok(Found { columns, rows });
         }
     }
@@ -185,7 +190,7 @@ async fn postgres(pool: &PgPool, statement: &Statement, value: &str) -> Result<F
     Ok(Found { columns, rows })
 }
 
-async fn mysql(pool: &MySqlPool, statement: &Statement, value: &str) -> Result<Found, sqlx::Error> {
+async fn mysql(pool: &MySqlPool, statement: &Statement, value: &str, most: usize) -> Result<Found, sqlx::Error> {
     let mut lent = Lent::of(pool).await?;
     let prepared = (&mut *lent.connection).prepare(AssertSqlSafe(statement.text().to_owned()).into_sql_str()).await?;
     let columns = columns(prepared.columns(), |info| cell::mysql_reading(info).is_some());
@@ -194,7 +199,7 @@ async fn mysql(pool: &MySqlPool, statement: &Statement, value: &str) -> Result<F
     let mut stream = query.fetch(&mut *lent.connection);
     while let Some(row) = stream.try_next().await? {
         rows.push((0..row.len()).map(|at| cell::mysql(row.try_get_raw(at).map_err(driver)?)).collect());
-        if rows.len() == ROWS {
+        if rows.len() == most {
             return Ok(Found { columns, rows });
         }
     }
@@ -207,7 +212,7 @@ async fn sqlite(
     pool: &SqlitePool,
     statement: &Statement,
     value: &str,
-    deadline: Duration,
+    (most, deadline): (usize, Duration),
 ) -> Result<Found, sqlx::Error> {
     let end = Instant::now() + deadline;
     let mut lent = Lent::of(pool).await?;
@@ -219,7 +224,7 @@ async fn sqlite(
     let mut stream = prepared.query().bind(value).fetch(&mut *lent.connection);
     while let Some(row) = stream.try_next().await? {
         rows.push((0..row.len()).map(|at| cell::sqlite(row.try_get_raw(at).map_err(driver)?)).collect());
-        if rows.len() == ROWS {
+        if rows.len() == most {
             return Ok(Found { columns, rows });
         }
     }
