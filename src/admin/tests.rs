@@ -546,6 +546,7 @@ fn session(account: &AccountId, key: &str) -> Session {
         device: None,
         no_setup: false,
         first: Default::default(),
+        leaving: false,
     }
 }
 

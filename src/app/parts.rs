@@ -24,6 +24,7 @@ use crate::{
         Lms, Site,
         groups::{Groups, NoGroups, SqlGroups},
         moodle::{self, Cohorts, Moodle},
+        site::LmsKind,
     },
     mfa::policy::{Policy, Surroundings},
     outbound::{Upstream, mail::Mailer},
@@ -113,7 +114,14 @@ pub(super) fn place(config: &Config, site: &Site) -> Place {
 pub fn policy(config: &Config) -> Policy {
     let administrators = config.admin.administrators.iter().filter_map(|name| Username::canonical(name));
     let administrators = administrators.map(|name| name.as_str().to_owned()).collect();
-    Policy::new(&config.mfa, Surroundings { administrators, mail: config.outbound.mail.is_some() })
+    let mut kinds: Vec<LmsKind> = Vec::new();
+    for site in &config.sites {
+        if !kinds.contains(&site.lms.kind) {
+            kinds.push(site.lms.kind);
+        }
+    }
+    let places = kinds.into_iter().flat_map(LmsKind::path_groups).copied().collect();
+    Policy::new(&config.mfa, Surroundings { administrators, mail: config.outbound.mail.is_some(), places })
 }
 
 pub(super) fn desk(config: &Config, lasting: &Lasting) -> Desk {

@@ -236,6 +236,16 @@ pub enum Event {
         door: Door,
         amr: String,
     },
+    /// A factor was answered in a live session, for a path that asks for a fresh one.
+    SteppedUp {
+        account: AccountId,
+        rule: String,
+    },
+    /// A form that was kept meanwhile was sent to the LMS, at its owner's click.
+    KeptFormSent {
+        account: AccountId,
+        path: String,
+    },
     GuestSignedIn,
     SignedOut {
         account: Option<AccountId>,
@@ -388,6 +398,8 @@ impl Event {
             | Event::RecoveryCodesLow { account, .. }
             | Event::LetThrough { account, .. }
             | Event::SignedIn { account, .. }
+            | Event::SteppedUp { account, .. }
+            | Event::KeptFormSent { account, .. }
             | Event::TokenMinted { account, .. }
             | Event::TokenRevoked { account, .. }
             | Event::AccountState { account, .. }

@@ -59,13 +59,13 @@ impl Gate {
             return reply::see_other(ACCOUNT);
         }
         match Act::of(field) {
-            Some(Act::Begin(wish)) => self.begin(house, incoming, &session, wish).await,
+            Some(Act::Begin(wish)) => self.begin_wish(house, incoming, &session, wish).await,
             Some(Act::End(ending)) => self.end(house, incoming, &session, ending).await,
             None => self.error(incoming, 400),
         }
     }
 
-    async fn begin(&self, house: &House, incoming: &Incoming, session: &Session, wish: Wish) -> Reply {
+    async fn begin_wish(&self, house: &House, incoming: &Incoming, session: &Session, wish: Wish) -> Reply {
         let caller = self.caller(incoming);
         match flow::begin_action(&self.desk, &house.hall, &caller, session, wish).await {
             Ok(Some((id, stage))) => {

@@ -7,6 +7,7 @@ use super::{
     reply::{self, Reply},
     request::Incoming,
     rescue,
+    step_up::Way,
     watch::{Ruling, Standing, rule},
 };
 use crate::{
@@ -95,6 +96,7 @@ impl Gate {
         }
         let names: Vec<String> = lms_cookies.iter().map(|(name, _)| Jar::Session.sealed_name(name)).collect();
         let resumed = lms_cookies.is_empty();
+        let kept = self.visit(house, incoming).0.kept;
         let keep: Vec<&str> = std::iter::once(cookie::SESSION).chain(names.iter().map(String::as_str)).collect();
         let present = incoming.cookie_pairs().map(|(name, _)| name);
         // A resumed LMS session lives on in the cookies that the browser has.
@@ -102,6 +104,10 @@ impl Gate {
         reply::clear_cookies(&mut answer, present, &keep);
         reply::add_cookie(&mut answer, &cookie::set(cookie::SESSION, issued.id.expose()));
         sealed.iter().chain(&own_cookies).for_each(|line| reply::add_cookie(&mut answer, line));
+        // What was kept of an expired session is its own account's to send: the page sees to that.
+        if let Some(id) = kept {
+            reply::add_cookie(&mut answer, &cookie::set(cookie::FLOW, id.expose()));
+        }
         answer
     }
 
@@ -159,7 +165,11 @@ impl Gate {
             return Ok(refusal);
         }
         match self.session(house, incoming).await? {
-            Some(session) => self.ajax_signed_in(house, incoming, session, &calls).await,
+            Some(session) => match self.way_of_calls(house, incoming, &session, &calls).await? {
+                Way::Open => self.ajax_signed_in(house, incoming, session, &calls).await,
+                Way::Due => Ok(self.ajax_refusal(house, AjaxError::StepUp)),
+                Way::Gone => Ok(self.ajax_refusal(house, AjaxError::RequiresLogin)),
+            },
             None if calls.all_open() => self.ajax_as_nobody(house, incoming, &calls).await,
             None => Ok(self.ajax_refusal(house, AjaxError::RequiresLogin)),
         }
@@ -221,7 +231,7 @@ impl Gate {
     }
 
     /// A POST under a session whose body was read here, and the watch over its answer (design R9).
-    async fn relay_signed_in(
+    pub(super) async fn relay_signed_in(
         &self,
         house: &House,
         incoming: &Incoming,
@@ -320,7 +330,7 @@ impl Gate {
 }
 
 /// How a relayed request under a session ended.
-enum Relayed {
+pub(super) enum Relayed {
     /// The answer, and the cookies it may set.
     Passed(Answer, Vec<String>),
     /// The session is over, and its reader is sent to sign in.
@@ -354,6 +364,7 @@ pub fn stage_path(stage: &Stage) -> &'static str {
         Stage::CodesLow { .. } => "/vestibule/codes-low",
         Stage::LmsPassword => "/vestibule/lms-password",
         Stage::Permit => "/vestibule/permit",
+        Stage::Send => "/vestibule/send",
         Stage::SecondSource => "/vestibule/second-source",
         Stage::Join { .. } => "/vestibule/join",
         Stage::Offer => "/vestibule/offer",

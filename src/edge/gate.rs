@@ -93,6 +93,10 @@ pub enum Reading {
     Ajax,
     AjaxOpen,
     LtiReturn,
+    /// A form that cannot go on yet.
+    Keep,
+    /// The click that lets it.
+    Send,
 }
 
 /// What is done with the LMS's answer besides watching it.
@@ -175,12 +179,19 @@ impl Gate {
                 Ok(Act::Reply(reply::see_other(house.sign_in_path())))
             }
             Intent::SignIn if posts => Ok(Act::ReadBody(Reading::SignIn, form)),
-            Intent::SignIn | Intent::OpenPage => self.open_page(house, incoming, Errand::Pass).await,
+            Intent::SignIn => self.open_page(house, incoming, Errand::Pass).await,
+            Intent::OpenPage => match self.stepped_here(house, incoming).await? {
+                Some(act) => Ok(act),
+                None => self.open_page(house, incoming, Errand::Pass).await,
+            },
             Intent::Reset | Intent::Confirm => self.open_page(house, incoming, Errand::OpensNoSession).await,
             Intent::Asset => Ok(forward(house, incoming, Standing::Bare, Errand::Pass, &[])?),
             Intent::SignOut => self.page(house, incoming, Errand::SignOut).await,
             Intent::Page if posts && incoming.target.path.script() == Some(moodle::CHANGE_PASSWORD) => {
-                Ok(Act::ReadBody(Reading::ChangePassword, form))
+                match self.stepped_here(house, incoming).await? {
+                    Some(act) => Ok(act),
+                    None => Ok(Act::ReadBody(Reading::ChangePassword, form)),
+                }
             }
             Intent::Page => self.page(house, incoming, Errand::Pass).await,
             Intent::AppSignIn => Ok(Act::ReadBody(Reading::AppSignIn, form)),
@@ -218,15 +229,27 @@ impl Gate {
             Reading::Ajax => self.ajax(house, incoming, body).await?,
             Reading::AjaxOpen => self.ajax_open(house, incoming, body).await?,
             Reading::LtiReturn => self.lti_return(house, incoming, body).await?,
+            Reading::Keep => self.keep(house, incoming, body).await?,
+            Reading::Send => self.send(house, incoming, body).await?,
         }))
     }
 
     /// Protected: a live session, or nothing.
     async fn page(&self, house: &Arc<House>, incoming: &Incoming, errand: Errand) -> Result<Act, Refusal> {
-        match self.session(house, incoming).await? {
-            Some(session) => self.signed_in(house, incoming, session, errand),
-            None => Ok(Act::Reply(self.to_sign_in(house, incoming))),
+        if let Some(act) = self.marked(incoming) {
+            return Ok(act);
         }
+        let Some(session) = self.session(house, incoming).await? else {
+            let kept = self.keep_over_sign_in(house, incoming).await?;
+            return Ok(kept.unwrap_or_else(|| Act::Reply(self.to_sign_in(house, incoming))));
+        };
+        // Whoever wants to leave is asked nothing.
+        if errand != Errand::SignOut
+            && let Some(act) = self.stepped(house, incoming, &session).await?
+        {
+            return Ok(act);
+        }
+        self.signed_in(house, incoming, session, errand)
     }
 
     /// Open: on the user's session where there is one, else on the visitor's anonymous one.
@@ -274,6 +297,8 @@ impl Gate {
         let Some(id) = incoming.cookie(cookie::SESSION) else { return Ok(None) };
         let key = keys::session_key(id);
         let session = self.live(house, &key, incoming.client).await?;
+        let reads = matches!(incoming.method, Method::GET | Method::HEAD);
+        let session = session.filter(|session| reads || !session.leaving);
         if session.is_some() {
             // The store writes it down at most once a minute, in the background; a failure there costs nobody a request.
             let _ = self.desk.sessions.touch(&key, self.desk.clock.now()).await;
@@ -304,7 +329,8 @@ impl Gate {
                 self.desk.policy.still_enough(&session.facts, &case(house, &session, identity, &known, client, now))
             }
         };
-        if session.site != *house.name() || !settings.alive(&session, now) || !enough {
+        let lives = settings.alive(&session, now) || settings.honours(&session, now);
+        if session.site != *house.name() || !lives || !enough {
             return Ok(None);
         }
         Ok(Some(session))

@@ -29,6 +29,7 @@ mod rescue;
 pub mod tls;
 mod upload;
 mod sign_in_page;
+mod step_up;
 mod watch;
 
 pub use config::{Certificate, Config};

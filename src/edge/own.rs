@@ -13,6 +13,7 @@ use super::{
     request::Incoming,
     rescue,
     sign_in_page::{SIGN_IN, WITH_PASSKEY},
+    step_up::{query_of, wanted_by, with_mark},
 };
 use crate::{
     flow::{
@@ -147,11 +148,16 @@ impl Gate {
             }
             Asked::Permit { factors, passkey, sent, named } => {
                 let current = wanted_factor(incoming, &typed, &factors);
-                let view = View::Permit { factors, current, passkey, sent, named, error, csrf, account };
+                let to = wanted_by(incoming).map(|to| query_of(&to));
+                let view = View::Permit { factors, current, passkey, sent, named, to, error, csrf, account };
                 (stage_path(&Stage::Permit), view)
             }
             Asked::SecondSource { passwords, buttons } => {
                 (SECOND_SOURCE, View::SecondSource { passwords, buttons, typed, error, csrf, account })
+            }
+            Asked::Send { target } => {
+                let action = with_mark(&target);
+                (stage_path(&Stage::Send), View::Send { target, action, error, csrf, account })
             }
             Asked::Join { label, name } => (JOIN, View::Join { label, name, error, csrf, account }),
             Asked::Offer { label, address, may_create } => {
@@ -300,6 +306,12 @@ impl Gate {
                 answer
             }
             Ok(Answered::SignedIn(signed_in)) => self.welcome(house, incoming, *signed_in),
+            Ok(Answered::Stepped(stepped)) => self.stepped_up(incoming, *stepped),
+            Ok(Answered::Left) => {
+                let mut answer = reply::see_other("/");
+                reply::add_cookie(&mut answer, &cookie::clear(cookie::FLOW));
+                answer
+            }
             Ok(Answered::Acted) => {
                 let mut answer = reply::see_other(ACCOUNT);
                 reply::add_cookie(&mut answer, &cookie::clear(cookie::FLOW));
@@ -340,6 +352,7 @@ impl Gate {
                     Asked::Codes { .. } => "/vestibule/recovery-codes",
                     Asked::LmsPassword => stage_path(&Stage::LmsPassword),
                     Asked::Permit { .. } => stage_path(&Stage::Permit),
+                    Asked::Send { .. } => stage_path(&Stage::Send),
                     Asked::SecondSource { .. } => SECOND_SOURCE,
                     Asked::Join { .. } => JOIN,
                     Asked::Offer { .. } => stage_path(&Stage::Offer),
@@ -355,6 +368,10 @@ impl Gate {
     pub(super) async fn over(&self, house: &House, incoming: &Incoming, why: EndedWhy) -> Reply {
         let unfinished = matches!(why, EndedWhy::Expired | EndedWhy::AlreadyFinished);
         if unfinished && matches!(self.session(house, incoming).await, Ok(Some(_))) {
+            // Another tab of theirs was quicker: this one goes where it was going, and is asked there if it must be.
+            if let Some(wanted) = wanted_by(incoming) {
+                return reply::see_other(&wanted);
+            }
             let own =
                 matches!(incoming.target.path.decoded(), "/vestibule/permit" | OWN_PASSWORD | SECOND_SOURCE | JOIN);
             return reply::see_other(if own { ACCOUNT } else { "/" });
@@ -387,6 +404,7 @@ fn is_flow_path(path: &str) -> bool {
             | OWN_PASSWORD
             | ADDRESS
             | "/vestibule/codes-low"
+            | "/vestibule/send"
             | SECOND_SOURCE
             | JOIN
             | "/vestibule/offer"

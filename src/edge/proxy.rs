@@ -381,7 +381,9 @@ impl Gateway {
             | Reading::ChangePassword
             | Reading::Ajax
             | Reading::AjaxOpen
+            | Reading::Send
             | Reading::LtiReturn => self.0.refuse(incoming, status),
+            Reading::Keep => self.0.unkept(incoming, status),
         };
         rescue::with_retry(answer, status)
     }

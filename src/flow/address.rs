@@ -129,7 +129,9 @@ pub(super) async fn proven(desk: &Desk, hall: &Hall, caller: &Caller, flow: Flow
     match &flow.errand {
         Some(Errand::Act { .. }) if is_set_up(&flow) => first(desk, hall, caller, flow, to, rule).await,
         Some(Errand::Act { .. }) => add_address(desk, hall, caller, flow, (kind, &to), (proof, rule)).await,
-        Some(Errand::Adopt { .. }) => ended(desk, hall, &flow.id, EndedWhy::Expired).await,
+        Some(Errand::Adopt { .. } | Errand::StepUp { .. } | Errand::Send { .. }) => {
+            ended(desk, hall, &flow.id, EndedWhy::Expired).await
+        }
         None => first(desk, hall, caller, flow, to, rule).await,
     }
 }

@@ -11,11 +11,12 @@ use super::{
     lms_half::Half,
     offer::may_create,
     passkey::{self, put_question},
-    permit::{host, is_held_here, need, permission},
+    permit::{host, is_held_here, judged, permission},
     sent::{SentTo, judge_sent, sent_codes},
     set_up::is_set_up,
     sign_in::{Finished, finish},
     step::{Action, Asks, Errand, Flow, Stage, Trust},
+    step_up::Stepped,
     trusted::trust_browser,
 };
 use crate::{
@@ -100,6 +101,10 @@ pub enum Asked {
         passwords: Vec<Choice>,
         buttons: Vec<Choice>,
     },
+    /// Whether a form that was kept goes on now.
+    Send {
+        target: String,
+    },
     /// Whether both sides are one: the second source, and what it calls this person.
     Join {
         label: String,
@@ -128,6 +133,10 @@ pub enum Answered {
     SignedIn(Box<SignedIn>),
     /// It was done; its owner's page shows it.
     Acted,
+    /// The session is worth more now.
+    Stepped(Box<Stepped>),
+    /// Its owner thought better of it, and goes somewhere else.
+    Left,
     /// The browser is sent to another source.
     Away(Away),
     /// A code is on its way; it is asked for at this stage.
@@ -153,7 +162,8 @@ pub async fn ask(
         let address = second.person().email.clone().unwrap_or_default();
         return Ok(Some((Asked::Offer { label, address, may_create: may_create(hall, second) }, None)));
     }
-    if matches!(flow.errand, Some(Errand::Act { .. })) && !is_held_here(desk, hall, caller, &flow).await? {
+    let held = matches!(flow.errand, Some(Errand::Act { .. } | Errand::StepUp { .. } | Errand::Send { .. }));
+    if held && !is_held_here(desk, hall, caller, &flow).await? {
         return Ok(None);
     }
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
@@ -206,7 +216,7 @@ pub async fn ask(
         Stage::LmsPassword => Asked::LmsPassword,
         Stage::Permit => {
             let enrolments = desk.enrolments_of(&flow.pending.account).await?;
-            match (permission(desk, &flow).await?, named(hall, &flow, &enrolments)) {
+            match (permission(desk, &flow).await?, named(desk, hall, &flow, &enrolments)) {
                 (Some(Permission::Ask(factors)), Some(named)) => {
                     let sent = sent_codes(desk, &flow, &enrolments, &factors).await?;
                     Asked::Permit { factors: enrolments.recent_first(factors), passkey, sent, named }
@@ -222,6 +232,10 @@ pub async fn ask(
             let (label, name) = sides(hall, &second);
             Asked::Join { label, name }
         }
+        Stage::Send => match flow.errand {
+            Some(Errand::Send { form }) => Asked::Send { target: form.target },
+            Some(Errand::Act { .. } | Errand::StepUp { .. } | Errand::Adopt { .. }) | None => return Ok(None),
+        },
         Stage::Offer => return Ok(None),
     };
     Ok(Some((asked, name)))
@@ -235,7 +249,7 @@ fn occasion(flow: &Flow) -> Occasion {
     }
 }
 
-fn named(hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
+fn named(desk: &Desk, hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
     Some(match flow.errand.as_ref()? {
         Errand::Act { action: Action::Link, .. } => Named::Link,
         Errand::Act { action: Action::Unlink { source, .. }, .. } => Named::Unlink(label(hall, source)),
@@ -253,6 +267,10 @@ fn named(hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
         Errand::Act { action: Action::ConfirmAddress { id }, .. } => {
             Named::ConfirmAddress(enrolments.find(id)?.label.clone())
         }
+        Errand::StepUp { path, form, .. } => {
+            Named::Open { place: desk.policy.place(path), path: path.clone(), form: form.is_some() }
+        }
+        Errand::Send { .. } => return None,
         // With the name there: what is being given way is that one person's sign-in.
         Errand::Adopt { second, .. } => Named::Adopt(match sides(hall, second) {
             (label, Some(name)) => format!("{label}: {name}"),
@@ -432,8 +450,7 @@ pub(super) async fn askable(
     let stand = desk.standpoint_of(flow, &resolved, enrolments).await?;
     let case = stand.case();
     if matches!(flow.stage, Stage::Permit) {
-        let need = need(desk, flow, enrolments);
-        return Ok(match desk.policy.permit(resolved, enrolments, flow.facts.clone(), &case, need) {
+        return Ok(match judged(desk, flow, resolved, enrolments, &stand) {
             Permission::Ask(factors) => Some(factors),
             Permission::Given(_) | Permission::NoFactor => None,
         });
@@ -507,7 +524,10 @@ async fn judge_totp(
     enrolments: &Enrolments,
 ) -> Result<Judged, FlowError> {
     let stand = desk.standpoint_of(flow, resolved, enrolments).await?;
-    let rule = desk.policy.rule(&stand.case());
+    let rule = match &flow.errand {
+        Some(Errand::StepUp { path, .. }) => desk.policy.rule(&stand.case_at(path)),
+        _ => desk.policy.rule(&stand.case()),
+    };
     let mut judged = Judged::Wrong;
     let devices = enrolments.of(FactorKind::Totp).filter(|e| !e.suspended && desk.policy.scores(&rule, e));
     for device in devices {
@@ -619,6 +639,7 @@ pub async fn cancel(desk: &Desk, hall: &Hall, id: &FlowId) -> Result<Answered, F
     drop_flow(desk, hall, id).await?;
     Ok(match flow.and_then(|flow| flow.errand) {
         Some(Errand::Act { .. }) => Answered::Acted,
+        Some(Errand::StepUp { .. } | Errand::Send { .. }) => Answered::Left,
         Some(Errand::Adopt { .. }) | None => Answered::Ended(EndedWhy::Cancelled),
     })
 }

@@ -33,6 +33,7 @@ mod sign_in;
 mod sign_out;
 mod standpoint;
 pub mod step;
+mod step_up;
 mod told;
 mod trusted;
 
@@ -59,5 +60,6 @@ pub use set_up::own_password;
 pub use sheet::{AppLine, OwnFactor, SessionLine, SetUp, Sheet, TrustedLine, Way, sheet};
 pub use sign_in::{Refused, SignIn, SignedIn, sign_in};
 pub use sign_out::{reap, sign_out};
+pub use step_up::{Begun, Stepped, begin_step_up, claim_form, expired_here, has_answer_for, keep_form};
 pub use told::{EndedWhy, Named, Occasion, Problem};
 pub use trusted::{Recognised, forget_device, forget_devices, recognise, trust, trusted_devices};

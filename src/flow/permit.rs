@@ -9,10 +9,12 @@ use super::{
     offer::adopted,
     passkey::put_question,
     sent::confirm_address,
+    standpoint::Standpoint,
     step::{Action, Asks, Errand, Flow, Stage},
+    step_up::stepped_up,
 };
 use crate::{
-    accounts::resume,
+    accounts::{Resolved, resume},
     audit::Event,
     keys,
     mfa::{
@@ -57,7 +59,13 @@ pub(super) async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow
             put_question(desk, hall, &mut flow).await?;
             return next(desk, flow).await;
         }
-        Some(Permission::NoFactor) => return ended(desk, hall, &flow.id, EndedWhy::NoFactor).await,
+        Some(Permission::NoFactor) => {
+            let why = match &flow.errand {
+                Some(Errand::StepUp { .. }) => EndedWhy::NothingToAsk,
+                Some(Errand::Act { .. } | Errand::Send { .. } | Errand::Adopt { .. }) | None => EndedWhy::NoFactor,
+            };
+            return ended(desk, hall, &flow.id, why).await;
+        }
         None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
     match &flow.errand {
@@ -95,9 +103,13 @@ pub(super) async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow
         Some(Errand::Act { action: Action::ConfirmAddress { id }, .. }) => {
             confirm_address(desk, hall, caller, permitted, &id).await
         }
-        Some(Errand::Act { action: Action::Link | Action::AddFactor { .. } | Action::SetUp, .. }) | None => {
-            Ok(Answered::Ended(EndedWhy::Expired))
+        Some(Errand::StepUp { path, form, .. }) => {
+            stepped_up(desk, hall, caller, permitted, taken, (&path, form)).await
         }
+        Some(
+            Errand::Act { action: Action::Link | Action::AddFactor { .. } | Action::SetUp, .. } | Errand::Send { .. },
+        )
+        | None => Ok(Answered::Ended(EndedWhy::Expired)),
     }
 }
 
@@ -106,15 +118,33 @@ pub(super) async fn permission(desk: &Desk, flow: &Flow) -> Result<Option<Permis
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let enrolments = desk.enrolments_of(&resolved.account().id).await?;
     let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
-    let need = need(desk, flow, &enrolments);
-    Ok(Some(desk.policy.permit(resolved, &enrolments, flow.facts.clone(), &stand.case(), need)))
+    Ok(Some(judged(desk, flow, resolved, &enrolments, &stand)))
+}
+
+/// The same, of what is at hand.
+pub(super) fn judged(
+    desk: &Desk,
+    flow: &Flow,
+    resolved: Resolved,
+    enrolments: &Enrolments,
+    stand: &Standpoint,
+) -> Permission {
+    let facts = flow.facts.clone();
+    match &flow.errand {
+        Some(Errand::StepUp { had, path, .. }) => {
+            desk.policy.permit_path(resolved, enrolments, had, facts, &stand.case_at(path))
+        }
+        Some(Errand::Act { .. } | Errand::Send { .. } | Errand::Adopt { .. }) | None => {
+            desk.policy.permit(resolved, enrolments, facts, &stand.case(), need(desk, flow, enrolments))
+        }
+    }
 }
 
 /// How strong an answer must be: as strong as the factor that is touched (attack F7).
 pub(super) fn need(desk: &Desk, flow: &Flow, enrolments: &Enrolments) -> u32 {
     match &flow.errand {
         Some(Errand::Act { action, .. }) => strength(desk, action, enrolments),
-        Some(Errand::Adopt { .. }) | None => ENOUGH,
+        Some(Errand::StepUp { .. } | Errand::Send { .. } | Errand::Adopt { .. }) | None => ENOUGH,
     }
 }
 
@@ -135,9 +165,14 @@ pub(super) fn strength(desk: &Desk, action: &Action, enrolments: &Enrolments) ->
 /// Whether this browser still has the session that began the flow. A stranger's flow belongs to its cookie alone.
 pub(super) async fn is_held_here(desk: &Desk, hall: &Hall, caller: &Caller, flow: &Flow) -> Result<bool, FlowError> {
     match &flow.errand {
-        Some(Errand::Act { session, .. }) => {
+        Some(Errand::Act { session, .. } | Errand::StepUp { session, .. }) => {
             let present = present(desk, hall, caller).await?;
             Ok(present.is_some_and(|p| p.key == *session && p.account() == Some(&flow.pending.account)))
+        }
+        // Over a sign-in the session is another one; whose it is counts.
+        Some(Errand::Send { .. }) => {
+            let present = present(desk, hall, caller).await?;
+            Ok(present.is_some_and(|p| p.account() == Some(&flow.pending.account)))
         }
         Some(Errand::Adopt { .. }) => Ok(true),
         None => Ok(false),
@@ -145,7 +180,7 @@ pub(super) async fn is_held_here(desk: &Desk, hall: &Hall, caller: &Caller, flow
 }
 
 /// The live session of this browser.
-async fn present(desk: &Desk, hall: &Hall, caller: &Caller) -> Result<Option<Arc<Session>>, FlowError> {
+pub(super) async fn present(desk: &Desk, hall: &Hall, caller: &Caller) -> Result<Option<Arc<Session>>, FlowError> {
     let Some(id) = caller.cookie(cookie::SESSION) else { return Ok(None) };
     let session = desk.sessions.get(&keys::session_key(id)).await?;
     let alive = |s: &Arc<Session>| s.site == hall.site.name && desk.settings.sessions.alive(s, desk.now());

@@ -365,7 +365,7 @@ async fn resumable(desk: &Desk, hall: &Hall, caller: &Caller, issued: &Issued) -
     let key = keys::session_key(caller.cookie(cookie::SESSION)?);
     let old = desk.sessions.get(&key).await.ok()??;
     let settings = &desk.settings.sessions;
-    let expired = !settings.alive(&old, desk.now()) && desk.now().since(old.last_used) < settings.lms_timeout();
+    let expired = settings.expired(&old, desk.now());
     let same = old.account().is_some() && old.account() == issued.session.account() && old.site == hall.site.name;
     let (lms, new) = (old.lms.as_ref()?, issued.session.lms.as_ref()?);
     if !expired || !same || lms.user != new.user {

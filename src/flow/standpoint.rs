@@ -35,6 +35,11 @@ impl Standpoint {
             now: self.now,
         }
     }
+
+    /// The same when a path is opened.
+    pub fn case_at<'a>(&'a self, path: &'a str) -> Case<'a> {
+        Case { path: Some(path), ..self.case() }
+    }
 }
 
 impl Desk {

@@ -43,6 +43,8 @@ pub enum Stage {
     SecondSource,
     /// Both sides are proven; their owner says that they are one.
     Join { second: Box<Kept> },
+    /// Nothing more is asked; a form that was kept waits for its owner's click.
+    Send,
     /// Somebody without an account, whose verified address is that of an account, says whether it is theirs.
     Offer,
 }
@@ -86,8 +88,36 @@ pub enum Action {
 pub enum Errand {
     /// Of somebody who is signed in, and only in that very session.
     Act { session: SessionKey, action: Action },
+    /// Of somebody who is signed in, and only in that very session: a place that asks for more than the session was
+    /// given for.
+    StepUp {
+        session: SessionKey,
+        /// What the session had when it asked.
+        had: Vec<Fact>,
+        /// Decoded, without the query.
+        path: String,
+        form: Option<Form>,
+    },
+    /// A form, kept over a step-up or a new sign-in of the same account.
+    Send { form: Form },
     /// Of a stranger: to be linked to the account that this browser proves next.
     Adopt { second: Box<Kept>, candidates: Vec<AccountId> },
+}
+
+/// A form that somebody sent when it could not go on yet: `application/x-www-form-urlencoded`, byte for byte. It goes
+/// on at most once, at its owner's click on the page that names it (attacks D14, J18).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Form {
+    /// Path and query, as forwarded.
+    pub target: String,
+    /// What stands in it may be secret.
+    pub body: String,
+}
+
+impl std::fmt::Debug for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Form").field("bytes", &self.body.len()).finish_non_exhaustive()
+    }
 }
 
 /// A factor's own side of being asked. Void with the flow.

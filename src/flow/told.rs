@@ -52,6 +52,8 @@ pub enum EndedWhy {
     Refused,
     /// What was to be linked is another account's.
     LinkTaken,
+    /// The place asks for a second step that this account does not have.
+    NothingToAsk,
     /// The account has no second step, without which nothing is linked.
     NoFactor,
     /// Somebody's already: this key or address.
@@ -74,6 +76,12 @@ pub enum Named {
     RenameFactor(String),
     NewRecoveryCodes,
     ConfirmAddress(String),
+    /// To open a path, in the place that the LMS's adapter calls so; or to send the form that was sent there.
+    Open {
+        place: Option<&'static str>,
+        path: String,
+        form: bool,
+    },
     /// To sign in by this source as the account that was just proven.
     Adopt(String),
 }

@@ -14,6 +14,9 @@ const CODES_PER_FLOW: i64 = 5;
 /// Four sign-ins with every letter lost, each day. Whoever knows a password can have a mailbox or phone called no
 /// oftener (attack F14).
 const CODES_PER_DAY: i64 = 20;
+/// Kept at one time, hence begun in a flow's life.
+const FORMS_PER_ACCOUNT: i64 = 5;
+const FORMS_PER_ADDRESS: i64 = 30;
 
 pub struct Throttle {
     pub(super) counters: Arc<dyn Counters>,
@@ -64,6 +67,7 @@ pub enum Limit {
     CodesPerMinute,
     CodesPerFlow,
     CodesPerDay,
+    Forms,
 }
 
 impl Limit {
@@ -78,6 +82,7 @@ impl Limit {
             Limit::CodesPerMinute => "codes_per_minute",
             Limit::CodesPerFlow => "codes_per_flow",
             Limit::CodesPerDay => "codes_per_day",
+            Limit::Forms => "forms_kept",
         }
     }
 }
@@ -205,6 +210,27 @@ impl Throttle {
     /// It could not be sent.
     pub async fn code_not_sent(&self, slot: CodeSlot) -> Result<(), Unavailable> {
         self.give_back(&slot.keys.each_ref().map(String::as_str)).await
+    }
+
+    /// Whether another form of this account may be kept over a step-up or a sign-in. Each is as large as a book, and a
+    /// script on an LMS page can send as many as it likes.
+    pub async fn form(
+        &self,
+        account: &AccountId,
+        client: ClientAddr,
+        window: Duration,
+    ) -> Result<Leave<()>, Unavailable> {
+        let places = [
+            (format!("forms/account/{account}"), FORMS_PER_ACCOUNT),
+            (format!("forms/address/{}", client.bucket()), FORMS_PER_ADDRESS),
+        ];
+        for (key, most) in places {
+            let count = self.counters.add(&key, 1, window).await?;
+            if count.value > most {
+                return Ok(Leave::Refused { rest: count.resets_in, limit: Limit::Forms });
+            }
+        }
+        Ok(Leave::Given(()))
     }
 
     /// What [`Self::password`] goes by, without counting anything.

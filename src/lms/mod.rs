@@ -14,15 +14,18 @@
 //!    page needs ([`Intent::Asset`]) and nothing else.
 //! 2. `lms/x/params.rs`, if its platform reads parameters differently from PHP.
 //! 3. Its errors, in its own shape, asserted against recorded bytes.
-//! 4. Its conversations behind the port [`Lms`], and its variant in `site::LmsKind`.
+//! 4. Its sensitive places ([`PathGroup`]), for rules that ask for a fresh factor there.
+//! 5. Its conversations behind the port [`Lms`], and its variant in `site::LmsKind`.
 
 pub mod farewell;
 pub mod groups;
 pub mod moodle;
 mod port;
+mod sensitive;
 pub mod site;
 
 pub use port::{HeaderIdentity, Held, Judgement, Lms, LmsError, LmsUser, LoginForm};
+pub use sensitive::PathGroup;
 pub use site::{AppMfa, Authorization, Guest, HeaderNames, SignIn, Site};
 
 /// What a request wants of the LMS. Whether it may have it is the gate's business.

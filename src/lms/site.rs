@@ -2,7 +2,7 @@
 //!
 //! It lives here and not in `config`, because flow, pages and edge all ask a site what it wants.
 
-use super::groups;
+use super::{PathGroup, groups, moodle};
 use crate::types::{Origin, ServiceName, SiteName};
 use serde::Deserialize;
 
@@ -61,6 +61,15 @@ pub struct Lms {
 pub enum LmsKind {
     #[default]
     Moodle,
+}
+
+impl LmsKind {
+    /// The places that a rule may name as `@NAME`.
+    pub fn path_groups(self) -> &'static [PathGroup] {
+        match self {
+            LmsKind::Moodle => moodle::sensitive::GROUPS,
+        }
+    }
 }
 
 /// Which of the LMS's answers tells whether a browser's password is right.

@@ -10,6 +10,7 @@ pub mod factors;
 pub mod help_desk;
 pub mod marks;
 pub mod known;
+pub mod paths;
 pub mod policy;
 pub mod signals;
 pub mod takeover;

@@ -12,14 +12,16 @@ use super::{
     config::{Config, FirstEnrolment, Rule, Signal, Stage},
     enrolment::{Enrolment, EnrolmentProof, Enrolments},
     known::Known,
+    paths::{self, Paths},
     signals,
 };
 use crate::{
     accounts::Resolved,
+    lms::PathGroup,
     types::{Amr, ClientAddr, Door, Fact, FactorKind, SiteName, SourceId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, time::Duration};
+use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
 mod set_up;
 mod why;
@@ -221,6 +223,8 @@ pub struct Outlook {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepUp {
     pub rule: String,
+    /// `Report` and above. What that stage makes of it is the asker's to see to.
+    pub stage: Stage,
     /// How young the factor must be; `None`: any age, it is more points that are missing.
     pub within: Option<Duration>,
 }
@@ -240,10 +244,19 @@ impl Score {
     }
 }
 
+/// A rule with its paths made ready.
+#[derive(Clone, Debug)]
+struct Ruled {
+    rule: Rule,
+    paths: Paths,
+}
+
 /// The rules of one configuration.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    rules: Vec<Rule>,
+    rules: Vec<Ruled>,
+    /// The places of the LMSes here.
+    places: Vec<PathGroup>,
     weights: Vec<(FactorKind, u32)>,
     signals: Vec<Signal>,
     administrators: Vec<String>,
@@ -258,12 +271,15 @@ pub struct Surroundings {
     pub administrators: Vec<String>,
     /// Whether `outbound.mail` is set.
     pub mail: bool,
+    /// What rules may call by name, of every LMS there is.
+    pub places: Vec<PathGroup>,
 }
 
 impl Policy {
     pub fn new(config: &Config, surroundings: Surroundings) -> Self {
         Self {
-            rules: config.rules.clone(),
+            rules: config.rules.iter().map(|rule| Ruled::new(rule, &surroundings.places)).collect(),
+            places: surroundings.places,
             weights: config.factors.iter().map(|f| (f.kind, f.weight)).collect(),
             signals: config.signals.clone(),
             administrators: surroundings.administrators,
@@ -280,19 +296,20 @@ impl Policy {
     fn find(&self, case: &Case<'_>) -> Option<&Rule> {
         let mut could: Vec<&Rule> = Vec::new();
         let mut sure = false;
-        for rule in &self.rules {
-            match matches(rule, case) {
+        for ruled in &self.rules {
+            match ruled.matches(case) {
                 Some(false) => {}
                 Some(true) => {
-                    could.push(rule);
+                    could.push(&ruled.rule);
                     sure = true;
                     break;
                 }
-                None => could.push(rule),
+                None => could.push(&ruled.rule),
             }
         }
         // The first of the strictest.
-        let strictest = could.into_iter().rev().max_by_key(|rule| rule.stage);
+        let strictness = |rule: &&Rule| (rule.stage, Reverse(rule.fresh_minutes.unwrap_or(u64::MAX)));
+        let strictest = could.into_iter().rev().max_by_key(strictness);
         let default_is_stricter = !sure && case.path.is_none();
         strictest.filter(|rule| !default_is_stricter || rule.stage == Stage::Required)
     }
@@ -301,12 +318,23 @@ impl Policy {
     pub fn needs_known(&self) -> bool {
         let by_account = |rule: &Rule| !rule.groups.is_empty() || rule.grace.is_some();
         // An exemption makes a difference wherever something is required.
-        self.rules.is_empty() || self.rules.iter().any(|r| by_account(r) || r.stage == Stage::Required)
+        let mut rules = self.rules.iter().map(|ruled| &ruled.rule);
+        self.rules.is_empty() || rules.any(|r| by_account(r) || r.stage == Stage::Required)
     }
 
     /// Whether some rule is about this path.
     pub fn names_path(&self, path: &str) -> bool {
-        self.rules.iter().any(|rule| rule.paths.iter().any(|pattern| covers(pattern, path)))
+        self.rules.iter().any(|ruled| ruled.rule.stage != Stage::Off && ruled.paths.cover(path))
+    }
+
+    /// Whether the path of this case is one that somebody may be kept from.
+    pub fn guards(&self, case: &Case<'_>) -> bool {
+        self.find(case).is_some_and(|rule| rule.stage >= Stage::Optional)
+    }
+
+    /// What the LMS's adapter calls the place of this path.
+    pub fn place(&self, path: &str) -> Option<&'static str> {
+        paths::place(&self.places, path)
     }
 
     pub fn offers(&self, kind: FactorKind) -> bool {
@@ -501,7 +529,7 @@ impl Policy {
     /// What the path of this case asks of a session beyond what it was given for; `None`: nothing more.
     pub fn step_up(&self, facts: &[Fact], case: &Case<'_>) -> Option<StepUp> {
         let rule = self.find(case)?;
-        if rule.stage < Stage::Required {
+        if rule.stage == Stage::Off {
             return None;
         }
         let score = self.score(rule, case, facts);
@@ -510,7 +538,42 @@ impl Policy {
             Some(_) => score.is_enough() && score.asked > 0,
             None => score.is_enough() || exempt(case).is_some(),
         };
-        (!enough).then(|| StepUp { rule: rule.name.clone(), within: within(rule) })
+        (!enough).then(|| StepUp { rule: rule.name.clone(), stage: rule.stage, within: within(rule) })
+    }
+
+    /// Whether what was answered in a step-up's own flow opens the path of this case, beside what the session `had`.
+    /// Something must have been answered there: a session that is enough is asked nothing.
+    pub fn permit_path(
+        &self,
+        resolved: Resolved,
+        enrolments: &Enrolments,
+        had: &[Fact],
+        facts: Vec<Fact>,
+        case: &Case<'_>,
+    ) -> Permission {
+        match self.path_asks(enrolments, had, &facts, case) {
+            None => Permission::Given(Permitted { resolved, facts }),
+            Some(kinds) if kinds.is_empty() => Permission::NoFactor,
+            Some(kinds) => Permission::Ask(kinds),
+        }
+    }
+
+    /// `None`: nothing more.
+    fn path_asks(
+        &self,
+        enrolments: &Enrolments,
+        had: &[Fact],
+        facts: &[Fact],
+        case: &Case<'_>,
+    ) -> Option<Vec<FactorKind>> {
+        let all = [had, facts].concat();
+        let enough = !facts.is_empty() && self.step_up(&all, case).is_none();
+        (!enough).then(|| {
+            let sign_in = self.rule(&Case { path: None, ..*case });
+            let taken = enrolments.all.iter().filter(|enrolment| self.scores(&sign_in, enrolment));
+            let taken = Enrolments { all: taken.cloned().collect(), recovery_left: enrolments.recovery_left };
+            self.askable(&self.rule(case), &taken, &all, case)
+        })
     }
 
     /// Whether what let a token be minted without an asked factor still does (attack J8).
@@ -543,6 +606,8 @@ impl Policy {
     pub fn scores(&self, rule: &Rule, enrolment: &Enrolment) -> bool {
         enrolment.rule == rule.name
             || match rule.first_enrolment.unwrap_or(self.first_enrolment) {
+                // It decides no sign-in: without a word of its own it takes what that one's rule takes.
+                _ if rule.first_enrolment.is_none() && !rule.paths.is_empty() => true,
                 FirstEnrolment::AtSignIn => true,
                 FirstEnrolment::AfterEmailCode => enrolment.proof >= EnrolmentProof::AfterEmailCode,
                 FirstEnrolment::ByHelpDesk => enrolment.proof >= EnrolmentProof::ByHelpDesk,
@@ -591,33 +656,29 @@ pub fn default_enrolment(mail: bool) -> FirstEnrolment {
     if mail { FirstEnrolment::AfterEmailCode } else { FirstEnrolment::ByHelpDesk }
 }
 
-/// Whether a rule is about this case; `None`: it is, if the account is in one of its groups, which nobody knows.
-fn matches(rule: &Rule, case: &Case<'_>) -> Option<bool> {
-    let path = match case.path {
-        Some(path) => rule.paths.iter().any(|pattern| covers(pattern, path)),
-        None => rule.paths.is_empty(),
-    };
-    let source = rule.sources.is_empty() || rule.sources.contains(case.source);
-    let network = rule.networks.is_empty() || rule.networks.iter().any(|range| range.contains(case.client));
-    if !rule.serves(case.site, case.door) || !path || !source || !network {
-        return Some(false);
+impl Ruled {
+    fn new(rule: &Rule, places: &[PathGroup]) -> Self {
+        Self { rule: rule.clone(), paths: Paths::new(&rule.paths, places) }
     }
-    match (&case.known.groups, rule.groups.is_empty()) {
-        (_, true) => Some(true),
-        (Some(groups), false) => Some(groups.iter().any(|group| rule.groups.contains(group))),
-        (None, false) => None,
-    }
-}
 
-/// Whether a rule's path covers a request's. Without regard to case: some file systems have none, and a rule that is
-/// too wide asks once too often.
-fn covers(pattern: &str, path: &str) -> bool {
-    let under = |prefix: &str| path.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    if pattern.ends_with('/') {
-        return under(pattern) || path.eq_ignore_ascii_case(pattern.trim_end_matches('/'));
+    /// Whether a rule is about this case; `None`: it is, if the account is in one of its groups, which nobody knows.
+    fn matches(&self, case: &Case<'_>) -> Option<bool> {
+        let rule = &self.rule;
+        let path = match case.path {
+            Some(path) => self.paths.cover(path),
+            None => rule.paths.is_empty(),
+        };
+        let source = rule.sources.is_empty() || rule.sources.contains(case.source);
+        let network = rule.networks.is_empty() || rule.networks.iter().any(|range| range.contains(case.client));
+        if !rule.serves(case.site, case.door) || !path || !source || !network {
+            return Some(false);
+        }
+        match (&case.known.groups, rule.groups.is_empty()) {
+            (_, true) => Some(true),
+            (Some(groups), false) => Some(groups.iter().any(|group| rule.groups.contains(group))),
+            (None, false) => None,
+        }
     }
-    // With what follows a script's name, PHP runs the same script.
-    under(pattern) && matches!(path.as_bytes().get(pattern.len()), None | Some(b'/'))
 }
 
 fn within(rule: &Rule) -> Option<Duration> {

@@ -24,7 +24,8 @@ mod view;
 pub use crate::language::Lang;
 pub use assets::Asset;
 pub use view::{
-    Button, Choice, Doorway, EndedWhy, Frame, Help, Named, Occasion, Problem, SentTo, SignInProblem, Typed, View, Why,
+    Button, Choice, Doorway, EndedWhy, Frame, Help, Named, NotKept, Occasion, Problem, SentTo, SignInProblem, Typed,
+    View, Why,
 };
 
 use crate::{
@@ -50,6 +51,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account/ways.html", include_str!("templates/account/ways.html")),
     ("permit.html", include_str!("templates/permit.html")),
     ("second-source.html", include_str!("templates/second-source.html")),
+    ("kept-form.html", include_str!("templates/kept-form.html")),
+    ("not-kept.html", include_str!("templates/not-kept.html")),
     ("join.html", include_str!("templates/join.html")),
     ("offer.html", include_str!("templates/offer.html")),
     ("away.html", include_str!("templates/away.html")),
@@ -148,6 +151,7 @@ impl Pages {
             request_id => frame.request_id.as_str(),
             minutes => 0,
             help => help(&frame.help),
+            onward => Value::from(()),
             styles => assets::href(assets::STYLES),
             print => assets::href(assets::PRINT),
             passkey => assets::href(assets::PASSKEY),
@@ -228,7 +232,7 @@ fn page(view: &View) -> (&'static str, Value) {
         }
         View::Account { sheet, onward, csrf } => ("account.html", account::values(sheet, onward.as_deref(), csrf)),
         View::SignedOut => message("signed-out", "signed-out-text", After::SignIn),
-        View::Permit { factors, current, passkey, sent, named, error, csrf, account } => {
+        View::Permit { factors, current, passkey, sent, named, to, error, csrf, account } => {
             let options = passkey.as_deref();
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
@@ -241,13 +245,29 @@ fn page(view: &View) -> (&'static str, Value) {
                 Named::RenameFactor(label) => ("permit-rename", label.as_str()),
                 Named::NewRecoveryCodes => ("permit-codes", ""),
                 Named::ConfirmAddress(label) => ("permit-confirm-address", label.as_str()),
+                Named::Open { path, form: true, .. } => ("permit-send", path.as_str()),
+                Named::Open { place, path, form: false } => (open_key(*place), path.as_str()),
                 Named::Adopt(source) => ("permit-adopt", source.as_str()),
             };
             let (csrf, account, factor) = (csrf.as_str(), account.as_deref(), current.as_str());
             let signed_in = !matches!(named, Named::Adopt(_));
             let minutes = error.map_or(0, Problem::minutes);
-            let values = context! { factor, others, options, problem, minutes, what, source, csrf, account, signed_in };
+            let onward = to.as_deref();
+            let values = context! {
+                factor, others, options, problem, minutes, what, source, onward, csrf, account, signed_in,
+            };
             ("permit.html", context! { ..values, ..sending(*current, sent) })
+        }
+        View::Send { target, action, error, csrf, account } => {
+            let problem = error.map(|problem| problem.key(Asked::Nothing));
+            // It becomes a form's address: nothing but this very site may hide behind it.
+            let action = Some(action.as_str()).filter(|a| a.starts_with('/') && !a.starts_with("//")).unwrap_or("/");
+            let (target, csrf, account) = (target.as_str(), csrf.as_str(), account.as_deref());
+            ("kept-form.html", context! { target, action, problem, csrf, account })
+        }
+        View::NotKept { why, path, to } => {
+            let to = to.as_deref().filter(|to| to.starts_with('/') && !to.starts_with("//"));
+            ("not-kept.html", context! { why => why.key(), path => path.as_str(), to })
         }
         View::SecondSource { passwords, buttons, typed, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::SignIn));
@@ -280,7 +300,9 @@ fn page(view: &View) -> (&'static str, Value) {
         View::Ended { why } => {
             let after = match why {
                 EndedWhy::AlreadyFinished => After::Continue,
-                EndedWhy::LinkTaken | EndedWhy::FactorTaken | EndedWhy::FactorsFull => After::Account,
+                EndedWhy::LinkTaken | EndedWhy::FactorTaken | EndedWhy::FactorsFull | EndedWhy::NothingToAsk => {
+                    After::Account
+                }
                 EndedWhy::Expired
                 | EndedWhy::TooManyAttempts
                 | EndedWhy::Cancelled
@@ -315,6 +337,19 @@ fn sending(current: FactorKind, sent: &[SentTo]) -> Value {
     let sends = matches!(current, FactorKind::Email | FactorKind::Sms);
     let of = sent.iter().find(|sent| sent.factor == current);
     context! { sends, live => of.is_some_and(|of| of.live), to => of.map(|of| of.to.as_str()) }
+}
+
+/// A place has words of its own; what has none is named by its path.
+fn open_key(place: Option<&'static str>) -> &'static str {
+    match place {
+        Some("administration") => "permit-open-administration",
+        Some("email-address") => "permit-open-email-address",
+        Some("grade-export") => "permit-open-grade-export",
+        Some("login-as") => "permit-open-login-as",
+        Some("roles") => "permit-open-roles",
+        Some("tokens") => "permit-open-tokens",
+        Some(_) | None => "permit-open",
+    }
 }
 
 /// Each reason's sentence, with the day that it is about.

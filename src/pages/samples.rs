@@ -1,7 +1,7 @@
 //! Every shape a page can take, made up: for the tests that look at all of them, and for a look in a browser.
 
 use super::{
-    Button, Choice, Doorway, EndedWhy, Named, Occasion, Problem, SentTo, SignInProblem, Typed, View, Why,
+    Button, Choice, Doorway, EndedWhy, Named, NotKept, Occasion, Problem, SentTo, SignInProblem, Typed, View, Why,
     view::{STATUSES, Sheet},
 };
 use crate::{
@@ -38,6 +38,10 @@ pub fn samples(text: &str) -> Vec<(String, View)> {
     // Its question was used up.
     views.push(("webauthn-anew".into(), alone(text, FactorKind::Webauthn)));
     views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
+    for why in NotKept::ALL {
+        let (path, to) = (text.to_owned(), Some("/admin/user.php".to_owned()));
+        views.push((format!("not-kept-{why:?}").to_lowercase(), View::NotKept { why, path, to }));
+    }
     views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
     views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
     views
@@ -126,8 +130,8 @@ fn with_an_answer(text: &str, error: Option<Problem>) -> Vec<(String, View)> {
     views.push(("own-password".into(), own));
     for (action, named) in actions(text) {
         let (factors, current) = (FactorKind::ALL.to_vec(), FactorKind::Totp);
-        let (passkey, sent) = (None, sent(text));
-        let view = View::Permit { factors, current, passkey, sent, named, error, csrf: csrf(), account: account() };
+        let (passkey, sent, to) = (None, sent(text), Some("%2Fadmin%2Fsearch%2Ephp".to_owned()));
+        let view = View::Permit { factors, current, passkey, sent, named, to, error, csrf: csrf(), account: account() };
         views.push((format!("permit-{action}"), view));
     }
     let choice = |source: &str| Choice { source: source.into(), label: text.to_owned() };
@@ -141,6 +145,9 @@ fn with_an_answer(text: &str, error: Option<Problem>) -> Vec<(String, View)> {
     }
     let join = View::Join { label: text.into(), name: account(), error, csrf: csrf(), account: account() };
     views.push(("join".into(), join));
+    let action = "/x/save.php?id=2&vestibule-send".to_owned();
+    let kept = View::Send { target: text.into(), action, error, csrf: csrf(), account: account() };
+    views.push(("send".into(), kept));
     let (label, address) = (text.to_owned(), text.to_owned());
     let offer = View::Offer { label, address, may_create: true, typed: typed(text), error, csrf: csrf() };
     views.push(("offer".into(), offer));
@@ -153,7 +160,12 @@ fn typed(text: &str) -> Typed {
 
 fn actions(text: &str) -> Vec<(String, Named)> {
     let text = text.to_owned();
+    let open = |place: Option<&'static str>, form| Named::Open { place, path: text.clone(), form };
+    let places = ["administration", "email-address", "grade-export", "login-as", "roles", "tokens"]
+        .map(|place| (format!("open-{place}"), open(Some(place), false)));
     let mut actions = vec![
+        ("open".to_owned(), open(None, false)),
+        ("send".to_owned(), open(Some("roles"), true)),
         ("link".to_owned(), Named::Link),
         ("unlink".to_owned(), Named::Unlink(text.clone())),
         ("primary".to_owned(), Named::MakePrimary(text.clone())),
@@ -163,6 +175,7 @@ fn actions(text: &str) -> Vec<(String, Named)> {
         ("confirm-address".to_owned(), Named::ConfirmAddress(text.clone())),
         ("adopt".to_owned(), Named::Adopt(text)),
     ];
+    actions.extend(places);
     actions.extend(FactorKind::ALL.map(|kind| (format!("add-{kind}"), Named::AddFactor(kind))));
     actions
 }

@@ -3,7 +3,7 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Frame, Help, Lang, Pages, Problem, SignInProblem, TEMPLATES, View, Why,
+    Frame, Help, Lang, NotKept, Pages, Problem, SignInProblem, TEMPLATES, View, Why,
     language::tests::keys,
     samples::samples,
     view::{Asked, EndedWhy, STATUSES, error_keys, why_key},
@@ -93,6 +93,9 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::Permit { .. } => Some("permit"),
             View::SecondSource { .. } => Some("second-source"),
             View::Join { .. } => Some("join"),
+            // To where the form was going; and away from it.
+            View::Send { .. } => Some("cancel"),
+            View::NotKept { .. } => None,
             View::Offer { .. } => Some("offer"),
             View::Away { .. } => None,
             // Nobody is anybody yet: its forms are guarded by where they come from.
@@ -302,7 +305,16 @@ fn chosen() -> BTreeSet<String> {
         "permit-rename",
         "permit-codes",
         "permit-confirm-address",
+        "permit-open",
+        "permit-open-administration",
+        "permit-open-email-address",
+        "permit-open-grade-export",
+        "permit-open-login-as",
+        "permit-open-roles",
+        "permit-open-tokens",
+        "permit-send",
     ];
+    keys.extend(NotKept::ALL.map(|why| why.key().to_owned()));
     keys.extend(actions.map(str::to_owned));
     keys.extend(rest.into_iter().chain(next).map(str::to_owned));
     keys

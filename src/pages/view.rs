@@ -116,10 +116,16 @@ pub enum View {
         passkey: Option<String>,
         sent: Vec<SentTo>,
         named: Named,
+        /// Where this tab is going, as a query's value.
+        to: Option<String>,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,
     },
+    /// A form that waited for the second factor, or for a new sign-in: whether it goes on. Posted to `action`.
+    Send { target: String, action: String, error: Option<Problem>, csrf: String, account: Option<String> },
+    /// What was sent to `path` could not be kept. `to` is a page from which it can be sent again.
+    NotKept { why: NotKept, path: String, to: Option<String> },
     /// Another source that is to be linked: its own sign-in, in one form for those with a password.
     SecondSource {
         passwords: Vec<Choice>,
@@ -161,6 +167,31 @@ pub struct Typed {
     pub factor: Option<FactorKind>,
     /// What a factor is to be called.
     pub label: String,
+}
+
+/// Why something that was sent is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    TooLarge,
+    /// Files, or something that is no form.
+    Files,
+    /// As many forms wait as may.
+    TooMany,
+    /// It cannot be told that a person sent it from a page of this site.
+    Unclear,
+}
+
+impl NotKept {
+    pub(super) const ALL: [NotKept; 4] = [NotKept::TooLarge, NotKept::Files, NotKept::TooMany, NotKept::Unclear];
+
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            NotKept::TooLarge => "not-kept-large",
+            NotKept::Files => "not-kept-files",
+            NotKept::TooMany => "not-kept-many",
+            NotKept::Unclear => "not-kept-unclear",
+        }
+    }
 }
 
 /// Why the sign-in page asks again. The outside never learns more (attack E2).
@@ -292,7 +323,8 @@ pub(super) fn occasion_key(occasion: Occasion) -> &'static str {
 }
 
 impl EndedWhy {
-    pub(super) const ALL: [EndedWhy; 9] = [
+    pub(super) const ALL: [EndedWhy; 10] = [
+        EndedWhy::NothingToAsk,
         EndedWhy::FactorTaken,
         EndedWhy::FactorsFull,
         EndedWhy::Expired,
@@ -312,6 +344,7 @@ impl EndedWhy {
             EndedWhy::FactorsFull => Sentences { heading: "ended-factors-full", text: "ended-factors-full-text" },
             EndedWhy::Refused => Sentences { heading: "ended-refused", text: "ended-refused-text" },
             EndedWhy::LinkTaken => Sentences { heading: "ended-taken", text: "ended-taken-text" },
+            EndedWhy::NothingToAsk => Sentences { heading: "ended-nothing-to-ask", text: "ended-nothing-to-ask-text" },
             EndedWhy::NoFactor => Sentences { heading: "ended-no-factor", text: "ended-no-factor-text" },
             EndedWhy::Cancelled => Sentences { heading: "ended-cancelled", text: "ended-cancelled-text" },
             EndedWhy::AlreadyFinished => Sentences { heading: "ended-finished", text: "ended-finished-text" },

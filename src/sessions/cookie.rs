@@ -16,7 +16,7 @@
 
 use crate::{
     keys::{self, Keyring, SealKey},
-    types::{Rng, RngExt, Secret, SiteName, Timestamp},
+    types::{FlowId, Rng, RngExt, Secret, SiteName, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -111,6 +111,8 @@ fn place(site: &SiteName, name: &str) -> String {
 pub struct Visit {
     pub key: SealKey,
     pub wanted: Option<String>,
+    /// The flow that keeps a form which came after its sender's session had expired.
+    pub kept: Option<FlowId>,
     since: Timestamp,
 }
 
@@ -119,22 +121,26 @@ struct VisitForm {
     k: [u8; 32],
     w: Option<String>,
     t: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    f: Option<String>,
 }
 
 impl Visit {
     pub fn new(rng: &dyn Rng, now: Timestamp) -> Self {
-        Self { key: Secret::new(rng.array()), wanted: None, since: now }
+        Self { key: Secret::new(rng.array()), wanted: None, kept: None, since: now }
     }
 
     /// From the cookie's value; `None` if it is not ours, of another site, or too old.
     pub fn open(ring: &Keyring, site: &SiteName, value: &str, now: Timestamp) -> Option<Self> {
         let plain = ring.open("visit", site.as_str(), value).ok()?;
         let form: VisitForm = serde_json::from_slice(plain.expose()).ok()?;
-        (now.since(form.t) < VISIT_LIFE).then(|| Self { key: Secret::new(form.k), wanted: form.w, since: form.t })
+        let kept = form.f.as_deref().and_then(FlowId::parse);
+        (now.since(form.t) < VISIT_LIFE).then(|| Self { key: Secret::new(form.k), wanted: form.w, kept, since: form.t })
     }
 
     pub fn seal(&self, ring: &Keyring, rng: &dyn Rng, site: &SiteName) -> String {
-        let form = VisitForm { k: *self.key.expose(), w: self.wanted.clone(), t: self.since };
+        let f = self.kept.as_ref().map(|id| id.expose().to_owned());
+        let form = VisitForm { k: *self.key.expose(), w: self.wanted.clone(), t: self.since, f };
         // A struct of bytes, text and a number always serialises.
         let plain = Secret::new(serde_json::to_vec(&form).unwrap_or_default());
         ring.seal(rng, "visit", site.as_str(), plain.expose())

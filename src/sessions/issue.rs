@@ -4,8 +4,8 @@ use super::{Config, Identity, LmsHalf, Session, Who};
 use crate::{
     accounts::Bound,
     keys,
-    mfa::policy::Satisfied,
-    types::{ClientAddr, FirstProof, LmsUserId, Rng, RngExt, Secret, SiteName, Timestamp},
+    mfa::policy::{Permitted, Satisfied},
+    types::{ClientAddr, Fact, FirstProof, LmsUserId, Rng, RngExt, Secret, SiteName, Timestamp},
 };
 use std::time::Duration;
 
@@ -61,6 +61,23 @@ pub fn issue_guest(guest: LmsUserId, log_user: Option<String>, visit: Visit, con
     new(Who::Guest, lms, visit, config, rng)
 }
 
+/// How long an id is honoured that was left at a step-up.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// The same session with what was answered for more: under a new id, because its privilege is another (attack D3).
+/// Everything else stays, the seal key and the end among it. The second is what the old id is still good for.
+pub fn step_up(session: &Session, permitted: Permitted, now: Timestamp, rng: &dyn Rng) -> (Issued, Session) {
+    let (_, answered) = permitted.into_parts();
+    let id = Secret::new(rng.opaque());
+    let again = |fact: &Fact| answered.iter().any(|a| a.factor == fact.factor && a.enrolment == fact.enrolment);
+    let mut facts: Vec<Fact> = session.facts.iter().filter(|fact| !again(fact)).cloned().collect();
+    facts.extend(answered.iter().cloned());
+    let key = keys::session_key(id.expose());
+    let renewed = Session { key, facts, last_used: now, no_setup: false, ..session.clone() };
+    let left = Session { leaving: true, ends: session.ends.min(now.plus(LEAVING)), ..session.clone() };
+    (Issued { session: renewed, id }, left)
+}
+
 fn new(who: Who, lms: LmsHalf, visit: Visit, config: &Config, rng: &dyn Rng) -> Issued {
     let id = Secret::new(rng.opaque());
     let session = Session {
@@ -79,6 +96,7 @@ fn new(who: Who, lms: LmsHalf, visit: Visit, config: &Config, rng: &dyn Rng) -> 
         device: None,
         no_setup: false,
         first: FirstProof::Password,
+        leaving: false,
     };
     Issued { session, id }
 }
@@ -96,6 +114,20 @@ impl Config {
     /// Whether a session is alive at `now`. A clock that went back never prolongs one past its absolute end, and a
     /// session from the future (a clock that had jumped ahead) is not believed for longer than its idle time.
     pub fn alive(&self, session: &Session, now: Timestamp) -> bool {
+        !session.leaving && self.lasts(session, now)
+    }
+
+    /// Whether an id that was left at a step-up may still read something.
+    pub fn honours(&self, session: &Session, now: Timestamp) -> bool {
+        session.leaving && session.ends.since(now) <= LEAVING && self.lasts(session, now)
+    }
+
+    /// Whether its time is up, and nothing else: a session that is over otherwise is no expired one.
+    pub fn expired(&self, session: &Session, now: Timestamp) -> bool {
+        !session.leaving && !self.lasts(session, now) && now.since(session.last_used) < self.lms_timeout()
+    }
+
+    fn lasts(&self, session: &Session, now: Timestamp) -> bool {
         now < session.ends && now.since(session.last_used) < self.idle() && session.created.since(now) < self.idle()
     }
 }
@@ -126,6 +158,18 @@ mod tests {
         session.last_used = start.plus(config.absolute());
         assert!(!config.alive(&session, start.plus(config.absolute())));
         assert!(!config.alive(&session, start.minus(Duration::from_secs(100_000))));
+    }
+
+    #[test]
+    fn an_id_that_was_left_is_no_session_and_is_honoured_for_seconds() {
+        let config = Config::default();
+        let now = Timestamp::from_secs(1_700_000_000);
+        let left = Session { leaving: true, ends: now.plus(LEAVING), ..guest_at(now) };
+        assert!(!config.alive(&left, now) && config.honours(&left, now));
+        assert!(!config.honours(&left, now.plus(LEAVING)));
+        assert!(!config.honours(&left, now.minus(Duration::from_secs(60))), "a clock that goes back prolongs nothing");
+        assert!(!config.expired(&left, now.plus(LEAVING)), "it cannot be followed either");
+        assert!(!config.honours(&guest_at(now), now) && config.alive(&guest_at(now), now));
     }
 
     #[test]

@@ -7,5 +7,5 @@ pub mod known;
 mod session;
 
 pub use config::Config;
-pub use issue::{Issued, Visit, issue, issue_guest};
+pub use issue::{Issued, Visit, issue, issue_guest, step_up};
 pub use session::{Identity, LmsHalf, Session, SessionStore, TrustedBy, Who};

@@ -72,6 +72,10 @@ pub struct Session {
     /// What was shown before any factor was asked.
     #[serde(default)]
     pub first: FirstProof,
+    /// It goes on under another id since a step-up. Until its end, seconds away, this one is good for what was on its
+    /// way to be read, with the facts that it had ([`super::Config::honours`]).
+    #[serde(default)]
+    pub leaving: bool,
 }
 
 /// A trusted device, and how long a session may rest on it.
@@ -105,6 +109,10 @@ pub trait SessionStore: Send + Sync {
     /// Inserts or replaces.
     async fn put(&self, session: &Session) -> Result<(), Unavailable>;
     async fn get(&self, key: &SessionKey) -> Result<Option<Arc<Session>>, Unavailable>;
+    /// Whether it is there now, asked of the store itself: for what no store's outage may open (design §8).
+    async fn confirmed(&self, key: &SessionKey) -> Result<bool, Unavailable> {
+        Ok(self.get(key).await?.is_some())
+    }
     /// Notes use without ever bringing back a session that was removed meanwhile.
     async fn touch(&self, key: &SessionKey, at: Timestamp) -> Result<(), Unavailable>;
     /// True if it was there.

@@ -10,6 +10,7 @@ mod mfa;
 mod operation;
 mod outbound;
 mod passkeys;
+mod paths;
 mod sites;
 
 pub use accounts::{about, check_accounts};
@@ -26,6 +27,7 @@ pub fn check(config: &Config, now: Timestamp) -> Vec<Problem> {
     chain::check(config, &mut found);
     mfa::check(config, now, &mut found);
     passkeys::check(config, &mut found);
+    paths::check(config, &mut found);
     operation::check(config, &mut found);
     outbound::check(config, &mut found);
     found

@@ -20,6 +20,9 @@ pub enum AjaxError {
     NotAvailable,
     /// The function hands out a credential, whoever asks.
     Access,
+    /// The function needs a fresh factor. A code of ours: at `servicerequireslogin` Moodle's scripts go to the login
+    /// page, which has nothing to ask somebody who is signed in; any other message they show.
+    StepUp,
 }
 
 /// `application/json; charset=utf-8`. One element: Moodle stops at the first error.
@@ -30,6 +33,7 @@ pub fn ajax_error(error: AjaxError, links: Links<'_>) -> String {
         }
         AjaxError::NotAvailable => ("servicenotavailable", SERVICE_NOT_AVAILABLE),
         AjaxError::Access => ("accessexception", "Access control exception"),
+        AjaxError::StepUp => ("stepuprequired", "To do this, confirm that it is you: open the page again."),
     };
     let branch = links.branch.map(|b| format!("{b}/")).unwrap_or_default();
     format!(

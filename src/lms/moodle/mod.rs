@@ -16,6 +16,7 @@ pub mod multipart;
 pub mod params;
 pub mod rest;
 pub mod routes;
+pub mod sensitive;
 mod sign_in;
 pub mod tool_mfa;
 

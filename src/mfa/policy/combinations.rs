@@ -70,8 +70,9 @@ impl Policy {
         let for_all = |rule: &Rule| {
             rule.paths.is_empty() && rule.sites.is_empty() && rule.doors.is_empty() && words::whom(rule).is_none()
         };
-        let fallback = (!self.rules.iter().any(for_all)).then_some(&strictest);
-        let rules = self.rules.iter().chain(fallback);
+        let configured = || self.rules.iter().map(|ruled| &ruled.rule);
+        let fallback = (!configured().any(for_all)).then_some(&strictest);
+        let rules = configured().chain(fallback);
         rules.filter(|rule| named.is_none_or(|name| rule.name == name)).map(|rule| self.sheet(rule)).collect()
     }
 

@@ -28,7 +28,7 @@ impl Policy {
     /// Whether somebody who was let in on this is sent to set up a factor.
     pub fn sends_to_set_up(&self, basis: &Basis) -> bool {
         let Basis::Grace { rule: name, .. } = basis else { return false };
-        let rule = self.rules.iter().find(|rule| rule.name == *name);
-        rule.and_then(|rule| rule.grace.as_ref()).is_some_and(|grace| grace.force_setup)
+        let ruled = self.rules.iter().find(|ruled| ruled.rule.name == *name);
+        ruled.and_then(|ruled| ruled.rule.grace.as_ref()).is_some_and(|grace| grace.force_setup)
     }
 }

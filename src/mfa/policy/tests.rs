@@ -407,3 +407,43 @@ fn the_factor_used_last_is_offered_first() {
     let recent = [FactorKind::Webauthn, FactorKind::Email, FactorKind::Totp, FactorKind::Recovery];
     assert_eq!(enrolments.recent_first(kinds), recent);
 }
+
+#[test]
+fn d9_a_path_opens_by_what_was_answered_in_its_own_flow_and_by_nothing_else() {
+    let policy = of("{signals: [{name: lab, kind: network, networks: [192.0.2.0/24]}], \
+                     rules: [{name: all}, {name: admin, paths: [/admin/], fresh_minutes: 15}]}");
+    let enrolled = Enrolments { all: vec![totp("admin", EnrolmentProof::ByHelpDesk)], recovery_left: 3 };
+    let mut scene = Scene::new();
+    (scene.path, scene.now) = (Some("/admin/user.php"), 3_600_000);
+    let (old, young) = (fact_at(FactorKind::Totp, 0), fact_at(FactorKind::Totp, 3_600_000));
+    let asked = |had: &[Fact], facts: &[Fact], enrolments: &Enrolments| {
+        policy.path_asks(enrolments, had, facts, &scene.case()).map(|kinds| kinds.len())
+    };
+    let (totp, none) = (std::slice::from_ref(&young), Enrolments::default());
+    assert_eq!(asked(std::slice::from_ref(&old), &[], &enrolled), Some(2), "an old fact is no answer, nor the network");
+    assert_eq!(asked(std::slice::from_ref(&old), totp, &enrolled), None);
+    assert_eq!(asked(&[], std::slice::from_ref(&old), &enrolled), Some(2), "an answer that has aged in its flow");
+    assert_eq!(asked(&[], &[], &none), Some(0));
+}
+
+#[test]
+fn report_and_optional_say_what_they_would_ask_and_off_says_nothing() {
+    let policy = of("{rules: [{name: all}, {name: a, paths: [/a/], fresh_minutes: 5, stage: report}, \
+                     {name: b, paths: [/b/], fresh_minutes: 5, stage: off}]}");
+    let mut scene = Scene::new();
+    scene.path = Some("/a/x");
+    assert_eq!(policy.step_up(&[], &scene.case()).map(|step| step.stage), Some(Stage::Report));
+    assert!(policy.names_path("/a/x") && !policy.guards(&scene.case()));
+    scene.path = Some("/b/x");
+    assert_eq!(policy.step_up(&[], &scene.case()), None);
+    assert!(!policy.names_path("/b/x"));
+}
+
+#[test]
+fn j16_of_two_rules_that_could_decide_a_path_the_one_that_wants_the_younger_factor_does() {
+    let policy = of("{rules: [{name: all}, {name: staff, groups: [staff], paths: [/x/], fresh_minutes: 60}, \
+                     {name: rest, paths: [/x/], fresh_minutes: 5}]}");
+    let mut scene = Scene::new();
+    (scene.path, scene.known.groups) = (Some("/x/"), None);
+    assert_eq!(policy.step_up(&[], &scene.case()).map(|step| step.rule).as_deref(), Some("rest"));
+}

@@ -180,7 +180,30 @@ permit-add-sms = Um eine Telefonnummer als zweiten Schritt hinzuzufügen, verwen
 permit-remove = Um „{ $source }“ von Ihrem Konto zu entfernen, verwenden Sie einen Ihrer zweiten Schritte.
 permit-rename = Um „{ $source }“ umzubenennen, verwenden Sie einen Ihrer zweiten Schritte.
 permit-codes = Um neue Wiederherstellungscodes zu erhalten, verwenden Sie einen Ihrer zweiten Schritte. Die alten gelten dann nicht mehr.
+permit-open = Um ‚{ $source }‘ zu öffnen, verwenden Sie noch einmal einen Ihrer zweiten Schritte.
+permit-open-administration = Um die Verwaltung von { $site } zu öffnen, verwenden Sie noch einmal einen Ihrer zweiten Schritte.
+permit-open-email-address = Um die Adresse zu ändern, an die E-Mails gehen, verwenden Sie noch einmal einen Ihrer zweiten Schritte.
+permit-open-grade-export = Um Bewertungen zu exportieren, verwenden Sie noch einmal einen Ihrer zweiten Schritte.
+permit-open-login-as = Um { $site } als jemand anders zu benutzen, verwenden Sie noch einmal einen Ihrer zweiten Schritte.
+permit-open-roles = Um Rollen und Einschreibungen zu vergeben oder zu entziehen, verwenden Sie noch einmal einen Ihrer zweiten Schritte.
+permit-open-tokens = Um Zugangsschlüssel von Apps und Diensten zu sehen oder zu ändern, verwenden Sie noch einmal einen Ihrer zweiten Schritte.
+permit-send = Bevor Ihr Formular an ‚{ $source }‘ geht, verwenden Sie noch einmal einen Ihrer zweiten Schritte. Was Sie geschrieben haben, wird einige Minuten aufbewahrt; danach entscheiden Sie, ob es gesendet wird.
 permit-adopt = Um sich von nun an mit ‚{ $source }‘ bei diesem Konto anzumelden, geben Sie einen Code ein.
+
+## Ein Formular, das warten musste
+send = Ihr Formular senden?
+send-what = Sie wollten ein Formular an diese Seite von { $site } senden:
+send-why = Es wurde noch nicht gesendet. Wenn Sie sich nicht daran erinnern, verwerfen Sie es.
+send-now = Jetzt senden
+send-discard = Verwerfen
+not-kept = Ihr Formular wurde nicht gesendet
+not-kept-what = Sie wollten etwas an diese Seite von { $site } senden:
+not-kept-large = Es ist größer als das, was aufbewahrt werden kann, während Sie bestätigen, dass Sie es sind.
+not-kept-files = Dateien und Formulare, die Dateien enthalten können, werden nie aufbewahrt, während Sie bestätigen, dass Sie es sind.
+not-kept-many = Es warten bereits mehrere Ihrer Formulare. Senden oder verwerfen Sie sie, oder warten Sie zehn Minuten.
+not-kept-unclear = Ihr Browser sagt nicht eindeutig, dass Sie es selbst von einer Seite dieser Website gesendet haben, oder es enthält ein Passwort. Solche Formulare werden nie aufbewahrt.
+not-kept-how = Nichts wurde gesendet, und nichts ist hier aufbewahrt. Öffnen Sie die Seite, bestätigen Sie, dass Sie es sind, gehen Sie dann zu Ihrem Formular zurück und senden Sie es noch einmal.
+not-kept-next = Seite öffnen
 
 ## Einen weiteren Weg hinzufügen
 second = Weiteren Anmeldeweg hinzufügen
@@ -280,6 +303,8 @@ ended-factor-taken = Das wird schon verwendet
 ended-factor-taken-text = Es wurde nichts geändert: Derselbe Schlüssel oder dieselbe Adresse gehört bereits zu einem Konto.
 ended-factors-full = Ihr Konto hat so viele zweite Schritte, wie es haben kann
 ended-factors-full-text = Es wurde nichts geändert. Entfernen Sie zuerst einen, den Sie nicht mehr verwenden.
+ended-nothing-to-ask = Hierfür ist ein zweiter Schritt nötig
+ended-nothing-to-ask-text = Ihr Konto hat keinen zweiten Schritt, der hier zählt; deshalb bleibt diese Seite geschlossen. Sie sind weiterhin angemeldet. Der Helpdesk sagt Ihnen, wie Sie einen einrichten.
 ended-no-factor = Ihr Konto hat noch keinen zweiten Schritt
 ended-no-factor-text = Ohne ihn kann kein weiterer Anmeldeweg hinzukommen, und es wurde nichts geändert. Melden Sie sich an wie immer; wie Sie einen zweiten Schritt einrichten, sagt Ihnen der Helpdesk.
 ended-cancelled = Anmeldung abgebrochen

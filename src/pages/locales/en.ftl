@@ -172,7 +172,30 @@ permit-add-sms = To add a phone number as a second step, use one of your present
 permit-remove = To remove ‘{ $source }’ from your account, use one of your second steps.
 permit-rename = To give ‘{ $source }’ another name, use one of your second steps.
 permit-codes = To get new recovery codes, use one of your second steps. The old ones stop working.
+permit-open = To open ‘{ $source }’, use one of your second steps again.
+permit-open-administration = To open the administration of { $site }, use one of your second steps again.
+permit-open-email-address = To change the address that mail goes to, use one of your second steps again.
+permit-open-grade-export = To export grades, use one of your second steps again.
+permit-open-login-as = To use { $site } as somebody else, use one of your second steps again.
+permit-open-roles = To give or take away roles and enrolments, use one of your second steps again.
+permit-open-tokens = To see or change access keys of apps and services, use one of your second steps again.
+permit-send = Before your form goes to ‘{ $source }’, use one of your second steps again. What you wrote is kept for a few minutes; you decide afterwards whether it is sent.
 permit-adopt = To sign in to this account with ‘{ $source }’ from now on, enter a code.
+
+## A form that had to wait
+send = Send your form?
+send-what = You were about to send a form to this page of { $site }:
+send-why = It has not been sent yet. If you do not remember it, discard it.
+send-now = Send it now
+send-discard = Discard it
+not-kept = Your form was not sent
+not-kept-what = You were about to send something to this page of { $site }:
+not-kept-large = It is larger than what can be kept while you confirm that it is you.
+not-kept-files = Files, and forms that can carry files, are never kept while you confirm that it is you.
+not-kept-many = Several of your forms are waiting already. Send or discard them, or wait ten minutes.
+not-kept-unclear = Your browser does not say clearly that you sent it yourself from a page of this site, or it holds a password. Such forms are never kept.
+not-kept-how = Nothing was sent and nothing is kept here. Open the page, confirm that it is you, then go back to your form and send it again.
+not-kept-next = Open the page
 
 ## Adding another way
 second = Add another way to sign in
@@ -279,6 +302,8 @@ ended-factor-taken = This is in use already
 ended-factor-taken-text = Nothing was changed: the same key or address already belongs to an account.
 ended-factors-full = Your account has as many second steps as it can have
 ended-factors-full-text = Nothing was changed. Remove one that you no longer use first.
+ended-nothing-to-ask = This needs a second step
+ended-nothing-to-ask-text = Your account has no second step that counts here, so this page stays closed. You are still signed in. Your help desk tells you how to set one up.
 ended-no-factor = Your account has no second step yet
 ended-no-factor-text = Without one, no other way to sign in can be added to it, and nothing was changed. Sign in the way you always have; your help desk tells you how to set up a second step.
 ended-cancelled = Sign-in cancelled

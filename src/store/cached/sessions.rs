@@ -58,6 +58,10 @@ impl SessionStore for CachedSessions {
         }
     }
 
+    async fn confirmed(&self, key: &SessionKey) -> Result<bool, Unavailable> {
+        Ok(self.inner.get(key).await?.is_some())
+    }
+
     async fn touch(&self, key: &SessionKey, at: Timestamp) -> Result<(), Unavailable> {
         let known = match self.hub.sessions.get(key.as_str()) {
             Some((session, _)) if Touches::matters(session.last_used, at) => Some(session.last_used),

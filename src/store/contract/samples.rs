@@ -108,6 +108,7 @@ impl Samples {
             device: None,
             no_setup: false,
             first: FirstProof::Password,
+            leaving: false,
         }
     }
 

@@ -43,6 +43,8 @@ async fn sessions_are_kept_used_and_removed(stores: &Stores, clock: &HandClock) 
     stores.sessions.put(&stepped_up).await.unwrap();
     assert_eq!(*stores.sessions.get(&first.key).await.unwrap().unwrap(), stepped_up, "is replaced");
 
+    assert!(stores.sessions.confirmed(&first.key).await.unwrap(), "the store has it");
+
     assert_eq!(stores.sessions.of_account(&account.id).await.unwrap().len(), 2);
     let listed = stores.sessions.list(usize::MAX).await.unwrap();
     assert!(listed.iter().any(|session| session.key == guest.key), "lists name guests too");
@@ -50,6 +52,7 @@ async fn sessions_are_kept_used_and_removed(stores: &Stores, clock: &HandClock) 
 
     assert!(stores.sessions.remove(&first.key).await.unwrap(), "was there");
     assert!(!stores.sessions.remove(&first.key).await.unwrap(), "was not there any more");
+    assert!(!stores.sessions.confirmed(&first.key).await.unwrap(), "and the store says so");
     stores.sessions.touch(&first.key, later.plus(2 * MINUTE)).await.unwrap();
     assert!(stores.sessions.get(&first.key).await.unwrap().is_none(), "a touch does not bring it back");
     assert_eq!(stores.sessions.remove_account(&account.id).await.unwrap(), 1);

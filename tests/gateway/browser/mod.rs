@@ -18,6 +18,7 @@ mod screens;
 mod sessionless;
 mod sign_in;
 mod stages;
+mod step_up;
 mod trusted;
 mod watched;
 pub mod websockets;

@@ -27,7 +27,6 @@ pub(super) fn check(config: &Config, now: Timestamp, found: &mut Vec<Problem>) {
         } else {
             of_paths(rule, &here, found);
         }
-        freshness(rule, &here, found);
         if let Some(grace) = &rule.grace {
             lenience(rule, grace, now, &here, found);
         }
@@ -135,6 +134,9 @@ fn counted(config: &Config, rule: &Rule, here: &KeyPath, found: &mut Vec<Problem
 }
 
 fn enrolment(config: &Config, rule: &Rule, now: Timestamp, here: &KeyPath, found: &mut Vec<Problem>) {
+    if !rule.paths.is_empty() {
+        return;
+    }
     match (first_enrolment(config, rule), &rule.enrolment_window) {
         (FirstEnrolment::AtSignIn, None) => found.push(Problem::error(
             here.clone().key("first_enrolment"),
@@ -170,25 +172,7 @@ fn enrolment(config: &Config, rule: &Rule, now: Timestamp, here: &KeyPath, found
 
 /// A rule with paths is looked at when one of them is opened, by somebody who is signed in.
 fn of_paths(rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) {
-    for (m, path) in rule.paths.iter().enumerate().filter(|(_, path)| !path.starts_with('/')) {
-        found.push(Problem::error(
-            here.clone().key("paths").index(m),
-            format!("\"{path}\" is no path: nothing that is opened begins so"),
-            format!("write /{path}"),
-        ));
-    }
-    if rule.stage < Stage::Required {
-        found.push(Problem::warning(
-            here.clone().key("stage"),
-            format!("at {} a rule with paths asks for nothing, and nothing is recorded", rule.stage.as_str()),
-            "write stage: required, or remove the rule until you mean it",
-        ));
-    }
-    for (key, given) in [
-        ("first_enrolment", rule.first_enrolment.is_some()),
-        ("enrolment_window", rule.enrolment_window.is_some()),
-        ("grace", rule.grace.is_some()),
-    ] {
+    for (key, given) in [("enrolment_window", rule.enrolment_window.is_some()), ("grace", rule.grace.is_some())] {
         if given {
             found.push(Problem::error(
                 here.clone().key(key),
@@ -196,22 +180,6 @@ fn of_paths(rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) {
                 format!("move {key} to the rule that decides the sign-in"),
             ));
         }
-    }
-}
-
-fn freshness(rule: &Rule, here: &KeyPath, found: &mut Vec<Problem>) {
-    match rule.fresh_minutes {
-        Some(_) if rule.paths.is_empty() => found.push(Problem::error(
-            here.clone().key("fresh_minutes"),
-            "at a sign-in every factor is fresh; without paths this asks for nothing",
-            "add paths, such as [/admin/], or remove it",
-        )),
-        Some(minutes) if !(1..=1440).contains(&minutes) => found.push(Problem::error(
-            here.clone().key("fresh_minutes"),
-            format!("{minutes} is not between 1 and 1440"),
-            "write 15: long enough for a form, too short for a screen that was left unlocked",
-        )),
-        Some(_) | None => {}
     }
 }
 

@@ -148,19 +148,15 @@ fn uses_up_codes(all: &[Combination], here: &KeyPath, found: &mut Vec<Problem>) 
 /// Somebody who has set up nothing sets up one factor first, and must be in with it.
 fn newcomer(config: &Config, rule: &Rule, all: &[Combination], here: &KeyPath, found: &mut Vec<Problem>) {
     let by_mail = first_enrolment(config, rule) == FirstEnrolment::AfterEmailCode;
-    // A mailed code that opened the enrolment does not count a second time, for a day.
+    // The address that a mailed code has proven is a factor from then on.
     let first = |kind: FactorKind| {
-        kind != FactorKind::Recovery && can_be_enrolled(config, kind) && !(by_mail && kind == FactorKind::Email)
+        matches!(kind, FactorKind::Totp | FactorKind::Webauthn) || (by_mail && kind == FactorKind::Email)
     };
     let offered: Vec<FactorKind> =
         config.mfa.factors.iter().map(|f| f.kind).filter(|kind| rule.counts(*kind) && first(*kind)).collect();
     let who = somebody(rule);
     if offered.is_empty() && all.iter().all(|one| !one.asked.is_empty()) {
-        let why = if by_mail {
-            "the code by e-mail that opens the enrolment is no second factor beside itself"
-        } else {
-            "the rule counts none that can be set up first"
-        };
+        let why = "the rule counts none that can be set up first";
         found.push(Problem::error(
             here.clone().key("factors"),
             format!("{who} who has set up nothing would be led to set up a first factor, and there is none: {why}; nobody could"),
