@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audit::Event,
-    flow::{self, AppAnswer, AppTokens, FlowError, Problem, step::Trust},
+    flow::{self, Answered, AppAnswer, AppTokens, FlowError, Problem, step::Trust},
     identity::Told,
     keys,
     lms::{
@@ -26,6 +26,7 @@ use crate::{
         },
     },
     mfa::{known::Known, policy::Case},
+    outbound::mail::CODE_LIVES,
     tokens::{self, TokenRecord, Unproven},
     types::{ClientAddr, Door, FactorKind, FlowId, Password, Secret, Timestamp, Unavailable},
 };
@@ -97,6 +98,10 @@ impl Gate {
         let Some(asked) = verify_fields(incoming, body) else { return invalid() };
         let Some(id) = FlowId::parse(&asked.flow) else { return flow_expired() };
         let (desk, hall, caller) = (&self.desk, &house.hall, self.caller(incoming));
+        if let (Some(Some(kind)), true) = (asked.factor.as_deref().map(FactorKind::parse), asked.send) {
+            let sent = flow::send_code(desk, hall, &caller, (&id, Door::App), kind).await;
+            return self.code_answer(incoming, kind, sent);
+        }
         let answer = match (asked.factor.as_deref().map(FactorKind::parse), asked.code, asked.device) {
             (Some(Some(kind)), Some(code), None) => {
                 let trust = if asked.trust_device { Trust::Yes } else { Trust::No };
@@ -106,6 +111,23 @@ impl Gate {
             (_, _, _) => return invalid(),
         };
         self.app_answer(house, incoming, answer)
+    }
+
+    /// Whether a code is on its way to the account's address or number. Where to, the app is not told.
+    fn code_answer(&self, incoming: &Incoming, kind: FactorKind, sent: Result<Answered, FlowError>) -> Reply {
+        match sent {
+            Ok(Answered::CodeSent(..)) => {
+                let mut body = five_object("mfacodesent", "A code is on its way. Enter it here.");
+                body["mfa"] = json!({ "factor": kind, "expires_in": CODE_LIVES.as_secs() });
+                reply::app(200, JSON, body.to_string())
+            }
+            Ok(Answered::Again(problem)) => five("mfacodenotsent", told_of(problem)),
+            Ok(_) => flow_expired(),
+            Err(error) => {
+                tracing::warn!(request_id = %incoming.id, %error, "a code for an app could not be sent");
+                five("sitemaintenance", UNAVAILABLE)
+            }
+        }
     }
 
     fn app_answer(&self, house: &House, incoming: &Incoming, answer: Result<AppAnswer, FlowError>) -> Reply {
@@ -151,21 +173,7 @@ impl Gate {
                 reply::app(200, JSON, body.to_string())
             }
             Ok(AppAnswer::WrongCode { attempts_left, problem, passkey }) => {
-                let text = match problem {
-                    Problem::AlreadyUsed => "This code was used before. Wait for the next one.",
-                    Problem::ClockFast(_) | Problem::ClockSlow(_) => {
-                        "Wrong code: your phone's clock is not right. Let it set its time automatically."
-                    }
-                    Problem::CodeTooSoon => "A code went out a moment ago. Wait a minute.",
-                    Problem::CodesUsedUp | Problem::CodeNotSent => "No code could be sent. Use another way.",
-                    Problem::WrongCode
-                    | Problem::NoAddress
-                    | Problem::Incomplete
-                    | Problem::WrongPassword
-                    | Problem::Unavailable
-                    | Problem::FormExpired => "Wrong code. Try again.",
-                };
-                let mut body = five_object("mfawrongcode", text);
+                let mut body = five_object("mfawrongcode", told_of(problem));
                 body["mfa"] = json!({ "attempts_left": attempts_left });
                 ask_passkey(&mut body, passkey.as_deref());
                 reply::app(200, JSON, body.to_string())
@@ -545,15 +553,35 @@ fn lms_error(body: &[u8]) -> Option<String> {
     Some(errors::five_keys(code, text))
 }
 
-/// What the verify address is asked: a factor's answer, or a device secret.
+/// What the verify address is asked: a factor's answer, a code to be sent, or a device secret.
 #[derive(serde::Deserialize)]
 struct Asked {
     flow: String,
     factor: Option<String>,
     code: Option<String>,
+    /// Instead of a code: one is to be sent.
+    #[serde(default)]
+    send: bool,
     #[serde(default)]
     trust_device: bool,
     device: Option<String>,
+}
+
+fn told_of(problem: Problem) -> &'static str {
+    match problem {
+        Problem::AlreadyUsed => "This code was used before. Wait for the next one.",
+        Problem::ClockFast(_) | Problem::ClockSlow(_) => {
+            "Wrong code: your phone's clock is not right. Let it set its time automatically."
+        }
+        Problem::CodeTooSoon => "A code went out a moment ago. Wait a minute.",
+        Problem::CodesUsedUp | Problem::CodeNotSent => "No code could be sent. Use another way.",
+        Problem::WrongCode
+        | Problem::NoAddress
+        | Problem::Incomplete
+        | Problem::WrongPassword
+        | Problem::Unavailable
+        | Problem::FormExpired => "Wrong code. Try again.",
+    }
 }
 
 fn verify_fields(incoming: &Incoming, body: &Bytes) -> Option<Asked> {
@@ -565,5 +593,6 @@ fn verify_fields(incoming: &Incoming, body: &Bytes) -> Option<Asked> {
     let get = |name| params.text(name).ok().flatten().map(str::to_owned);
     let trust_device = matches!(get("trust_device").as_deref(), Some("true" | "1"));
     let (factor, code, device) = (get("factor"), get("code"), get("device"));
-    Some(Asked { flow: get("flow")?, factor, code, trust_device, device })
+    let send = matches!(get("send").as_deref(), Some("true" | "1"));
+    Some(Asked { flow: get("flow")?, factor, code, send, trust_device, device })
 }

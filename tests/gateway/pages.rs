@@ -70,7 +70,7 @@ async fn without_javascript_a_code_can_be_typed_and_sent() {
     assert_eq!(focused, "code", "the field to mend has the focus");
     browser.type_into("#code", "123 456\u{e007}").await;
     browser.wait_for("#sent", Duration::from_secs(10)).await;
-    assert_eq!(browser.url().await, site.url("/vestibule/challenge"));
+    assert_eq!(browser.url().await, site.url("/vestibule/challenge?factor=totp"));
 }
 
 const PAGES: [&str; 14] = [

@@ -98,6 +98,12 @@ impl World {
         text.contains(&format!("\"event\":\"{event}\""))
     }
 
+    /// Whether such a line holds this text.
+    pub fn has_audited_with(&self, event: &str, text: &str) -> bool {
+        let log = std::fs::read_to_string(self.folder.0.join("audit.jsonl")).unwrap_or_default();
+        log.lines().any(|line| line.contains(&format!("\"event\":\"{event}\"")) && line.contains(text))
+    }
+
     /// Polls until `condition` holds, for things that happen in the background.
     pub async fn eventually(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         for _ in 0..250 {

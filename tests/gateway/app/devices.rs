@@ -7,18 +7,23 @@ use crate::{
 };
 use serde_json::Value;
 use std::time::Duration;
-use vestibule::{config::Config, types::Clock};
+use vestibule::{
+    config::Config,
+    mfa::{Rule, Stage},
+    types::{Clock, Door},
+};
 
 const VERIFY: &str = "/vestibule/app/verify";
 const LATER: Duration = Duration::from_secs(90);
 
 /// The app's door asks whom it can; a trusted device is enough where nothing is required.
-fn trusting(stage: &'static str) -> impl Fn(&mut Config) {
+fn trusting(stage: Stage) -> impl Fn(&mut Config) {
     move |config| {
         config.mfa.signals = serde_yaml::from_str("[ { name: device, kind: device, days: 6 } ]").unwrap();
         let usual = config.mfa.rules.remove(0);
-        let app = format!("{{ name: apps, doors: [app], stage: {stage} }}");
-        config.mfa.rules = vec![serde_yaml::from_str(&app).unwrap(), usual];
+        // What was enrolled under the usual rule scores here too.
+        let apps = Rule { name: "apps".into(), doors: vec![Door::App], stage, ..usual.clone() };
+        config.mfa.rules = vec![apps, usual];
     }
 }
 
@@ -46,7 +51,7 @@ async fn trusted(world: &World, app: &MoodleApp) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f9_an_app_s_device_secret_answers_once_and_a_copy_ends_it() {
-    let world = quiet_world(trusting("optional")).await;
+    let world = quiet_world(trusting(Stage::Optional)).await;
     let app = MoodleApp::at(&world);
     let first = trusted(&world, &app).await;
     let json = show(&app, &first).await;
@@ -65,7 +70,7 @@ async fn f9_an_app_s_device_secret_answers_once_and_a_copy_ends_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn j8_a_trusted_app_gets_no_token_on_that_alone_where_a_factor_is_required() {
-    let world = quiet_world(trusting("required")).await;
+    let world = quiet_world(trusting(Stage::Required)).await;
     let app = MoodleApp::at(&world);
     let first = trusted(&world, &app).await;
     let json = show(&app, &first).await;

@@ -55,7 +55,7 @@ async fn a_flow_is_answered_as_a_form_or_as_json() {
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
     assert_eq!(preflight.header("access-control-allow-methods"), Some("POST"));
-    assert_eq!(preflight.header("access-control-allow-headers"), Some("content-type"));
+    assert_eq!(preflight.header("access-control-allow-headers"), Some("authorization, content-type"));
     let answer = ask(&world, "GET", &format!("{VERIFY}?flow={flow}&factor=totp&code=1"), &[], "").await;
     assert_five_keys(&answer, "invalidparameter");
 }

@@ -217,6 +217,7 @@ async fn j4_a_rule_for_a_group_decides_for_its_members_and_follows_them() {
     let mut other = Browser::at(&world);
     other.sign_in("caro", SQL_PASSWORD).await;
     assert!(is_in(&mut other).await, "in no group, and known to be");
+    world.eventually("both are recorded", |world| world.has_audited_with("let_through", "\"rule\":\"rest\"")).await;
     let rules: Vec<Value> = world.audited("let_through").await.iter().map(|line| line["rule"].clone()).collect();
     assert_eq!(rules, ["pupils", "rest"]);
     let answer = Browser::at(&world).sign_in("bela", SQL_PASSWORD).await;

@@ -1,7 +1,10 @@
 //! What a mailed code opens, how often it may be asked for and guessed at, and what happens without mail.
 
 use super::*;
-use crate::browser::{account, is_in, twin};
+use crate::{
+    browser::{account, is_in, twin},
+    people::MoodleApp,
+};
 use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,4 +236,27 @@ async fn recovery_codes_are_mailed_about_run_low_and_are_made_anew() {
     let answer = browser.post(CHALLENGE, &[("csrf", &csrf), ("factor", "recovery"), ("code", &old[9])]).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "the old ones are void");
     world.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_asks_for_a_code_and_answers_with_it_under_the_same_limits() {
+    let smtp = Smtp::plain();
+    let world = world(&smtp, |_| {}).await;
+    with_email(&world, &smtp, "student1", ANN).await;
+    let app = MoodleApp::at(&world);
+    let challenge = app.token("student1", PASSWORD).await.json();
+    let flow = challenge["mfa"]["flow"].as_str().expect("a flow").to_owned();
+    let send = |factor: &'static str| app.post(VERIFY, &[("flow", &flow), ("factor", factor), ("send", "1")]);
+    assert_eq!(send("totp").await.json()["errorcode"], "mfacodenotsent", "nothing is sent for that one");
+    let before = codes(&smtp).len();
+    let told = send("email").await;
+    assert_eq!((&told.json()["errorcode"], &told.json()["mfa"]["expires_in"]), (&"mfacodesent".into(), &600.into()));
+    assert!(!told.text().contains("example.org"), "{}", told.text());
+    mail::eventually("a code arrives", || codes(&smtp).len() > before).await;
+    let code = codes(&smtp).remove(before).code;
+    assert_eq!(send("email").await.json()["errorcode"], "mfacodenotsent", "F14: one a minute");
+    assert_eq!(app.verify(&flow, "email", &other(&code)).await.json()["mfa"]["attempts_left"], 4);
+    let answer = app.verify(&flow, "email", &code).await.json();
+    assert_eq!(answer["token"].as_str().map(str::len), Some(64), "{answer}");
+    assert_eq!(app.verify(&flow, "email", &code).await.json()["errorcode"], "mfaflowexpired", "F5: once");
 }

@@ -25,6 +25,7 @@ use vestibule::{
 const ANN: &str = "ann@example.org";
 const CHALLENGE: &str = "/vestibule/challenge";
 const ADDRESS: &str = "/vestibule/address";
+const VERIFY: &str = "/vestibule/app/verify";
 
 /// Mail is set up; TOTP, e-mail and recovery codes are offered, and a mailed code opens a first enrolment.
 async fn world(smtp: &Smtp, change: impl FnOnce(&mut Config)) -> World {

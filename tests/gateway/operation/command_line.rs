@@ -70,7 +70,7 @@ async fn an_account_is_shown_disabled_enabled_and_helped_to_a_new_factor() {
     program.confirm(&mut browser, &page).await;
     assert_eq!(browser.get("/my/").await.status, 200);
     let sheet = program.json("account show student1");
-    assert!(sheet["account"]["totp"][0].as_str().unwrap().contains("by_help_desk"), "{sheet}");
+    assert!(sheet["account"]["factors"][0].as_str().unwrap().contains("by_help_desk"), "{sheet}");
     let audit = fs::read_to_string(program.file("audit.jsonl")).unwrap();
     let uid = format!(
         "\"by\":\"uid {}\"",
