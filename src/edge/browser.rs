@@ -1,6 +1,7 @@
 //! The browser's door: the posted login form, AJAX calls, and what comes back from external tools.
 
 use super::{
+    account_page::account_first,
     gate::{Gate, House, Refusal, own_headers},
     relay::{Calling, pass},
     reply::{self, Reply},
@@ -81,8 +82,11 @@ impl Gate {
     pub fn welcome(&self, house: &House, incoming: &Incoming, signed_in: SignedIn) -> Reply {
         self.metrics.sign_in(Door::Browser, "ok");
         self.metrics.session_issued(Door::Browser);
-        let SignedIn { issued, lms_cookies, own_cookies, location } = signed_in;
-        let mut answer = reply::see_other(&location);
+        let SignedIn { issued, lms_cookies, own_cookies, location, set_up } = signed_in;
+        let mut answer = match set_up {
+            true => reply::see_other(&account_first(&location)),
+            false => reply::see_other(&location),
+        };
         let mut sealed = Vec::new();
         if let Some(lms) = &issued.session.lms {
             let key = keys::SealKey::new(lms.seal_key);
@@ -353,6 +357,7 @@ pub fn stage_path(stage: &Stage) -> &'static str {
     match stage {
         Stage::Challenge => "/vestibule/challenge",
         Stage::HelpDesk => "/vestibule/help-desk",
+        Stage::OwnPassword => "/vestibule/own-password",
         Stage::Enrol { .. } | Stage::EnrolPasskey { .. } => "/vestibule/enrol",
         Stage::ProveAddress { .. } => ADDRESS,
         Stage::Codes { .. } => "/vestibule/recovery-codes",

@@ -19,7 +19,7 @@ use crate::{
     lms::{Authorization, Intent, moodle},
     mfa::{known::Known, policy::Case},
     outbound::Upstream,
-    pages::{Frame, Pages, View},
+    pages::{Frame, Help, Pages, View},
     sessions::{
         Identity, Session, Who,
         cookie::{self, Jar},
@@ -408,7 +408,9 @@ impl Gate {
     }
 
     pub fn frame(&self, incoming: &Incoming) -> Frame {
-        Frame { site: incoming.host.name.clone(), request_id: incoming.id.to_string() }
+        let help = self.desk.settings.mfa.help.clone().unwrap_or_default();
+        let help = Help { text: help.text, url: help.url, phone: help.phone };
+        Frame { site: incoming.host.name.clone(), request_id: incoming.id.to_string(), help }
     }
 
     pub fn caller(&self, incoming: &Incoming) -> Caller {

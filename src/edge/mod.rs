@@ -6,6 +6,7 @@
 //! what had to be read, [`proxy`] what streams; [`watch`] looks at every answer; [`rescue`] turns errors into answers.
 //! Pingora's types stay in [`conn`], [`listener`], [`proxy`], [`request`], [`body`] and [`upload`]; [`answers`] reads one head of theirs.
 
+mod account_acts;
 mod account_page;
 mod answers;
 mod app;

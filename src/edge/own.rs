@@ -33,8 +33,9 @@ use http::{HeaderValue, Method, header};
 const ASSETS: &str = "/vestibule/assets/";
 const VERIFY: &str = "/vestibule/app/verify";
 const SECOND_SOURCE: &str = "/vestibule/second-source";
-const ENROL: &str = "/vestibule/enrol";
 const JOIN: &str = "/vestibule/join";
+const OWN_PASSWORD: &str = "/vestibule/own-password";
+const ENROL: &str = "/vestibule/enrol";
 
 impl Gate {
     pub(super) async fn own(&self, house: &House, incoming: &Incoming) -> Result<Act, Refusal> {
@@ -111,14 +112,22 @@ impl Gate {
         let csrf = self.csrf(id);
         let status = if error.is_some() { 422 } else { 200 };
         let (own_path, view) = match asked {
-            Asked::Challenge { factors, passkey, sent, may_trust } => {
+            Asked::Challenge { factors, why, passkey, sent, may_trust } => {
                 let current = wanted_factor(incoming, &typed, &factors);
-                let view = View::Challenge { factors, current, passkey, sent, may_trust, error, csrf, account };
+                let view = View::Challenge { factors, current, why, passkey, sent, may_trust, error, csrf, account };
                 ("/vestibule/challenge", view)
             }
-            Asked::HelpDesk => ("/vestibule/help-desk", View::HelpDesk { error, csrf }),
-            Asked::Device { secret, uri, passkey_too } => {
-                (ENROL, View::Enrol { secret, uri, passkey_too, error, csrf, account })
+            Asked::HelpDesk { occasion, why } => {
+                (stage_path(&Stage::HelpDesk), View::HelpDesk { occasion, why, error, csrf })
+            }
+            Asked::Device { secret, uri, digits, occasion, passkey_too } => {
+                let label = typed.label;
+                (ENROL, View::Enrol { secret, uri, digits, occasion, passkey_too, label, error, csrf, account })
+            }
+            Asked::OwnPassword { label } => {
+                // Theirs, unless they have typed another.
+                let username = if error.is_some() { typed.username } else { account.unwrap_or_default() };
+                (stage_path(&Stage::OwnPassword), View::OwnPassword { label, username, error, csrf })
             }
             Asked::Passkey { options, totp, further } => {
                 (ENROL, View::EnrolPasskey { options, totp, further, error, csrf, account })
@@ -237,6 +246,10 @@ impl Gate {
                 let password = Password::new(field("password"));
                 flow::prove_lms_password(desk, hall, &caller, &id, password).await
             }
+            OWN_PASSWORD => {
+                let password = Password::new(field("password"));
+                flow::own_password(desk, hall, &caller, &id, field("username"), password).await
+            }
             "/vestibule/recovery-codes" => flow::keep_codes(desk, hall, &caller, &id).await,
             "/vestibule/permit" => match FactorKind::parse(&field("factor")) {
                 Some(kind) => flow::permit(desk, hall, &caller, &id, kind, &code).await,
@@ -257,15 +270,13 @@ impl Gate {
             _ => return self.error(incoming, 404),
         };
         match answered {
-            // What they typed stands there again; a name that cannot be one does not.
-            Ok(Answered::Again(problem)) if matches!(path, SECOND_SOURCE | "/vestibule/offer") => {
-                let username = Some(field("username")).filter(|name| name.len() <= 400).unwrap_or_default();
-                let typed = Typed { source: field("source"), username, factor: None };
-                self.again_typed(house, incoming, &id, problem, typed).await
-            }
-            // What was answered stands there again, and not the factor that comes first.
+            // What they typed stands there again, a name that cannot be one does not; and the factor that was answered,
+            // not the one that comes first.
             Ok(Answered::Again(problem)) => {
-                let typed = Typed { factor: FactorKind::parse(&field("factor")), ..Typed::default() };
+                let short = |text: String| Some(text).filter(|text| text.len() <= 400).unwrap_or_default();
+                let (username, label) = (short(field("username")), short(field("label")));
+                let factor = FactorKind::parse(&field("factor"));
+                let typed = Typed { source: field("source"), username, label, factor };
                 self.again_typed(house, incoming, &id, problem, typed).await
             }
             answered => self.answered(house, incoming, &id, answered).await,
@@ -333,7 +344,8 @@ impl Gate {
             Ok(Some((asked, account))) => {
                 let path = match &asked {
                     Asked::Challenge { .. } => stage_path(&Stage::Challenge),
-                    Asked::HelpDesk => stage_path(&Stage::HelpDesk),
+                    Asked::HelpDesk { .. } => stage_path(&Stage::HelpDesk),
+                    Asked::OwnPassword { .. } => stage_path(&Stage::OwnPassword),
                     Asked::Device { .. } | Asked::Passkey { .. } => ENROL,
                     Asked::Address { .. } => ADDRESS,
                     Asked::CodesLow { .. } => "/vestibule/codes-low",
@@ -360,7 +372,8 @@ impl Gate {
             if let Some(wanted) = wanted_by(incoming) {
                 return reply::see_other(&wanted);
             }
-            let own = matches!(incoming.target.path.decoded(), "/vestibule/permit" | SECOND_SOURCE | JOIN);
+            let own =
+                matches!(incoming.target.path.decoded(), "/vestibule/permit" | OWN_PASSWORD | SECOND_SOURCE | JOIN);
             return reply::see_other(if own { ACCOUNT } else { "/" });
         }
         let mut answer = self.show(incoming, 410, &View::Ended { why });
@@ -383,11 +396,12 @@ fn is_flow_path(path: &str) -> bool {
         path,
         "/vestibule/challenge"
             | "/vestibule/help-desk"
-            | "/vestibule/enrol"
+            | ENROL
             | "/vestibule/recovery-codes"
             | "/vestibule/recovery-codes.txt"
             | "/vestibule/lms-password"
             | "/vestibule/permit"
+            | OWN_PASSWORD
             | ADDRESS
             | "/vestibule/codes-low"
             | "/vestibule/send"

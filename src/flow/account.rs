@@ -1,51 +1,24 @@
-//! The account page: which ways of signing in an account has, and what its owner may do with them. What is done needs
-//! a factor of its own ([`super::permit`], design §2 "Accounts"), whatever the session was given for.
+//! The account page: what its owner may do with an account's ways of signing in and its factors. What is done needs a
+//! factor of its own ([`super::permit`], design §2 "Accounts"), whatever the session was given for. What the page
+//! shows is in [`super::sheet`].
 
 use super::{
     Caller, Desk, FlowError, Hall,
     begin::{open, waiting},
+    factors::addable,
     lms_half::Half,
     permit::strength,
+    set_up::begin_set_up,
     step::{Action, Errand, Flow, Stage},
 };
 use crate::{
     accounts::{Method, Pending, Resolved, resume},
-    chain::{Instance, Standing},
+    chain::Instance,
     lms::Held,
     mfa::policy::{ENOUGH, Permission},
     sessions::{Session, Who},
-    types::{ClientAddr, Door, EnrolmentId, FactorKind, FlowId, SourceId, Subject, Timestamp},
+    types::{ClientAddr, Door, EnrolmentId, FactorKind, FlowId, SourceId, Subject},
 };
-use futures_util::future::join_all;
-use std::time::Duration;
-
-/// What the page shows of a method's name must not keep its reader waiting for a slow directory.
-const NAMES_WITHIN: Duration = Duration::from_millis(800);
-
-/// One account as its owner sees it.
-pub struct Sheet {
-    pub name: Option<String>,
-    pub ways: Vec<Way>,
-    /// Whether there is another source that could be linked.
-    pub more: bool,
-    /// Without a factor nothing here can be changed.
-    pub has_factor: bool,
-}
-
-/// One way to sign in.
-pub struct Way {
-    /// Names it in a form; tells nothing.
-    pub handle: String,
-    pub label: String,
-    /// What its source calls this person, where it says so.
-    pub name: Option<String>,
-    pub linked: Timestamp,
-    pub primary: bool,
-    /// The present session came in by it.
-    pub current: bool,
-    pub may_unlink: bool,
-    pub may_make_primary: bool,
-}
 
 /// What the page's forms ask for; methods by their handles.
 pub enum Wish {
@@ -56,39 +29,20 @@ pub enum Wish {
     RemoveFactor(EnrolmentId),
     RenameFactor(EnrolmentId, String),
     NewRecoveryCodes,
+    /// A first factor, that nobody demands yet.
+    SetUp,
     ConfirmAddress(EnrolmentId),
 }
 
-/// `None`: the session is not this account's any more, or nobody's.
-pub async fn sheet(desk: &Desk, hall: &Hall, session: &Session) -> Result<Option<Sheet>, FlowError> {
-    let Some((resolved, methods)) = owner(desk, session).await? else { return Ok(None) };
-    let account = resolved.account().clone();
-    let names = join_all(methods.iter().map(|method| name_of(desk, hall, method, account.username.as_deref()))).await;
-    let source = session_source(session);
-    let ways = methods.iter().zip(names).map(|(method, name)| Way {
-        handle: handle(desk, method),
-        label: label(hall, &method.source),
-        name,
-        linked: method.linked,
-        primary: method.primary,
-        current: source == Some(&method.source),
-        may_unlink: may_unlink(hall, &methods, method, source),
-        may_make_primary: may_make_primary(hall, method),
-    });
-    let more = further(hall, &methods).next().is_some();
-    let has_factor = permission(desk, hall, session.client, resolved, None).await?;
-    let has_factor = matches!(has_factor, Permission::Ask(_) | Permission::Given(_));
-    Ok(Some(Sheet { name: account.username, ways: ways.collect(), more, has_factor }))
-}
-
-/// Opens the flow in which a factor is asked for what they wish. `None`: this may not be done.
+/// Opens the flow in which a factor, or for the first one its proof, is asked for what they wish; it begins at this
+/// stage. `None`: this may not be done.
 pub async fn begin_action(
     desk: &Desk,
     hall: &Hall,
     caller: &Caller,
     session: &Session,
     wish: Wish,
-) -> Result<Option<FlowId>, FlowError> {
+) -> Result<Option<(FlowId, Stage)>, FlowError> {
     let Some((resolved, methods)) = owner(desk, session).await? else { return Ok(None) };
     let find = |wanted: &str| methods.iter().find(|method| handle(desk, method) == wanted);
     let named = |method: &Method| (method.source.clone(), method.subject.clone());
@@ -102,7 +56,8 @@ pub async fn begin_action(
             let (source, subject) = named(method);
             Action::MakePrimary { source, subject }
         }),
-        Wish::AddFactor(kind) => Some(Action::AddFactor { kind: *kind }).filter(|_| desk.policy.offers(*kind)),
+        Wish::SetUp => return begin_set_up(desk, hall, caller, session, resolved).await,
+        Wish::AddFactor(kind) => Some(Action::AddFactor { kind: *kind }).filter(|_| addable(desk, hall, *kind)),
         Wish::RemoveFactor(id) => Some(Action::RemoveFactor { id: id.clone() }),
         Wish::ConfirmAddress(id) => Some(Action::ConfirmAddress { id: id.clone() }),
         Wish::RenameFactor(id, label) => Some(Action::RenameFactor { id: id.clone(), label: label.clone() }),
@@ -119,14 +74,14 @@ pub async fn begin_action(
     match permission(desk, hall, caller.client, resolved, Some(&action)).await? {
         Permission::Ask(_) => {
             open(desk, hall, &flow).await?;
-            Ok(Some(flow.id))
+            Ok(Some((flow.id, flow.stage)))
         }
         Permission::Given(_) | Permission::NoFactor => Ok(None),
     }
 }
 
 /// What would have to be answered, for this action or for any.
-async fn permission(
+pub(super) async fn permission(
     desk: &Desk,
     hall: &Hall,
     client: ClientAddr,
@@ -173,7 +128,8 @@ pub(super) fn may(hall: &Hall, methods: &[Method], action: &Action, current: Opt
         | Action::RemoveFactor { .. }
         | Action::RenameFactor { .. }
         | Action::NewRecoveryCodes
-        | Action::ConfirmAddress { .. } => true,
+        | Action::ConfirmAddress { .. }
+        | Action::SetUp => true,
         Action::Unlink { source, subject } => {
             find(source, subject).is_some_and(|method| may_unlink(hall, methods, method, current))
         }
@@ -184,12 +140,12 @@ pub(super) fn may(hall: &Hall, methods: &[Method], action: &Action, current: Opt
 }
 
 /// Never the primary, never the last, and not the one that the present session came in by: it would end with it.
-fn may_unlink(hall: &Hall, methods: &[Method], method: &Method, current: Option<&SourceId>) -> bool {
+pub(super) fn may_unlink(hall: &Hall, methods: &[Method], method: &Method, current: Option<&SourceId>) -> bool {
     let allowed = instance(hall, &method.source).is_some_and(|instance| instance.rules.users_may_unlink);
     allowed && !method.primary && methods.len() > 1 && current != Some(&method.source)
 }
 
-fn may_make_primary(hall: &Hall, method: &Method) -> bool {
+pub(super) fn may_make_primary(hall: &Hall, method: &Method) -> bool {
     !method.primary && instance(hall, &method.source).is_some_and(|instance| instance.rules.users_may_make_primary)
 }
 
@@ -214,24 +170,6 @@ pub(super) fn label(hall: &Hall, source: &SourceId) -> String {
     instance(hall, source).map_or_else(|| source.to_string(), |instance| instance.label().to_owned())
 }
 
-fn handle(desk: &Desk, method: &Method) -> String {
+pub(super) fn handle(desk: &Desk, method: &Method) -> String {
     desk.ring().digest("method", format!("{}\n{}", method.source, method.subject).as_bytes())
-}
-
-/// The primary's name is the account's; another source is asked, if it can be and is quick.
-async fn name_of(desk: &Desk, hall: &Hall, method: &Method, own: Option<&str>) -> Option<String> {
-    if method.primary {
-        return own.map(str::to_owned);
-    }
-    let instance = instance(hall, &method.source)?;
-    if instance.kind.name == "lms" {
-        let binding = desk.accounts.binding(&hall.site.name, &method.account).await.ok()??;
-        return binding.lms_username;
-    }
-    let directory = instance.directory.as_ref().filter(|_| !instance.health.is_open())?;
-    let within = NAMES_WITHIN.min(instance.deadline);
-    match tokio::time::timeout(within, directory.standing(&method.subject)).await {
-        Ok(Ok(Standing::Active(person))) => person.username,
-        Ok(Ok(Standing::Barred(_) | Standing::Unknown) | Err(_)) | Err(_) => None,
-    }
 }

@@ -3,13 +3,14 @@
 
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
-    answer::{Checked, decide, ended, load, minutes, next, wrong},
+    answer::{Checked, ended, load, minutes, next, wrong},
     enrol::{added, end_unproven},
     factors::fresh_codes,
     known::factor_slot,
     passkey::first_stage,
     permit::{host, is_held_here, permission},
     sent::first_target,
+    set_up::{Due, due, is_set_up},
     step::{Asks, Errand, Flow, Stage},
 };
 use crate::{
@@ -19,11 +20,27 @@ use crate::{
     mfa::{
         enrolment::{Enrolment, EnrolmentProof},
         factors::mailed::{Destination, Number, Outcome, Purpose, code, destination::masked},
-        policy::{Decision, ENOUGH, Permission},
+        policy::{ENOUGH, Permission},
     },
     outbound::mail::{Message, Recipient},
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId, RngExt},
 };
+
+/// The stage of a first enrolment that a mailed code opens. The address is what the source has said before this flow;
+/// who can prove the mailbox alone goes to the help desk.
+pub(super) async fn mailed_stage(
+    desk: &Desk,
+    account: &Account,
+    proof: EnrolmentProof,
+    rule: String,
+) -> Result<Stage, FlowError> {
+    let by_mail = desk.password_came_by_mail(&account.id).await?;
+    let to = account.email.clone().filter(|_| !by_mail && desk.mailer.is_on());
+    Ok(match to {
+        to @ Some(_) => Stage::ProveAddress { kind: FactorKind::Email, to, proof, rule },
+        None => Stage::HelpDesk,
+    })
+}
 
 /// Which address or number its owner wants to add. A code is sent there by [`super::send_code`].
 pub async fn name_address(
@@ -36,9 +53,10 @@ pub async fn name_address(
     let Some(mut flow) = load(desk, hall, id, Door::Browser).await? else {
         return Ok(Answered::Ended(EndedWhy::Expired));
     };
+    let first_of_all = flow.errand.is_none() || is_set_up(&flow);
     let Stage::ProveAddress { kind, to, .. } = &mut flow.stage else { return Ok(Answered::Next(flow.stage)) };
     // The address of a first enrolment is the source's word, never what is typed (attack J3).
-    if flow.errand.is_none() {
+    if first_of_all {
         return Ok(Answered::Next(flow.stage));
     }
     let named = match kind {
@@ -109,6 +127,7 @@ pub(super) async fn proven(desk: &Desk, hall: &Hall, caller: &Caller, flow: Flow
         return Ok(Answered::Next(flow.stage));
     };
     match &flow.errand {
+        Some(Errand::Act { .. }) if is_set_up(&flow) => first(desk, hall, caller, flow, to, rule).await,
         Some(Errand::Act { .. }) => add_address(desk, hall, caller, flow, (kind, &to), (proof, rule)).await,
         Some(Errand::Adopt { .. } | Errand::StepUp { .. } | Errand::Send { .. }) => {
             ended(desk, hall, &flow.id, EndedWhy::Expired).await
@@ -154,9 +173,9 @@ async fn first(
     // Counted before the policy is asked: who comes in between is seen by one of the two.
     let seen = desk.enrolments.enrolments(&flow.pending.account).await?.all.len();
     let by_mail = desk.password_came_by_mail(&flow.pending.account).await?;
-    let resolved = match decide(desk, &flow).await? {
-        Some(Decision::Enrol(resolved, EnrolmentProof::AfterEmailCode, _)) if !by_mail => resolved,
-        Some(_) | None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
+    let resolved = match due(desk, hall, caller, &flow).await? {
+        Due::Yes(resolved, EnrolmentProof::AfterEmailCode, _) if !by_mail => resolved,
+        Due::Yes(..) | Due::No | Due::Gone => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
     let account = resolved.account();
     let event = Event::FactorAccepted { account: account.id.clone(), factor: FactorKind::Email, door: flow.door };

@@ -4,7 +4,7 @@
 //! by the database's conditional update, the flow itself by an atomic take (design R5).
 
 use super::{
-    Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Problem, SignedIn,
+    Away, Caller, Choice, Desk, EndedWhy, FlowError, Hall, Named, Occasion, Problem, SignedIn,
     account::label,
     known::factor_slot,
     link::{choices, sides},
@@ -13,6 +13,7 @@ use super::{
     passkey::{self, put_question},
     permit::{host, is_held_here, judged, permission},
     sent::{SentTo, judge_sent, sent_codes},
+    set_up::is_set_up,
     sign_in::{Finished, finish},
     step::{Action, Asks, Errand, Flow, Stage, Trust},
     step_up::Stepped,
@@ -29,7 +30,7 @@ use crate::{
             mailed::{self, destination::masked},
             recovery, totp, webauthn,
         },
-        policy::{Decision, Permission, Satisfied},
+        policy::{Decision, Permission, Satisfied, Why},
     },
     outbound::mail::Message,
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
@@ -39,19 +40,30 @@ use std::time::Duration;
 /// What a page of a flow shows.
 pub enum Asked {
     Challenge {
+        /// The one used last first.
         factors: Vec<FactorKind>,
+        why: Vec<Why>,
         /// What the authenticator is asked, as long as that question is good.
         passkey: Option<String>,
         /// Whether this browser can be trusted from then on.
         may_trust: bool,
         sent: Vec<SentTo>,
     },
-    HelpDesk,
+    HelpDesk {
+        occasion: Occasion,
+        why: Vec<Why>,
+    },
     Device {
         secret: String,
         uri: String,
+        digits: u8,
+        occasion: Occasion,
         /// A passkey may be enrolled instead.
         passkey_too: bool,
+    },
+    /// The password of the source by which they are signed in.
+    OwnPassword {
+        label: String,
     },
     /// A passkey is enrolled: what the authenticator is asked.
     Passkey {
@@ -157,38 +169,47 @@ pub async fn ask(
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let name = resolved.account().username.clone();
     let passkey = flow.asks.passkey.as_ref().map(|asking| asking.options().to_owned());
-    let further = flow.errand.is_some();
+    let further = flow.errand.is_some() && !is_set_up(&flow);
     let asked = match flow.stage {
         Stage::Challenge => {
             let enrolments = desk.enrolments_of(&flow.pending.account).await?;
             let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
+            let why = desk.policy.reasons(&flow.facts, &enrolments, &stand.case());
             let may_trust = desk.policy.trust_device(&stand.case()).is_some();
             match desk.policy.decide(resolved, &enrolments, flow.facts.clone(), &stand.case()) {
                 Decision::Challenge(_, factors) => {
                     let sent = sent_codes(desk, &flow, &enrolments, &factors).await?;
-                    Asked::Challenge { factors, passkey, sent, may_trust }
+                    Asked::Challenge { factors: enrolments.recent_first(factors), why, passkey, sent, may_trust }
                 }
                 // The factors were reset, or the rules changed, while this flow waited.
                 Decision::Satisfied(_) | Decision::Enrol(..) => return Ok(None),
             }
         }
-        Stage::HelpDesk => Asked::HelpDesk,
-        Stage::Enrol { secret, .. } => {
+        Stage::HelpDesk => {
+            let enrolments = desk.enrolments_of(&flow.pending.account).await?;
+            let stand = desk.standpoint_of(&flow, &resolved, &enrolments).await?;
+            let why = desk.policy.reasons(&flow.facts, &enrolments, &stand.case());
+            Asked::HelpDesk { occasion: occasion(&flow), why }
+        }
+        Stage::OwnPassword => Asked::OwnPassword { label: label(hall, &flow.pending.source) },
+        Stage::Enrol { ref secret, .. } => {
+            let (secret, occasion) = (secret.clone(), occasion(&flow));
             let Some(bytes) = totp::from_base32(&secret) else { return Ok(None) };
+            let options = desk.settings.mfa.totp();
             let issuer = desk.settings.mfa.issuer.as_deref().unwrap_or(hall.site.public_url.host());
             let label = name.as_deref().unwrap_or("account");
-            let uri = totp::otpauth_uri(issuer, label, &bytes, desk.settings.mfa.totp()).expose().clone();
-            Asked::Device { secret, uri, passkey_too: !further && passkey::is_offered(desk, hall) }
+            let uri = totp::otpauth_uri(issuer, label, &bytes, options).expose().clone();
+            let passkey_too = !further && passkey::is_offered(desk, hall);
+            Asked::Device { secret, uri, digits: options.digits, occasion, passkey_too }
         }
         Stage::EnrolPasskey { begun, .. } => {
             let totp = !further && desk.policy.offers(FactorKind::Totp);
-            Asked::Passkey { options: begun.options().to_owned(), totp, further }
+            Asked::Passkey { options: begun.options().to_owned(), totp, further: flow.errand.is_some() }
         }
         Stage::ProveAddress { kind, to, .. } => {
-            let open = flow.errand.is_some();
             let live = flow.asks.sent.is_some_and(|live| live.is_good(desk.now()));
-            let to = to.map(|to| if open { to } else { masked(&to) });
-            Asked::Address { kind, to, open, live }
+            let to = to.map(|to| if further { to } else { masked(&to) });
+            Asked::Address { kind, to, open: further, live }
         }
         Stage::Codes { codes } => Asked::Codes { codes },
         Stage::CodesLow { left } => Asked::CodesLow { left },
@@ -198,7 +219,7 @@ pub async fn ask(
             match (permission(desk, &flow).await?, named(desk, hall, &flow, &enrolments)) {
                 (Some(Permission::Ask(factors)), Some(named)) => {
                     let sent = sent_codes(desk, &flow, &enrolments, &factors).await?;
-                    Asked::Permit { factors, passkey, sent, named }
+                    Asked::Permit { factors: enrolments.recent_first(factors), passkey, sent, named }
                 }
                 (_, _) => return Ok(None),
             }
@@ -220,6 +241,14 @@ pub async fn ask(
     Ok(Some((asked, name)))
 }
 
+fn occasion(flow: &Flow) -> Occasion {
+    match flow.errand {
+        None => Occasion::SignIn,
+        Some(_) if is_set_up(flow) => Occasion::SetUp,
+        Some(_) => Occasion::Further,
+    }
+}
+
 fn named(desk: &Desk, hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Option<Named> {
     Some(match flow.errand.as_ref()? {
         Errand::Act { action: Action::Link, .. } => Named::Link,
@@ -233,6 +262,8 @@ fn named(desk: &Desk, hall: &Hall, flow: &Flow, enrolments: &Enrolments) -> Opti
             Named::RenameFactor(enrolments.find(id)?.label.clone())
         }
         Errand::Act { action: Action::NewRecoveryCodes, .. } => Named::NewRecoveryCodes,
+        // No factor permits it: there is none.
+        Errand::Act { action: Action::SetUp, .. } => return None,
         Errand::Act { action: Action::ConfirmAddress { id }, .. } => {
             Named::ConfirmAddress(enrolments.find(id)?.label.clone())
         }

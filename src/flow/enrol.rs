@@ -9,6 +9,7 @@ use super::{
     known::factor_slot,
     passkey::first_stage,
     permit::{host, is_held_here, permission},
+    set_up::{Due, due, is_set_up},
     step::{Errand, Flow, Stage},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         policy::{Decision, Permission},
     },
     outbound::mail::Message,
-    sessions::cookie,
+    sessions::{Session, cookie},
     tokens::Unproven,
     types::{AccountId, Door, EnrolmentId, Fact, FactorKind, FlowId, RngExt, Secret},
 };
@@ -53,7 +54,7 @@ pub async fn confirm_help_desk(
         }
         Leave::Refused { rest, .. } => return Ok(Answered::Locked { minutes: minutes(rest) }),
     };
-    let Some(Decision::Enrol(resolved, _, rule)) = decide(desk, &flow).await? else {
+    let Due::Yes(resolved, _, rule) = due(desk, hall, caller, &flow).await? else {
         return ended(desk, hall, id, EndedWhy::Expired).await;
     };
     let digest = help_desk::enrolment_code_digest(&desk.ring(), &account, &canonical);
@@ -97,8 +98,8 @@ pub async fn confirm_device(
     let made = (proof, rule);
     let make = |resolved: &Resolved| enrolment(desk, hall, resolved, (&secret, step, options), made, name);
     match flow.errand {
-        Some(_) => add_further(desk, hall, caller, flow, make).await,
-        None => enrol_first(desk, hall, caller, flow, proof, make).await,
+        Some(_) if !is_set_up(&flow) => add_further(desk, hall, caller, flow, make).await,
+        Some(_) | None => enrol_first(desk, hall, caller, flow, proof, make).await,
     }
 }
 
@@ -115,10 +116,10 @@ pub(super) async fn enrol_first(
     let seen = desk.enrolments.enrolments(&flow.pending.account).await?.all.len();
     // Only where a first enrolment is still due, and by the proof that opened it: the window may have closed, or a
     // device may have been enrolled in another browser (attack J3).
-    let resolved = match decide(desk, &flow).await? {
-        Some(Decision::Enrol(resolved, due, _)) if due == proof || proof == EnrolmentProof::ByHelpDesk => resolved,
-        Some(_) => return overtaken(desk, &flow).await,
-        None => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
+    let resolved = match due(desk, hall, caller, &flow).await? {
+        Due::Yes(resolved, wanted, _) if wanted == proof || proof == EnrolmentProof::ByHelpDesk => *resolved,
+        Due::Yes(..) | Due::No => return overtaken(desk, &flow).await,
+        Due::Gone => return ended(desk, hall, &flow.id, EndedWhy::Expired).await,
     };
     let enrolment = make(&resolved);
     let (account, factor) = (&resolved.account().id, enrolment.kind);
@@ -216,10 +217,13 @@ pub(super) async fn end_unproven(desk: &Desk, caller: &Caller, account: &Account
         }
     }
     for session in desk.sessions.of_account(account).await? {
-        // This browser's own is ended, with its LMS session, when the new one begins.
+        // This browser's own is ended, with its LMS session, when the new one begins; that of the account page goes on,
+        // as far as the rule lets it.
         let own = caller.cookie(cookie::SESSION).is_some_and(|id| keys::session_key(id) == session.key);
-        if session.facts.is_empty() && !own {
-            desk.sessions.remove(&session.key).await?;
+        match own {
+            true if session.no_setup => desk.sessions.put(&Session { no_setup: false, ..session }).await?,
+            false if session.facts.is_empty() => drop(desk.sessions.remove(&session.key).await?),
+            true | false => {}
         }
     }
     Ok(())

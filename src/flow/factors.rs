@@ -4,7 +4,7 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall,
     answer::next,
-    passkey::enrolment_stage,
+    passkey::{self, enrolment_stage},
     permit::host,
     step::{Flow, Stage},
 };
@@ -21,6 +21,18 @@ use crate::{
     sessions::cookie,
     types::{AccountId, EnrolmentId, Fact, FactorKind},
 };
+
+/// Whether a further factor of that kind may be added at the account page.
+pub(super) fn addable(desk: &Desk, hall: &Hall, kind: FactorKind) -> bool {
+    match kind {
+        FactorKind::Totp => desk.policy.offers(kind),
+        FactorKind::Webauthn => passkey::is_offered(desk, hall),
+        FactorKind::Email => desk.policy.offers(kind) && desk.mailer.is_on(),
+        FactorKind::Sms => desk.policy.offers(kind) && desk.texter.is_on(),
+        // They come with a factor.
+        FactorKind::Recovery => false,
+    }
+}
 
 /// The label of a factor, as its owner may choose it; longer ones are cut.
 const LONGEST_LABEL: usize = 60;
@@ -123,11 +135,10 @@ pub(super) async fn rename_factor(
     let enrolments = desk.enrolments.enrolments(&account.id).await?;
     let Some(enrolment) = enrolments.find(id) else { return Ok(Answered::Acted) };
     let (from, to) = (enrolment.label.clone(), label(typed, &enrolment.label));
-    if desk.enrolments.rename(&account.id, id, &to).await? {
-        let message = Message::FactorRenamed { site: host(hall), factor: enrolment.kind, from, to };
-        desk.tell(caller, account, message).await;
-        let event = Event::FactorRenamed { account: account.id.clone(), factor: enrolment.kind };
-        desk.record(hall, caller, event);
+    if from != to && desk.enrolments.rename(&account.id, id, &to).await? {
+        let factor = enrolment.kind;
+        desk.record(hall, caller, Event::FactorRenamed { account: account.id.clone(), factor });
+        desk.tell(caller, account, Message::FactorRenamed { site: host(hall), factor, from, to }).await;
     }
     Ok(Answered::Acted)
 }

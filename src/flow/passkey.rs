@@ -10,6 +10,7 @@ use super::{
     enrol::{add_further, enrol_first},
     factors::label,
     permit::host,
+    set_up::is_set_up,
     sign_in::enrol_stage,
     step::{Errand, Flow, Stage},
 };
@@ -236,7 +237,7 @@ pub async fn choose_enrolment(desk: &Desk, hall: &Hall, id: &FlowId, kind: Facto
         return Ok(Answered::Next(flow.stage));
     };
     // For an action it is the kind that a factor was answered for.
-    let free = flow.errand.is_none() && desk.policy.offers(kind);
+    let free = (flow.errand.is_none() || is_set_up(&flow)) && desk.policy.offers(kind);
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await?.filter(|_| free) else {
         return ended(desk, hall, id, EndedWhy::Expired).await;
     };
@@ -276,7 +277,7 @@ pub async fn confirm_passkey(
         }
     };
     let make = |resolved: &Resolved| enrolment(desk, hall, resolved, &passkey, (proof, rule.clone()), name);
-    if matches!(flow.errand, Some(Errand::Act { .. })) {
+    if matches!(flow.errand, Some(Errand::Act { .. })) && !is_set_up(&flow) {
         return add_further(desk, hall, caller, flow, make).await;
     }
     // Whose it is already is seen before anything is written; two at the same moment, by the store.

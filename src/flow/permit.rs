@@ -106,9 +106,10 @@ pub(super) async fn answered(desk: &Desk, hall: &Hall, caller: &Caller, mut flow
         Some(Errand::StepUp { path, form, .. }) => {
             stepped_up(desk, hall, caller, permitted, taken, (&path, form)).await
         }
-        Some(Errand::Act { action: Action::Link | Action::AddFactor { .. }, .. } | Errand::Send { .. }) | None => {
-            Ok(Answered::Ended(EndedWhy::Expired))
-        }
+        Some(
+            Errand::Act { action: Action::Link | Action::AddFactor { .. } | Action::SetUp, .. } | Errand::Send { .. },
+        )
+        | None => Ok(Answered::Ended(EndedWhy::Expired)),
     }
 }
 
@@ -155,6 +156,8 @@ pub(super) fn strength(desk: &Desk, action: &Action, enrolments: &Enrolments) ->
             enrolments.find(id).map_or(ENOUGH, |enrolment| of(enrolment.kind))
         }
         Action::NewRecoveryCodes => of(FactorKind::Recovery),
+        // Opened by another proof than a factor; no answer permits it.
+        Action::SetUp => u32::MAX,
         Action::Link | Action::Unlink { .. } | Action::MakePrimary { .. } => ENOUGH,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Caller, Desk, FlowError, Hall,
+    address::mailed_stage,
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     known::{password_slot, remember},
     lms_half::{Half, Opened, first_half, second_half},
@@ -28,7 +29,7 @@ use crate::{
         cookie::{self, Jar},
         known::Shown,
     },
-    types::{Door, Fact, FactorKind, FlowId, Secret},
+    types::{Door, Fact, FlowId, Secret},
 };
 use std::time::Instant;
 
@@ -57,6 +58,8 @@ pub struct SignedIn {
     pub own_cookies: Vec<String>,
     /// Same-origin path and query.
     pub location: String,
+    /// They are sent to set up a factor before they go on there (`grace.force_setup`).
+    pub set_up: bool,
 }
 
 /// Judges a posted form. `wanted` is where the visitor was going.
@@ -141,7 +144,7 @@ async fn guest(
     desk.record(hall, caller, Event::GuestSignedIn);
     let location = wanted.unwrap_or(location);
     let own_cookies = Vec::new();
-    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, own_cookies, location })))
+    Ok(SignIn::SignedIn(Box::new(SignedIn { issued, lms_cookies: cookies, own_cookies, location, set_up: false })))
 }
 
 /// WHICH ACCOUNT, and IS IT ENOUGH.
@@ -212,14 +215,8 @@ pub(super) async fn go_on(
             (resolved, stage)
         }
         Decision::Enrol(resolved, proof @ EnrolmentProof::AfterEmailCode, rule) => {
-            // What the source has said before this flow; who proves the mailbox alone goes to the help desk.
-            let by_mail = desk.password_came_by_mail(&resolved.account().id).await;
-            let by_mail = by_mail.inspect_err(|_| hall.give_back(half.held.clone()))?;
-            let to = resolved.account().email.clone().filter(|_| !by_mail && desk.mailer.is_on());
-            let stage = match to {
-                to @ Some(_) => Stage::ProveAddress { kind: FactorKind::Email, to, proof, rule },
-                None => Stage::HelpDesk,
-            };
+            let stage = mailed_stage(desk, resolved.account(), proof, rule).await;
+            let stage = stage.inspect_err(|_| hall.give_back(half.held.clone()))?;
             (resolved, stage)
         }
         Decision::Enrol(resolved, EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported, _) => {
@@ -312,6 +309,7 @@ pub(super) async fn enter(
     let account = satisfied.resolved().account().id.clone();
     let amr = satisfied.amr().to_string();
     note_basis(desk, hall, caller, &satisfied, Door::Browser);
+    let set_up = desk.policy.sends_to_set_up(satisfied.basis());
     let shown = if satisfied.facts().is_empty() { Shown::Password } else { Shown::Factor };
     let own_cookies = vec![remember(desk, hall, caller, satisfied.resolved().account(), shown)];
     let visit = desk.visit(hall, caller);
@@ -345,7 +343,7 @@ pub(super) async fn enter(
         Some(wanted) if !forced => wanted,
         Some(_) | None => location,
     };
-    Ok(SignedIn { issued, lms_cookies, own_cookies, location })
+    Ok(SignedIn { issued, lms_cookies, own_cookies, location, set_up: set_up && !forced })
 }
 
 /// That nothing was asked is recorded, with the reason.

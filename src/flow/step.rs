@@ -21,6 +21,8 @@ pub enum Stage {
     Challenge,
     /// The help desk's code is being asked, before a first enrolment.
     HelpDesk,
+    /// The password that signs this person in is asked once more, before a first enrolment in an open window.
+    OwnPassword,
     /// A first device is being enrolled; the secret (base32) has not been confirmed yet.
     Enrol { secret: String, proof: crate::mfa::enrolment::EnrolmentProof, rule: String },
     /// A passkey is being enrolled; the browser has not answered yet.
@@ -72,6 +74,8 @@ pub enum Action {
         label: String,
     },
     NewRecoveryCodes,
+    /// A first factor, of somebody who was let in without one. The stages before its own are the proof.
+    SetUp,
     /// The address of an e-mail factor, which its source has changed.
     ConfirmAddress {
         id: EnrolmentId,

@@ -30,6 +30,17 @@ pub enum Problem {
     NoAddress,
 }
 
+/// What a factor is set up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The sign-in that is going on demands one.
+    SignIn,
+    /// Its owner wants a first one.
+    SetUp,
+    /// One more.
+    Further,
+}
+
 /// Why a flow is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedWhy {

@@ -22,6 +22,19 @@ pub struct Config {
     pub flow_minutes: u64,
     /// How long a code of `vestibule factor issue-enrolment-code` is good.
     pub help_desk_code_hours: u64,
+    /// Whom to turn to when nothing that is asked for is at hand; shown where it is asked.
+    pub help: Option<Help>,
+}
+
+/// The help desk, as its users reach it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Help {
+    /// Shown as it stands, in whatever language it is written.
+    pub text: Option<String>,
+    /// `https:`, `http:` or `mailto:`.
+    pub url: Option<String>,
+    pub phone: Option<String>,
 }
 
 impl Default for Config {
@@ -33,6 +46,7 @@ impl Default for Config {
             issuer: None,
             flow_minutes: 10,
             help_desk_code_hours: 24,
+            help: None,
         }
     }
 }

@@ -94,6 +94,13 @@ impl Enrolments {
         self.all.iter().find(|enrolment| enrolment.id == *id)
     }
 
+    /// These kinds, the one that was used last first: it is the one at hand. What never was keeps its place behind.
+    pub fn recent_first(&self, mut kinds: Vec<FactorKind>) -> Vec<FactorKind> {
+        let last = |kind: &FactorKind| self.of(*kind).filter_map(|enrolment| enrolment.last_used).max();
+        kinds.sort_by_key(|kind| std::cmp::Reverse(last(kind)));
+        kinds
+    }
+
     /// In the order of [`FactorKind::ALL`]. Recovery codes alone are no factor of their own: they stand in for an
     /// enrolled one.
     pub fn kinds(&self) -> Vec<FactorKind> {

@@ -23,6 +23,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
+mod set_up;
+mod why;
+
+pub use why::Why;
+
 /// What passes.
 pub const ENOUGH: u32 = 100;
 

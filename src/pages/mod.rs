@@ -12,9 +12,11 @@
 //! A variant of [`View`], a template, its line in [`TEMPLATES`] and in `page`, its sentences in every file of
 //! `locales/`. The tests render it and name what is missing.
 
+mod account;
 mod assets;
 mod language;
 mod qr;
+pub mod samples;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -22,7 +24,8 @@ mod view;
 pub use crate::language::Lang;
 pub use assets::Asset;
 pub use view::{
-    Button, Choice, Doorway, EndedWhy, Frame, Named, NotKept, Problem, SentTo, SignInProblem, Typed, View, WayLine,
+    Button, Choice, Doorway, EndedWhy, Frame, Help, Named, NotKept, Occasion, Problem, SentTo, SignInProblem, Typed,
+    View, Why,
 };
 
 use crate::{
@@ -30,7 +33,7 @@ use crate::{
     types::FactorKind,
 };
 use minijinja::{Environment, UndefinedBehavior, context, value::Value};
-use view::{Asked, error_keys};
+use view::{Asked, error_keys, occasion_key, why_key};
 
 const TEMPLATES: &[(&str, &str)] = &[
     ("layout.html", include_str!("templates/layout.html")),
@@ -40,6 +43,12 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("trust.html", include_str!("templates/trust.html")),
     ("credentials.html", include_str!("templates/credentials.html")),
     ("account.html", include_str!("templates/account.html")),
+    ("account/factors.html", include_str!("templates/account/factors.html")),
+    ("account/recovery.html", include_str!("templates/account/recovery.html")),
+    ("account/devices.html", include_str!("templates/account/devices.html")),
+    ("account/sessions.html", include_str!("templates/account/sessions.html")),
+    ("account/apps.html", include_str!("templates/account/apps.html")),
+    ("account/ways.html", include_str!("templates/account/ways.html")),
     ("permit.html", include_str!("templates/permit.html")),
     ("second-source.html", include_str!("templates/second-source.html")),
     ("kept-form.html", include_str!("templates/kept-form.html")),
@@ -47,6 +56,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("join.html", include_str!("templates/join.html")),
     ("offer.html", include_str!("templates/offer.html")),
     ("away.html", include_str!("templates/away.html")),
+    ("help.html", include_str!("templates/help.html")),
+    ("not-at-hand.html", include_str!("templates/not-at-hand.html")),
+    ("why.html", include_str!("templates/why.html")),
+    ("own-password.html", include_str!("templates/own-password.html")),
     ("send.html", include_str!("templates/send.html")),
     ("address.html", include_str!("templates/address.html")),
     ("codes-low.html", include_str!("templates/codes-low.html")),
@@ -137,6 +150,7 @@ impl Pages {
             site => frame.site.as_str(),
             request_id => frame.request_id.as_str(),
             minutes => 0,
+            help => help(&frame.help),
             onward => Value::from(()),
             styles => assets::href(assets::STYLES),
             print => assets::href(assets::PRINT),
@@ -149,32 +163,38 @@ impl Pages {
 /// A view's template and what it is given.
 fn page(view: &View) -> (&'static str, Value) {
     match view {
-        View::Challenge { factors, current, passkey, sent, may_trust, error, csrf, account } => {
+        View::Challenge { factors, current, why, passkey, sent, may_trust, error, csrf, account } => {
             let options = passkey.as_deref();
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
             let problem = error.map(|problem| problem.key(Asked::Factor(*current)));
             let account = account.as_deref();
             let factor = current.as_str();
             let minutes = error.map_or(0, Problem::minutes);
-            let csrf = csrf.as_str();
-            let values = context! { factor, others, options, problem, minutes, may_trust, csrf, account };
+            let (csrf, reasons) = (csrf.as_str(), reasons(why));
+            let values = context! { factor, others, reasons, options, problem, minutes, may_trust, csrf, account };
             ("challenge.html", context! { ..values, ..sending(*current, sent) })
         }
-        View::HelpDesk { error, csrf } => {
+        View::HelpDesk { occasion, why, error, csrf } => {
             let problem = error.map(|problem| problem.key(Asked::HelpDesk));
-            ("help-desk.html", context! { problem, csrf => csrf.as_str() })
+            let (signed_in, occasion, reasons) = (*occasion != Occasion::SignIn, occasion_key(*occasion), reasons(why));
+            ("help-desk.html", context! { problem, signed_in, occasion, reasons, csrf => csrf.as_str() })
         }
-        View::Enrol { secret, uri, passkey_too, error, csrf, account } => {
+        View::OwnPassword { label, username, error, csrf } => {
+            let problem = error.map(|problem| problem.key(Asked::SignIn));
+            let (label, username, csrf) = (label.as_str(), username.as_str(), csrf.as_str());
+            ("own-password.html", context! { label, username, problem, csrf })
+        }
+        View::Enrol { secret, uri, digits, occasion, passkey_too, label, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::Enrol));
             let qr = qr::draw(uri).map(|qr| context! { side => qr.side, path => qr.path });
             // The address becomes a link: nothing but an enrolment may hide behind it.
             let uri = Some(uri.as_str()).filter(|uri| uri.starts_with("otpauth://totp/"));
             let (csrf, account) = (csrf.as_str(), account.as_deref());
             let minutes = error.map_or(0, Problem::minutes);
-            (
-                "enrol.html",
-                context! { groups => in_fours(secret), uri, passkey_too, qr, problem, minutes, csrf, account },
-            )
+            let (signed_in, occasion) = (*occasion != Occasion::SignIn, occasion_key(*occasion));
+            let (groups, label) = (in_fours(secret), label.as_str());
+            let typed = context! { label, digits, problem, minutes };
+            ("enrol.html", context! { groups, uri, qr, csrf, account, signed_in, occasion, passkey_too, ..typed })
         }
         View::EnrolPasskey { options, totp, further, error, csrf, account } => {
             let problem = error.map(|problem| problem.key(Asked::Factor(FactorKind::Webauthn)));
@@ -210,10 +230,8 @@ fn page(view: &View) -> (&'static str, Value) {
             let (csrf, username) = (csrf.as_str(), username.as_str());
             ("lms-password.html", context! { problem, csrf, username })
         }
-        View::Account { account, ways, more, has_factor, csrf } => {
-            let ways: Vec<Value> = ways.iter().map(way).collect();
-            ("account.html", context! { account => account.as_deref(), ways, more, has_factor, csrf => csrf.as_str() })
-        }
+        View::Account { sheet, onward, csrf } => ("account.html", account::values(sheet, onward.as_deref(), csrf)),
+        View::SignedOut => message("signed-out", "signed-out-text", After::SignIn),
         View::Permit { factors, current, passkey, sent, named, to, error, csrf, account } => {
             let options = passkey.as_deref();
             let others: Vec<&str> = factors.iter().filter(|f| *f != current).map(|f| f.as_str()).collect();
@@ -334,17 +352,31 @@ fn open_key(place: Option<&'static str>) -> &'static str {
     }
 }
 
-fn way(line: &WayLine) -> Value {
-    context! {
-        handle => line.handle.as_str(),
-        label => line.label.as_str(),
-        name => line.name.as_deref(),
-        linked => line.linked.as_str(),
-        primary => line.primary,
-        current => line.current,
-        may_unlink => line.may_unlink,
-        may_make_primary => line.may_make_primary,
-    }
+/// Each reason's sentence, with the day that it is about.
+fn reasons(why: &[Why]) -> Vec<Value> {
+    let nothing = || context! { day => 0, month => 0, year => "" };
+    let reason = |why: &Why| {
+        let date = match why {
+            Why::GraceEnded(ends) => account::last_day(*ends),
+            Why::Network | Why::Device | Why::Again => None,
+        };
+        context! { key => why_key(*why), date => date.unwrap_or_else(nothing) }
+    };
+    why.iter().map(reason).collect()
+}
+
+/// Links lead where their text says, and only where a browser or a phone has something to open.
+fn help(help: &Help) -> Value {
+    let scheme = |url: &str| ["https://", "http://", "mailto:"].into_iter().find(|scheme| url.starts_with(scheme));
+    let url = help.url.as_deref().and_then(|url| {
+        let shown = url.strip_prefix(scheme(url)?)?.trim_end_matches('/');
+        Some(context! { href => url, shown })
+    });
+    let phone = help.phone.as_deref().map(|phone| {
+        let href: String = phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        context! { href, shown => phone }
+    });
+    context! { text => help.text.as_deref(), url, phone }
 }
 
 /// What a page without a form offers next.

@@ -3,192 +3,25 @@
 //! The pages are also written to `target/pages-preview/`, to be looked at in a browser.
 
 use super::{
-    Button, Choice, Doorway, Frame, Lang, Named, NotKept, Pages, Problem, SentTo, SignInProblem, TEMPLATES, Typed,
-    View, WayLine,
+    Frame, Help, Lang, NotKept, Pages, Problem, SignInProblem, TEMPLATES, View, Why,
     language::tests::keys,
-    view::{Asked, EndedWhy, STATUSES, error_keys},
+    samples::samples,
+    view::{Asked, EndedWhy, STATUSES, error_keys, why_key},
 };
-use crate::types::FactorKind;
+use crate::types::{FactorKind, Timestamp};
 use std::{collections::BTreeSet, fs, path::Path};
 
 const HOSTILE: &str = "<script>alert('1')</script>\"'&--><img src=x onerror=alert(1)>";
 
 fn frame(site: &str) -> Frame {
-    Frame { site: site.into(), request_id: "3f9a1c07b2d4e658".into() }
+    let (text, phone) = (Some(site.to_owned()), Some("+49 30 1234".to_owned()));
+    Frame { site: site.into(), request_id: "3f9a1c07b2d4e658".into(), help: Help { text, url: None, phone } }
 }
 
-/// A code that is on its way, and one that is not.
-fn sent(to: &str) -> Vec<SentTo> {
-    let of = |factor| SentTo { factor, to: to.to_owned(), live: true };
-    vec![of(FactorKind::Email), of(FactorKind::Sms)]
-}
-
-/// Every shape a page can take, named; `text` stands wherever a value comes from outside.
-fn views(text: &str) -> Vec<(String, View)> {
-    let (csrf, account) = (text.to_owned(), Some(text.to_owned()));
-    let errors = || std::iter::once(None).chain(Problem::ALL.map(Some));
-    let mut views = Vec::new();
-    for error in errors() {
-        let name = |page: &str| error.map_or(page.to_owned(), |e| format!("{page}-{e:?}").to_lowercase());
-        for current in FactorKind::ALL {
-            let (factors, csrf, account) = (FactorKind::ALL.to_vec(), csrf.clone(), account.clone());
-            let passkey = Some(text.to_owned());
-            views.push((
-                name(current.as_str()),
-                View::Challenge { factors, current, passkey, sent: sent(text), may_trust: true, error, csrf, account },
-            ));
-        }
-        for (kind, which) in [(FactorKind::Email, "email"), (FactorKind::Sms, "sms")] {
-            for (open, live) in [(true, true), (true, false), (false, true), (false, false)] {
-                let (to, csrf, account) = (Some(text.to_owned()), csrf.clone(), account.clone());
-                let view = View::Address { kind, to, open, live, error, csrf, account };
-                views.push((name(&format!("address-{which}-{open}-{live}")), view));
-            }
-        }
-        views.push((name("help-desk"), View::HelpDesk { error, csrf: csrf.clone() }));
-        views.push((name("enrol"), enrol(text, error)));
-        for (kind, totp, further) in [("first", true, false), ("only", false, false), ("further", false, true)] {
-            let (options, csrf, account) = (text.to_owned(), csrf.clone(), account.clone());
-            let view = View::EnrolPasskey { options, totp, further, error, csrf, account };
-            views.push((name(&format!("enrol-passkey-{kind}")), view));
-        }
-        let (csrf, username) = (csrf.clone(), text.to_owned());
-        views.push((name("lms-password"), View::LmsPassword { error, csrf: csrf.clone(), username }));
-        for (action, named) in actions(text) {
-            let (factors, current, csrf) = (FactorKind::ALL.to_vec(), FactorKind::Totp, csrf.clone());
-            let (account, sent, to) = (account.clone(), sent(text), Some("%2Fadmin%2Fsearch%2Ephp".to_owned()));
-            let view = View::Permit { factors, current, passkey: None, sent, named, to, error, csrf, account };
-            views.push((name(&format!("permit-{action}")), view));
-        }
-        let choice = |source: &str| Choice { source: source.into(), label: text.to_owned() };
-        let one = (vec![choice("staff")], Vec::new());
-        for (which, (passwords, buttons)) in
-            [("one", one), ("many", (vec![choice("staff"), choice("guests")], vec![choice("partner")]))]
-        {
-            let (csrf, account) = (csrf.clone(), account.clone());
-            let view = View::SecondSource { passwords, buttons, typed: typed(text), error, csrf, account };
-            views.push((name(&format!("second-source-{which}")), view));
-        }
-        let (label, csrf) = (text.to_owned(), csrf.clone());
-        let join = View::Join {
-            label: label.clone(),
-            name: account.clone(),
-            error,
-            csrf: csrf.clone(),
-            account: account.clone(),
-        };
-        views.push((name("join"), join));
-        let action = "/x/save.php?id=2&vestibule-send".to_owned();
-        let (target, csrf_of, who) = (text.to_owned(), csrf.clone(), account.clone());
-        views.push((name("send"), View::Send { target, action, error, csrf: csrf_of, account: who }));
-        views.push((
-            name("offer"),
-            View::Offer { label, address: text.to_owned(), may_create: true, typed: typed(text), error, csrf },
-        ));
-    }
-    for left in [0, 1, 3] {
-        views.push((format!("codes-low-{left}"), View::CodesLow { left, csrf: csrf.clone() }));
-    }
-    for (name, csrf) in [("mailed-link-here", Some(csrf.clone())), ("mailed-link-elsewhere", None)] {
-        let (when, address, browser) = (text.to_owned(), text.to_owned(), text.to_owned());
-        views.push((name.into(), View::MailedLink { when, address, browser, csrf }));
-    }
-    views.push(("disowned".into(), View::Disowned));
-    views.push(("mailed-link-old".into(), View::MailedLinkOld));
-    views.push(("sign-in-unavailable".into(), View::SignInUnavailable));
-    for problem in std::iter::once(None).chain(SignInProblem::ALL.map(Some)) {
-        let name = problem.map_or("sign-in".to_owned(), |p| format!("sign-in-{p:?}").to_lowercase());
-        let buttons = vec![Button { source: "partner".into(), label: text.to_owned() }];
-        views.push((
-            name,
-            View::SignIn { problem, username: text.into(), buttons, guest: true, passkey: doorway(text) },
-        ));
-    }
-    for (name, has_factor) in [("account", true), ("account-no-factor", false)] {
-        let (ways, csrf) = (vec![way(text, true), way(text, false)], csrf.clone());
-        views.push((name.into(), View::Account { account: account.clone(), ways, more: true, has_factor, csrf }));
-    }
-    views.push(("away".into(), View::Away { url: text.to_owned(), label: text.to_owned() }));
-    views.push(("codes".into(), View::Codes { codes: vec![text.into(); 10], csrf: csrf.clone() }));
-    let factors = vec![FactorKind::Totp];
-    let alone = View::Challenge {
-        factors,
-        current: FactorKind::Totp,
-        passkey: None,
-        sent: Vec::new(),
-        may_trust: false,
-        error: None,
-        csrf: csrf.clone(),
-        account: None,
-    };
-    views.push(("totp-alone".into(), alone));
-    let (factors, current) = (vec![FactorKind::Webauthn], FactorKind::Webauthn);
-    let spent = View::Challenge {
-        factors,
-        current,
-        passkey: None,
-        sent: Vec::new(),
-        may_trust: false,
-        error: None,
-        csrf,
-        account: None,
-    };
-    views.push(("webauthn-anew".into(), spent));
-    views.extend(EndedWhy::ALL.map(|why| (format!("ended-{why:?}").to_lowercase(), View::Ended { why })));
-    for why in NotKept::ALL {
-        let (path, to) = (text.to_owned(), Some("/admin/user.php".to_owned()));
-        views.push((format!("not-kept-{why:?}").to_lowercase(), View::NotKept { why, path, to }));
-    }
-    views.extend([0, 1, 30].map(|minutes| (format!("locked-{minutes}"), View::Locked { minutes })));
-    views.extend(STATUSES.map(|status| (format!("error-{status}"), View::Error { status })));
-    views
-}
-
-fn typed(text: &str) -> Typed {
-    Typed { source: text.into(), username: text.into(), factor: None }
-}
-
-fn doorway(text: &str) -> Option<Doorway> {
-    Some(Doorway { options: text.into(), ticket: text.into() })
-}
-
-fn actions(text: &str) -> Vec<(&'static str, Named)> {
-    let text = text.to_owned();
-    let open = |place: Option<&'static str>, form| Named::Open { place, path: text.clone(), form };
-    vec![
-        ("open", open(None, false)),
-        ("open-administration", open(Some("administration"), false)),
-        ("open-email", open(Some("email-address"), false)),
-        ("open-grades", open(Some("grade-export"), false)),
-        ("open-login-as", open(Some("login-as"), false)),
-        ("open-roles", open(Some("roles"), false)),
-        ("open-tokens", open(Some("tokens"), false)),
-        ("send", open(Some("roles"), true)),
-        ("link", Named::Link),
-        ("unlink", Named::Unlink(text.clone())),
-        ("primary", Named::MakePrimary(text.clone())),
-        ("adopt", Named::Adopt(text)),
-    ]
-}
-
-fn way(text: &str, primary: bool) -> WayLine {
-    WayLine {
-        handle: text.into(),
-        label: text.into(),
-        name: Some(text.into()),
-        linked: "2026-11-21".into(),
-        primary,
-        current: primary,
-        may_unlink: !primary,
-        may_make_primary: !primary,
-    }
-}
-
-fn enrol(text: &str, error: Option<Problem>) -> View {
-    let uri =
-        format!("otpauth://totp/campus.example:{text}?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=campus.example");
-    let secret = if text == HOSTILE { text.into() } else { "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned() };
-    View::Enrol { secret, uri, passkey_too: true, error, csrf: text.into(), account: Some(text.into()) }
+/// The page on which `alice` sets up her first device.
+fn enrol() -> View {
+    let found = samples("alice").into_iter().find(|(name, _)| name == "enrol");
+    found.map(|(_, view)| view).expect("there is such a page")
 }
 
 /// Renders everything strictly: an error is a failed test, not the fallback page.
@@ -196,7 +29,7 @@ fn every_page(text: &str) -> Vec<(String, Lang, View, String)> {
     let pages = Pages::new().unwrap();
     let mut rendered = Vec::new();
     for lang in Lang::ALL {
-        for (name, view) in views(text) {
+        for (name, view) in samples(text) {
             let html = pages.try_render(lang, &frame(text), &view).unwrap_or_else(|e| panic!("{name}: {e:#}"));
             rendered.push((name, lang, view, html));
         }
@@ -255,6 +88,7 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::MailedLink { .. } => continue,
             View::Disowned | View::MailedLinkOld => None,
             View::LmsPassword { .. } => Some("lms-password"),
+            View::OwnPassword { .. } => Some("own-password"),
             View::Account { .. } => Some("account"),
             View::Permit { .. } => Some("permit"),
             View::SecondSource { .. } => Some("second-source"),
@@ -266,7 +100,7 @@ fn every_form_posts_to_its_route_with_the_flow_s_token() {
             View::Away { .. } => None,
             // Nobody is anybody yet: its forms are guarded by where they come from.
             View::SignIn { .. } => continue,
-            View::SignInUnavailable => None,
+            View::SignInUnavailable | View::SignedOut => None,
             View::Ended { .. } | View::Locked { .. } | View::Error { .. } => None,
         };
         let forms = html.matches("<form").count();
@@ -336,6 +170,7 @@ fn each_factor_gets_the_keyboard_it_needs() {
         let view = View::Challenge {
             factors: FactorKind::ALL.to_vec(),
             current,
+            why: Vec::new(),
             passkey: None,
             may_trust: false,
             sent: Vec::new(),
@@ -357,7 +192,7 @@ fn each_factor_gets_the_keyboard_it_needs() {
 
 #[test]
 fn the_enrolment_page_has_picture_link_and_key() {
-    let html = Pages::new().unwrap().render(Lang::En, &frame("campus.example"), &enrol("alice", None));
+    let html = Pages::new().unwrap().render(Lang::En, &frame("campus.example"), &enrol());
     assert!(html.contains("<svg class=\"qr\" role=\"img\" aria-labelledby=\"qr-title\""));
     assert!(html.contains("<title id=\"qr-title\">QR code"));
     assert!(html.contains("<code>GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ</code>"));
@@ -366,8 +201,10 @@ fn the_enrolment_page_has_picture_link_and_key() {
 
 #[test]
 fn only_an_enrolment_address_becomes_a_link() {
-    let View::Enrol { secret, error, csrf, account, .. } = enrol("alice", None) else { unreachable!() };
-    let view = View::Enrol { secret, uri: "javascript:alert(1)".into(), passkey_too: false, error, csrf, account };
+    let mut view = enrol();
+    if let View::Enrol { uri, .. } = &mut view {
+        *uri = "javascript:alert(1)".into();
+    }
     assert!(!Pages::new().unwrap().render(Lang::En, &frame("x"), &view).contains("href=\"javascript"));
 }
 
@@ -420,7 +257,9 @@ fn named_in_templates() -> BTreeSet<String> {
 fn chosen() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for factor in FactorKind::ALL {
-        for (before, after) in [("challenge-", ""), ("challenge-", "-label"), ("challenge-", "-hint"), ("use-", "")] {
+        let shapes =
+            [("challenge-", ""), ("challenge-", "-label"), ("challenge-", "-hint"), ("use-", ""), ("kind-", "")];
+        for (before, after) in shapes.into_iter().chain([("add-", "")]) {
             keys.insert(format!("{before}{factor}{after}"));
         }
     }
@@ -435,12 +274,23 @@ fn chosen() -> BTreeSet<String> {
     keys.extend(asked.flat_map(|asked| Problem::ALL.map(|problem| problem.key(asked).to_owned())));
     let sentences = STATUSES.map(error_keys).into_iter().chain(EndedWhy::ALL.map(EndedWhy::keys));
     keys.extend(sentences.flat_map(|s| [s.heading.to_owned(), s.text.to_owned()]));
+    keys.extend(
+        [Why::Network, Why::Device, Why::GraceEnded(Timestamp(0)), Why::Again].map(|why| why_key(why).to_owned()),
+    );
     for factor in ["email", "sms"] {
         keys.extend([format!("address-{factor}"), format!("address-{factor}-label")]);
     }
     let sent = ["code-send", "code-send-to", "disowned", "disowned-text", "mailed-old", "mailed-old-text"];
     keys.extend(sent.map(str::to_owned));
-    let rest = ["locked", "locked-text", "codes-file", "sign-in-unavailable", "sign-in-unavailable-text"];
+    let rest = [
+        "locked",
+        "locked-text",
+        "codes-file",
+        "sign-in-unavailable",
+        "sign-in-unavailable-text",
+        "signed-out",
+        "signed-out-text",
+    ];
     let next = ["next-sign-in", "next-continue", "next-account", "next-retry", "next-start"];
     let actions = [
         "permit-link",

@@ -3,7 +3,8 @@
 //! A view holds values only, no markup and no sentences; sentences are chosen by [`Problem`] and [`EndedWhy`] from
 //! the few fixed ones in `locales/`. What people may read about a refusal is therefore decided here, once.
 
-pub use crate::flow::{Choice, Doorway, EndedWhy, Named, Problem, SentTo};
+pub use crate::flow::{Choice, Doorway, EndedWhy, Named, Occasion, Problem, SentTo, Sheet};
+pub use crate::mfa::policy::Why;
 use crate::types::FactorKind;
 
 /// What every page shows around its content.
@@ -13,15 +14,27 @@ pub struct Frame {
     pub site: String,
     /// On pages that somebody may ring the help desk about.
     pub request_id: String,
+    /// How the help desk is reached, where the operator says so.
+    pub help: Help,
+}
+
+/// Shown as it stands; what is not there is left out.
+#[derive(Clone, Debug, Default)]
+pub struct Help {
+    pub text: Option<String>,
+    /// Another page or an address for mail; anything else is not shown.
+    pub url: Option<String>,
+    pub phone: Option<String>,
 }
 
 /// A page. `csrf` is the flow's token for the forms on it.
 #[derive(Clone)]
 pub enum View {
-    /// A second factor is asked. `factors` are those that may be used; the others are offered as links.
+    /// A second factor is asked, and why. `factors` are those that may be used; the others are offered as links.
     Challenge {
         factors: Vec<FactorKind>,
         current: FactorKind,
+        why: Vec<Why>,
         /// What the authenticator is asked, where a passkey may be used.
         passkey: Option<String>,
         /// Whether the browser can be trusted from then on.
@@ -33,7 +46,7 @@ pub enum View {
         account: Option<String>,
     },
     /// The help desk's one-time code is asked, before a first enrolment.
-    HelpDesk { error: Option<Problem>, csrf: String },
+    HelpDesk { occasion: Occasion, why: Vec<Why>, error: Option<Problem>, csrf: String },
     /// An address or number is proven by a code that is sent there. `to` is masked where the source states it; with
     /// `open` its owner names it here.
     Address {
@@ -45,12 +58,15 @@ pub enum View {
         csrf: String,
         account: Option<String>,
     },
-    /// A first device is set up: the secret in base32, the same as `otpauth:` URI, and one confirming code.
-    /// `passkey_too`: a passkey may be set up instead.
+    /// A device is set up: the secret in base32, the same as `otpauth:` URI, what its owner calls it, and one
+    /// confirming code of so many digits. `passkey_too`: a passkey may be set up instead.
     Enrol {
         secret: String,
         uri: String,
+        digits: u8,
+        occasion: Occasion,
         passkey_too: bool,
+        label: String,
         error: Option<Problem>,
         csrf: String,
         account: Option<String>,
@@ -65,6 +81,8 @@ pub enum View {
         csrf: String,
         account: Option<String>,
     },
+    /// The password by which they signed in, once more, before a first factor. `label` is its source's.
+    OwnPassword { label: String, username: String, error: Option<Problem>, csrf: String },
     /// Few recovery codes are left.
     CodesLow { left: u32, csrf: String },
     /// What a mailed link leads to. `csrf`: it is good in this browser.
@@ -86,8 +104,11 @@ pub enum View {
     },
     /// The LMS knows this name from before: its password is asked, once.
     LmsPassword { error: Option<Problem>, csrf: String, username: String },
-    /// Somebody's own account. What may not be done is not offered.
-    Account { account: Option<String>, ways: Vec<WayLine>, more: bool, has_factor: bool, csrf: String },
+    /// Somebody's own account. What may not be done is not offered. `onward`: where they were going when they were sent
+    /// here, a path of this site.
+    Account { sheet: Box<Sheet>, onward: Option<String>, csrf: String },
+    /// Their own doing.
+    SignedOut,
     /// A second factor is asked for one named action.
     Permit {
         factors: Vec<FactorKind>,
@@ -144,22 +165,8 @@ pub struct Typed {
     pub username: String,
     /// The factor that was just answered.
     pub factor: Option<FactorKind>,
-}
-
-/// One method on the account page.
-#[derive(Clone, Debug)]
-pub struct WayLine {
-    /// Names it in a form.
-    pub handle: String,
+    /// What a factor is to be called.
     pub label: String,
-    pub name: Option<String>,
-    /// `2026-11-21`
-    pub linked: String,
-    pub primary: bool,
-    /// The reader came in by it.
-    pub current: bool,
-    pub may_unlink: bool,
-    pub may_make_primary: bool,
 }
 
 /// Why something that was sent is gone.
@@ -175,7 +182,6 @@ pub enum NotKept {
 }
 
 impl NotKept {
-    #[cfg(test)]
     pub(super) const ALL: [NotKept; 4] = [NotKept::TooLarge, NotKept::Files, NotKept::TooMany, NotKept::Unclear];
 
     pub(super) fn key(self) -> &'static str {
@@ -201,7 +207,6 @@ pub enum SignInProblem {
 }
 
 impl SignInProblem {
-    #[cfg(test)]
     pub(super) const ALL: [SignInProblem; 4] =
         [SignInProblem::Refused, SignInProblem::Unavailable, SignInProblem::Elsewhere, SignInProblem::Passkey];
 
@@ -216,7 +221,6 @@ impl SignInProblem {
 }
 
 impl Problem {
-    #[cfg(test)]
     pub(super) const ALL: [Problem; 12] = [
         Problem::CodeTooSoon,
         Problem::CodesUsedUp,
@@ -299,8 +303,26 @@ pub(super) enum Asked {
     Nothing,
 }
 
+/// A reason's sentence.
+pub(super) fn why_key(why: Why) -> &'static str {
+    match why {
+        Why::Network => "why-network",
+        Why::Device => "why-device",
+        Why::GraceEnded(_) => "why-grace",
+        Why::Again => "why-again",
+    }
+}
+
+/// As the templates tell them apart.
+pub(super) fn occasion_key(occasion: Occasion) -> &'static str {
+    match occasion {
+        Occasion::SignIn => "sign-in",
+        Occasion::SetUp => "set-up",
+        Occasion::Further => "further",
+    }
+}
+
 impl EndedWhy {
-    #[cfg(test)]
     pub(super) const ALL: [EndedWhy; 10] = [
         EndedWhy::NothingToAsk,
         EndedWhy::FactorTaken,
@@ -338,7 +360,6 @@ pub(super) struct Sentences {
 }
 
 /// The statuses that have words of their own.
-#[cfg(test)]
 pub(super) const STATUSES: [u16; 10] = [400, 403, 404, 413, 421, 431, 500, 502, 503, 504];
 
 /// The words for an error page. A status without words of its own reads as our fault, which it then is.

@@ -1,5 +1,6 @@
 //! Stories over real sockets: the real gateway, real stores, and a real browser where people are meant.
 
+mod accessibility;
 mod ajax;
 mod app;
 mod authenticator;

@@ -6,10 +6,7 @@ use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1,
 use hyper_util::rt::TokioIo;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
-use vestibule::{
-    pages::{Frame, Lang, Pages, Problem, View},
-    types::FactorKind,
-};
+use vestibule::pages::{Frame, Help, Lang, Pages, View, samples::samples};
 
 /// The policy that our pages are sent with.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
@@ -68,7 +65,7 @@ async fn without_javascript_a_code_can_be_typed_and_sent() {
     let browser = Chromium::with(Device::Desktop, Scripts::Off).await;
     browser.goto(&site.url("/en/codes")).await;
     assert_eq!(browser.text("[data-print]").await, "", "a button that could do nothing is not shown");
-    browser.goto(&site.url("/en/wrong")).await;
+    browser.goto(&site.url("/en/totp-wrongcode")).await;
     let focused = browser.eval("return document.activeElement.id").await;
     assert_eq!(focused, "code", "the field to mend has the focus");
     browser.type_into("#code", "123 456\u{e007}").await;
@@ -76,57 +73,53 @@ async fn without_javascript_a_code_can_be_typed_and_sent() {
     assert_eq!(browser.url().await, site.url("/vestibule/challenge?factor=totp"));
 }
 
-const PAGES: [&str; 7] = ["totp", "recovery", "wrong", "help-desk", "enrol", "codes", "error"];
+const PAGES: [&str; 14] = [
+    "totp",
+    "recovery",
+    "totp-wrongcode",
+    "help-desk",
+    "enrol",
+    "enrol-further",
+    "codes",
+    "account",
+    "account-low",
+    "account-due",
+    "own-password",
+    "permit-remove",
+    "signed-out",
+    "error-502",
+];
 
 /// `/LANG/NAME`, and an end point for the challenge's form.
-fn page_at(path: &str) -> Option<String> {
+pub fn page_at(path: &str) -> Option<String> {
     if path == "/vestibule/challenge" {
         return Some("<!doctype html><title>Sent</title><p id=sent>sent".into());
     }
     let (lang, name) = path.strip_prefix('/')?.split_once('/')?;
     let lang = Lang::ALL.into_iter().find(|of| of.as_str() == lang)?;
-    let csrf = || "token".to_owned();
     // A long name, as names are: it must wrap, not push the card apart.
-    let account = || Some(format!("{}@students.campus.example", "long-account-name-".repeat(4)));
-    let challenge = |current, error| {
-        let factors = FactorKind::ALL.to_vec();
-        View::Challenge {
-            factors,
-            current,
-            passkey: None,
-            sent: Vec::new(),
-            may_trust: true,
-            error,
-            csrf: csrf(),
-            account: account(),
-        }
+    let long = format!("{}@students.campus.example", "long-account-name-".repeat(4));
+    let (_, mut view) = samples(&long).into_iter().find(|(of, _)| of == name)?;
+    if let View::Codes { codes, .. } = &mut view {
+        *codes = vec!["abcde-fghjk".into(); 10];
+    }
+    let help = Help {
+        text: Some("Room 1.23, Monday to Friday from 9 to 16".into()),
+        url: Some("mailto:help@campus.example".into()),
+        phone: Some("+49 30 1234-56".into()),
     };
-    let view = match name {
-        "totp" => challenge(FactorKind::Totp, None),
-        "recovery" => challenge(FactorKind::Recovery, None),
-        "wrong" => challenge(FactorKind::Totp, Some(Problem::WrongCode)),
-        "help-desk" => View::HelpDesk { error: None, csrf: csrf() },
-        "enrol" => {
-            let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned();
-            let uri = format!("otpauth://totp/campus.example:alice?secret={secret}&issuer=campus.example");
-            View::Enrol { secret, uri, passkey_too: true, error: None, csrf: csrf(), account: account() }
-        }
-        "codes" => View::Codes { codes: vec!["abcde-fghjk".into(); 10], csrf: csrf() },
-        "error" => View::Error { status: 502 },
-        _ => return None,
-    };
-    let frame = Frame { site: "lernplattform.campus.example".into(), request_id: "3f9a1c07b2d4e658".into() };
+    let frame = Frame { site: "lernplattform.campus.example".into(), request_id: "3f9a1c07b2d4e658".into(), help };
     Some(Pages::new().ok()?.render(lang, &frame, &view))
 }
 
 /// A throwaway web server on loopback; ends with its value.
-struct Site {
+pub struct Site {
     address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Site {
-    async fn start(page: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+    pub async fn start(page: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let page = Arc::new(page);
@@ -143,7 +136,7 @@ impl Site {
         Self { address, task }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 }

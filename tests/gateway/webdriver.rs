@@ -134,6 +134,10 @@ impl Chromium {
     pub async fn eval(&self, js: &str) -> Value {
         self.post("/execute/sync", json!({ "script": js, "args": [] })).await
     }
+    /// A command of the Chrome DevTools Protocol, for what WebDriver has no word for.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await
+    }
     /// Gives the browser an authenticator without hardware (WebAuthn Level 3 §11): one that is always touched, and
     /// verifies its user.
     pub async fn add_authenticator(&self, built: Built) -> String {

@@ -347,6 +347,67 @@ fn rule_stages_and_signal_kinds_have_their_names_in_yaml() {
     }
 }
 
+fn enrolled(kinds: &[FactorKind]) -> Enrolments {
+    let all = kinds.iter().map(|kind| Enrolment { kind: *kind, ..totp("everybody", EnrolmentProof::ByHelpDesk) });
+    Enrolments { all: all.collect(), recovery_left: 10 }
+}
+
+#[test]
+fn the_reasons_are_the_signals_that_would_have_spared_the_question() {
+    let policy = of("
+signals:
+  - { name: campus, kind: network, weight: 60, networks: [ 10.0.0.0/8 ] }
+  - { name: trusted, kind: device, weight: 40 }
+rules: [ { name: everybody } ]
+");
+    let asked = |scene: &Scene| policy.reasons(&[], &enrolled(&[FactorKind::Totp]), &scene.case());
+    let mut scene = Scene::new();
+    assert_eq!(asked(&scene), [Why::Network, Why::Device]);
+    scene.client = ClientAddr::new([10, 0, 0, 1].into());
+    assert_eq!(asked(&scene), [Why::Device], "what holds is no reason");
+    scene.client = ClientAddr::new([192, 0, 2, 1].into());
+    scene.device = true;
+    assert_eq!(asked(&scene), [Why::Network]);
+    // A rule that does not count the other: neither alone would have been enough, so neither is the reason.
+    let rule = "rules: [ { name: everybody, signals: [ campus ] } ]";
+    let narrow =
+        of(&format!("signals: [ {{ name: campus, kind: network, weight: 60, networks: [ 10.0.0.0/8 ] }} ]\n{rule}"));
+    assert_eq!(narrow.reasons(&[], &enrolled(&[FactorKind::Totp]), &Scene::new().case()), []);
+}
+
+#[test]
+fn whoever_has_nothing_yet_reads_that_grace_is_over_and_a_path_says_that_it_asks_again() {
+    let policy = of("rules:
+  - { name: fresh, paths: [ /admin/ ], fresh_minutes: 5 }
+  - { name: everybody, grace: { until: 1970-01-02 } }
+");
+    let mut scene = Scene::new();
+    let ends = Timestamp(2 * DAY);
+    assert_eq!(policy.reasons(&[], &enrolled(&[]), &scene.case()), [], "it is not over");
+    assert_eq!(policy.due(&enrolled(&[]), &scene.case()), Some(ends));
+    assert_eq!(policy.due(&enrolled(&[FactorKind::Totp]), &scene.case()), None);
+    scene.now = 2 * DAY;
+    assert_eq!(policy.reasons(&[], &enrolled(&[]), &scene.case()), [Why::GraceEnded(ends)]);
+    assert_eq!(policy.due(&enrolled(&[]), &scene.case()), None);
+    scene.path = Some("/admin/index.php");
+    let old = fact_at(FactorKind::Totp, DAY);
+    assert_eq!(policy.reasons(&[old], &enrolled(&[FactorKind::Totp]), &scene.case()), [Why::Again]);
+    let young = fact_at(FactorKind::Totp, scene.now);
+    assert_eq!(policy.reasons(&[young], &enrolled(&[FactorKind::Totp]), &scene.case()), []);
+}
+
+#[test]
+fn the_factor_used_last_is_offered_first() {
+    let mut enrolments = enrolled(&[FactorKind::Totp, FactorKind::Webauthn, FactorKind::Email]);
+    let kinds = enrolments.kinds();
+    let usual = [FactorKind::Totp, FactorKind::Webauthn, FactorKind::Email, FactorKind::Recovery];
+    assert_eq!(enrolments.recent_first(kinds.clone()), usual, "none was used yet");
+    enrolments.all[1].last_used = Some(Timestamp(2));
+    enrolments.all[2].last_used = Some(Timestamp(1));
+    let recent = [FactorKind::Webauthn, FactorKind::Email, FactorKind::Totp, FactorKind::Recovery];
+    assert_eq!(enrolments.recent_first(kinds), recent);
+}
+
 #[test]
 fn d9_a_path_opens_by_what_was_answered_in_its_own_flow_and_by_nothing_else() {
     let policy = of("{signals: [{name: lab, kind: network, networks: [192.0.2.0/24]}], \

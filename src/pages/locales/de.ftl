@@ -8,7 +8,7 @@ continue = Weiter
 cancel = Anmeldung abbrechen
 cancel-action = Abbrechen
 account-of = Konto:
-six-digits = Sechs Ziffern, zum Beispiel 123 456
+digits = Die Ziffern des Codes, zum Beispiel 123 456
 next-sign-in = Zurück zur Anmeldung
 next-continue = Weiter
 next-account = Zu Ihrem Konto
@@ -19,8 +19,8 @@ next-start = Zur Startseite
 trust-browser = In diesem Browser eine Zeit lang nicht nach dem zweiten Schritt fragen
 trust-browser-hint = Nur wo ihn sonst niemand benutzt. In Ihrem Konto können Sie es zurücknehmen.
 challenge-totp = Code eingeben
-challenge-totp-label = Sechsstelliger Code
-challenge-totp-hint = Öffnen Sie Ihre Authenticator-App. Sie zeigt alle 30 Sekunden einen neuen Code.
+challenge-totp-label = Code aus der App
+challenge-totp-hint = Öffnen Sie Ihre Authenticator-App und geben Sie den Code ein, den sie jetzt zeigt.
 # Der weiche Trennstrich: auf kleinen Bildschirmen ist das Wort länger als die Zeile.
 challenge-recovery = Wiederherstellungs{"\u00AD"}code eingeben
 challenge-recovery-label = Wiederherstellungscode
@@ -39,6 +39,28 @@ use-webauthn = Sicherheitsschlüssel oder Passkey verwenden
 use-email = Code per E-Mail erhalten
 use-sms = Code per SMS erhalten
 use-recovery = Wiederherstellungscode verwenden
+why-network = Sie werden gefragt, weil Sie nicht im eigenen Netz der Lernplattform sind.
+why-device = Sie werden gefragt, weil dieser Browser nicht oder nicht mehr als vertraut gilt.
+why-grace = Die Zeit, in der Sie sich ohne zweiten Schritt anmelden konnten, ist vorbei (bis { $date }).
+why-again = Dieser Teil der Lernplattform fragt noch einmal, auch wenn Sie schon geantwortet haben.
+not-at-hand = Nichts davon zur Hand?
+not-at-hand-text = Verwenden Sie einen Wiederherstellungscode, falls Sie welche aufbewahrt haben. Sonst wenden Sie sich an den Helpdesk: Er fragt, wer Sie sind, und kann Ihnen dann weiterhelfen.
+
+## Ein Tag in Worten
+date-long = { $day }. { $month ->
+    [1] Januar
+    [2] Februar
+    [3] März
+    [4] April
+    [5] Mai
+    [6] Juni
+    [7] Juli
+    [8] August
+    [9] September
+    [10] Oktober
+    [11] November
+   *[other] Dezember
+} { $year }
 
 ## Der Teil einer Seite, der zu einem Passkey gehört
 passkey-use = Weiter mit dem Passkey
@@ -74,6 +96,62 @@ lms-password-label = Bisheriges Passwort
 ## Das eigene Konto
 account = Ihr Konto
 account-back = Zurück zu { $site }
+account-onward = Später: weiter dorthin, wohin Sie wollten
+factors = Zweite Schritte
+factors-none = Ihr Konto hat keinen zweiten Schritt, der hier zählt. Wie Sie einen einrichten, sagt Ihnen der Helpdesk.
+factor-added = Hinzugefügt am
+factor-used = Zuletzt verwendet
+factor-unused = Seitdem nicht verwendet
+factor-suspended = nicht in Gebrauch
+factor-confirm-address = Diese Adresse bestätigen
+factor-change = ‚{ $name }‘ ändern
+factor-label = Neuer Name
+factor-rename = Umbenennen
+factor-remove = ‚{ $name }‘ entfernen
+kind-totp = Authenticator-App
+kind-webauthn = Sicherheitsschlüssel oder Passkey
+kind-email = Codes per E-Mail
+kind-sms = Codes per SMS
+kind-recovery = Wiederherstellungscode
+add-totp = Authenticator-App hinzufügen
+add-webauthn = Sicherheitsschlüssel oder Passkey hinzufügen
+add-email = E-Mail-Adresse hinzufügen
+add-sms = Telefonnummer hinzufügen
+add-recovery = Wiederherstellungscodes erhalten
+set-up = Zweiten Schritt einrichten
+set-up-why = Mit einem zweiten Schritt kommt niemand in Ihr Konto, der Ihr Passwort herausgefunden hat.
+set-up-by-help-desk = Dafür brauchen Sie einen Einmalcode vom Helpdesk.
+set-up-due = { $site } verlangt bald einen zweiten Schritt. Richten Sie bis { $date } einen ein; danach können Sie sich ohne nicht mehr anmelden.
+recovery = Wiederherstellungscodes
+recovery-left = { $left ->
+    [0] Sie haben keine Wiederherstellungscodes mehr.
+    [one] Sie haben noch einen Wiederherstellungscode.
+   *[other] Sie haben noch { $left } Wiederherstellungscodes.
+}
+recovery-low = Holen Sie sich neue, solange Sie noch können.
+recovery-new = Neue Wiederherstellungscodes
+devices = Vertraute Browser
+devices-why = Diese Browser werden nicht nach Ihrem zweiten Schritt gefragt.
+device-until = Vertraut bis
+device-forget = Dort wieder fragen
+sessions = Wo Sie angemeldet sind
+session-current = dieser
+session-end = Dort abmelden
+sessions-end-others = In allen anderen Browsern abmelden
+sessions-end-everything = Überall abmelden
+sessions-everything-hint = Dieser Browser, alle anderen, alle Apps und alle vertrauten Browser. Danach melden Sie sich neu an.
+browser-unknown = Unbekannter Browser
+line-address = Netzadresse:
+line-seen = Zuletzt gesehen
+apps = Apps
+app-unknown = Unbekannte App
+app-service = Dienst:
+app-issued = Angemeldet am
+app-end = Diese App abmelden
+signed-out = Sie sind überall abgemeldet
+signed-out-text = Alle Sitzungen, Apps und vertrauten Browser Ihres Kontos sind beendet.
+own-password = Mit dem Passwort bestätigen
+own-password-why = Bevor Sie einen zweiten Schritt einrichten, melden Sie sich noch einmal an. Wer diesen Browser offen vorfindet, kann es nicht an Ihrer Stelle tun.
 ways = Anmeldewege
 way-primary = Hauptweg
 way-linked = Hinzugefügt am
@@ -156,13 +234,20 @@ away-text = Sie melden sich dort an und kommen hierher zurück.
 enrol = Authenticator-App einrichten
 enrol-why = Ab jetzt verlangt { $site } außer Ihrem Passwort einen Code von Ihrem Telefon.
 enrol-app = Authenticator-App bereithalten
-enrol-app-text = Jede App für sechsstellige Codes ist geeignet. Haben Sie schon eine, nehmen Sie diese.
+enrol-app-text = Jede App für Einmalcodes ist geeignet. Haben Sie schon eine, nehmen Sie diese.
 enrol-scan = Dieses Bild mit der App scannen
 enrol-qr = QR-Code mit dem Schlüssel für Ihre Authenticator-App. Derselbe Schlüssel steht darunter als Text.
 enrol-here = Die App ist auf diesem Gerät: öffnen
 enrol-key = Oder diesen Schlüssel in die App eintippen:
-enrol-confirm = Code eingeben, den die App zeigt
-enrol-confirm-hint = Sechs Ziffern. So ist sicher, dass beide Seiten übereinstimmen.
+enrol-confirm = Mit einem Code abschließen
+enrol-code = Code, den die App jetzt zeigt
+enrol-label = Name dieses Geräts (freiwillig)
+enrol-label-hint = Damit Sie es wiedererkennen, zum Beispiel: mein Telefon.
+enrol-further = Neben dem, was Sie schon haben, können Sie dann auch Codes aus dieser App verwenden.
+enrol-confirm-hint = { $digits ->
+    [8] Acht Ziffern. So ist sicher, dass beide Seiten übereinstimmen.
+   *[other] Sechs Ziffern. So ist sicher, dass beide Seiten übereinstimmen.
+}
 enrol-submit = Einrichtung abschließen
 
 ## Wiederherstellungscodes
@@ -193,7 +278,7 @@ problem-clock-slow = Der Code ist schon älter: Die Uhr Ihres Telefons geht etwa
 } nach. Lassen Sie die Zeit automatisch einstellen und geben Sie dann einen neuen Code ein.
 problem-used-totp = Der Code wurde schon benutzt. Warten Sie, bis die App einen neuen zeigt.
 problem-used-recovery = Der Wiederherstellungscode wurde schon benutzt. Nehmen Sie einen anderen.
-problem-incomplete-totp = Geben Sie die sechs Ziffern ein, die die App zeigt.
+problem-incomplete-totp = Geben Sie alle Ziffern des Codes ein, den die App zeigt.
 problem-incomplete-recovery = Geben Sie den ganzen Wiederherstellungscode ein: zehn Buchstaben und Ziffern.
 problem-incomplete-help-desk = Geben Sie den ganzen Code vom Helpdesk ein.
 problem-sign-in = Benutzername oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.
@@ -292,6 +377,4 @@ mailed-old = Dieser Link gilt nicht mehr
 mailed-old-text = Er ist zu alt oder nicht vollständig. Kopieren Sie die ganze Adresse aus der Nachricht, oder beginnen Sie von vorn.
 disowned = Danke. Die Anmeldung wurde beendet.
 disowned-text = Wer das versucht hat, kennt Ihr Passwort. Ändern Sie es jetzt, und sprechen Sie mit Ihrem Helpdesk.
-recovery = Wiederherstellungscodes
 recovery-what = Sie lassen Sie ein, wenn Ihre anderen zweiten Schritte nicht zur Hand sind. Neue machen die alten ungültig.
-recovery-new = Neue Wiederherstellungscodes erstellen

@@ -8,7 +8,7 @@ continue = Continue
 cancel = Cancel sign-in
 cancel-action = Cancel
 account-of = Account:
-six-digits = Six digits, for example 123 456
+digits = The digits of the code, for example 123 456
 next-sign-in = Back to sign-in
 next-continue = Continue
 next-account = To your account
@@ -19,8 +19,8 @@ next-start = Go to the start page
 trust-browser = Do not ask for the second step in this browser for a while
 trust-browser-hint = Only where nobody else uses it. You can take it back in your account.
 challenge-totp = Enter your code
-challenge-totp-label = Six-digit code
-challenge-totp-hint = Open your authenticator app. It shows a new code every 30 seconds.
+challenge-totp-label = Code from the app
+challenge-totp-hint = Open your authenticator app and enter the code that it shows now.
 challenge-recovery = Enter a recovery code
 challenge-recovery-label = Recovery code
 challenge-recovery-hint = One of the ten codes you were given when you set up your app. Each works once.
@@ -38,6 +38,28 @@ use-webauthn = Use a security key or passkey
 use-email = Get a code by e-mail
 use-sms = Get a code by text message
 use-recovery = Use a recovery code
+why-network = You are asked because you are not on the site’s own network.
+why-device = You are asked because this browser is not trusted, or not any more.
+why-grace = The time in which you could sign in without a second step is over (until { $date }).
+why-again = This part of the site asks again, even if you have answered before.
+not-at-hand = None of these at hand?
+not-at-hand-text = Use a recovery code if you kept some. Otherwise ask your help desk: they will ask who you are, and can then help you in.
+
+## A day in words
+date-long = { $day } { $month ->
+    [1] January
+    [2] February
+    [3] March
+    [4] April
+    [5] May
+    [6] June
+    [7] July
+    [8] August
+    [9] September
+    [10] October
+    [11] November
+   *[other] December
+} { $year }
 
 ## A passkey's part of a page
 passkey-use = Continue with the passkey
@@ -73,6 +95,62 @@ lms-password-label = Password used until now
 ## Somebody's own account
 account = Your account
 account-back = Back to { $site }
+account-onward = Later: on to where you were going
+factors = Second steps
+factors-none = Your account has no second step that counts here. Your help desk tells you how to set one up.
+factor-added = Added on
+factor-used = Last used
+factor-unused = Not used since
+factor-suspended = not in use
+factor-confirm-address = Confirm this address
+factor-change = Change ‘{ $name }’
+factor-label = New name
+factor-rename = Rename
+factor-remove = Remove ‘{ $name }’
+kind-totp = Authenticator app
+kind-webauthn = Security key or passkey
+kind-email = Codes by e-mail
+kind-sms = Codes by text message
+kind-recovery = Recovery code
+add-totp = Add an authenticator app
+add-webauthn = Add a security key or passkey
+add-email = Add an e-mail address
+add-sms = Add a phone number
+add-recovery = Get recovery codes
+set-up = Set up a second step
+set-up-why = With a second step, nobody gets into your account who has found out your password.
+set-up-by-help-desk = You need a one-time code from your help desk for it.
+set-up-due = { $site } asks for a second step soon. Set one up until { $date }; after that you cannot sign in without.
+recovery = Recovery codes
+recovery-left = { $left ->
+    [0] You have no recovery codes left.
+    [one] You have one recovery code left.
+   *[other] You have { $left } recovery codes left.
+}
+recovery-low = Get new ones while you still can.
+recovery-new = Get new recovery codes
+devices = Trusted browsers
+devices-why = These browsers are not asked for your second step.
+device-until = Trusted until
+device-forget = Ask there again
+sessions = Where you are signed in
+session-current = this one
+session-end = Sign out there
+sessions-end-others = Sign out in all other browsers
+sessions-end-everything = Sign out everywhere
+sessions-everything-hint = This browser, all others, all apps and all trusted browsers. You then sign in again.
+browser-unknown = Unknown browser
+line-address = Network address:
+line-seen = Last seen
+apps = Apps
+app-unknown = Unknown app
+app-service = Service:
+app-issued = Signed in on
+app-end = Sign this app out
+signed-out = You are signed out everywhere
+signed-out-text = All sessions, apps and trusted browsers of your account have ended.
+own-password = Confirm with your password
+own-password-why = Before you set up a second step, sign in once more. Whoever finds this browser open cannot do it in your place.
 ways = Ways to sign in
 way-primary = primary
 way-linked = Added on
@@ -148,13 +226,20 @@ away-text = You sign in there, and come back here.
 enrol = Set up your authenticator app
 enrol-why = From now on, { $site } asks for a code from your phone as well as your password.
 enrol-app = Get an authenticator app
-enrol-app-text = Any app for six-digit codes will do. If you have one already, use that.
+enrol-app-text = Any app for one-time codes will do. If you have one already, use that.
 enrol-scan = Scan this picture with the app
 enrol-qr = QR code with the key for your authenticator app. The same key is given as text below.
 enrol-here = The app is on this device: open it
 enrol-key = Or type this key into the app:
-enrol-confirm = Enter the code the app shows
-enrol-confirm-hint = Six digits. This shows that both sides agree.
+enrol-confirm = Finish with a code
+enrol-code = Code the app shows now
+enrol-label = Name of this device (optional)
+enrol-label-hint = So that you know it again, for example: my phone.
+enrol-further = Besides what you have already, you can then use codes from this app as well.
+enrol-confirm-hint = { $digits ->
+    [8] Eight digits. They show that both sides agree.
+   *[other] Six digits. They show that both sides agree.
+}
 enrol-submit = Finish set-up
 
 ## Setting up a passkey
@@ -192,7 +277,7 @@ problem-clock-slow = That code is from a while ago: your phone’s clock is abou
 } slow. Let it set its time automatically, then enter a new code.
 problem-used-totp = That code has been used already. Wait until your app shows a new one.
 problem-used-recovery = That recovery code has been used already. Use another one.
-problem-incomplete-totp = Enter the six digits your app shows.
+problem-incomplete-totp = Enter all digits of the code that your app shows.
 problem-incomplete-recovery = Enter the whole recovery code: ten letters and digits.
 problem-incomplete-help-desk = Enter the whole code from your help desk.
 problem-sign-in = That user name or password is not right. Please try again.
@@ -291,6 +376,4 @@ mailed-old = This link is no longer good
 mailed-old-text = It is too old, or not complete. Copy the whole address from the letter, or begin again.
 disowned = Thank you. The sign-in was ended.
 disowned-text = Whoever tried it knows your password. Change it now, and speak to your help desk.
-recovery = Recovery codes
 recovery-what = They let you in when your other second steps are not at hand. New ones make the old ones void.
-recovery-new = Make new recovery codes

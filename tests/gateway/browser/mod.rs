@@ -7,6 +7,8 @@ mod enrolment;
 mod guesses;
 mod guests;
 mod linking;
+mod own_account;
+mod own_account_screens;
 mod own_pages;
 mod passkeys;
 mod passwordless;

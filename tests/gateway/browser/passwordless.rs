@@ -192,7 +192,7 @@ async fn f7_a_further_passkey_is_added_by_whoever_answers_the_one_there_is() {
     let answer = cast::type_in(&mut browser, "anna", cast::SECRET).await;
     let phone = cast::enrol(&world, &mut browser, &answer).await;
     let csrf = browser.csrf("/vestibule/account").await;
-    let fields = [("csrf", &*csrf), ("act", "add-factor"), ("kind", "webauthn")];
+    let fields = [("csrf", &*csrf), ("act", "add"), ("kind", "webauthn")];
     assert_eq!(browser.post("/vestibule/account", &fields).await.location(), "/vestibule/permit");
     // Not without it.
     for path in ["/vestibule/enrol", "/vestibule/recovery-codes"] {
@@ -209,7 +209,7 @@ async fn f7_a_further_passkey_is_added_by_whoever_answers_the_one_there_is() {
     elsewhere.cookies.remove(SESSION);
     assert_eq!(elsewhere.post("/vestibule/enrol", &fields).await.status, StatusCode::GONE);
     let csrf = browser.csrf("/vestibule/account").await;
-    browser.post("/vestibule/account", &[("csrf", &csrf), ("act", "add-factor"), ("kind", "webauthn")]).await;
+    browser.post("/vestibule/account", &[("csrf", &csrf), ("act", "add"), ("kind", "webauthn")]).await;
     cast::permit(&world, &mut browser, &phone).await;
     let page = browser.get("/vestibule/enrol").await.text();
     let csrf = between(&page, "name=\"csrf\" value=\"", "\"");
@@ -226,7 +226,7 @@ async fn f7_a_further_passkey_is_added_by_whoever_answers_the_one_there_is() {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
     // The same authenticator does not become a second one.
     let csrf = browser.csrf("/vestibule/account").await;
-    browser.post("/vestibule/account", &[("csrf", &csrf), ("act", "add-factor"), ("kind", "webauthn")]).await;
+    browser.post("/vestibule/account", &[("csrf", &csrf), ("act", "add"), ("kind", "webauthn")]).await;
     cast::permit(&world, &mut browser, &phone).await;
     let page = browser.get("/vestibule/enrol").await.text();
     assert!(options(&page).contains("excludeCredentials"), "{page}");

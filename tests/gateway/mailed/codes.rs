@@ -223,7 +223,7 @@ async fn recovery_codes_are_mailed_about_run_low_and_are_made_anew() {
 
     world.advance(Duration::from_secs(61));
     let csrf = owner.csrf("/vestibule/account").await;
-    let answer = owner.post("/vestibule/account", &[("csrf", &csrf), ("act", "recovery-codes")]).await;
+    let answer = owner.post("/vestibule/account", &[("csrf", &csrf), ("act", "codes")]).await;
     assert_eq!(answer.location(), "/vestibule/permit");
     let code = sent_at(&mut owner, "/vestibule/permit", &smtp).await.code;
     let csrf = owner.csrf("/vestibule/permit").await;

@@ -84,7 +84,7 @@ async fn a_number_is_added_by_a_code_sent_there_and_signs_in_by_another() {
     .await;
     let mut owner = with_email(&world, &smtp, "student1", ANN).await;
     let csrf = owner.csrf("/vestibule/account").await;
-    owner.post("/vestibule/account", &[("csrf", &csrf), ("act", "add-factor"), ("kind", "sms")]).await;
+    owner.post("/vestibule/account", &[("csrf", &csrf), ("act", "add"), ("kind", "sms")]).await;
     let code = sent_at(&mut owner, "/vestibule/permit", &smtp).await.code;
     let csrf = owner.csrf("/vestibule/permit").await;
     let answer = owner.post("/vestibule/permit", &[("csrf", &csrf), ("factor", "email"), ("code", &code)]).await;

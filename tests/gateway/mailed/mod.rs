@@ -139,7 +139,7 @@ fn other(code: &str) -> String {
 /// Adds an authenticator app on the account page, by a mailed code.
 async fn add_device(world: &World, smtp: &Smtp, browser: &mut Browser) -> Authenticator {
     let csrf = browser.csrf("/vestibule/account").await;
-    let answer = browser.post("/vestibule/account", &[("csrf", &csrf), ("act", "add-factor"), ("kind", "totp")]).await;
+    let answer = browser.post("/vestibule/account", &[("csrf", &csrf), ("act", "add"), ("kind", "totp")]).await;
     assert_eq!(answer.location(), "/vestibule/permit", "{}", answer.text());
     let code = sent_at(browser, "/vestibule/permit", smtp).await.code;
     let csrf = browser.csrf("/vestibule/permit").await;

@@ -1,6 +1,7 @@
 //! Factors, signals and rules: can everybody who is asked also answer, and does the first enrolment prove anything?
 
 mod factors;
+mod help;
 mod rules;
 mod satisfy;
 mod signals;
@@ -16,6 +17,7 @@ pub(super) fn check(config: &Config, now: Timestamp, found: &mut Vec<Problem>) {
     signals::check(config, found);
     rules::check(config, now, found);
     satisfy::check(config, found);
+    help::check(config, found);
     super::operation::within(
         found,
         "mfa",

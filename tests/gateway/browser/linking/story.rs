@@ -55,7 +55,7 @@ async fn story(name: &str, device: Device, scripts: Scripts) {
     screen.wait_for(".methods", LOAD).await;
     assert!(screen.url().await.ends_with(ACCOUNT), "back where they were going");
     shot("1-account").await;
-    go(&screen, "main form .primary").await;
+    go(&screen, "input[name=act][value=link] ~ button").await;
     screen.wait_for("#code", LOAD).await;
     shot("2-permit").await;
     code(&screen, &world, &phone).await;
@@ -68,15 +68,15 @@ async fn story(name: &str, device: Device, scripts: Scripts) {
     screen.wait_for(".sides", LOAD).await;
     shot("4-join").await;
     go(&screen, "main form .primary").await;
-    screen.wait_for(".methods li + li", LOAD).await;
+    screen.wait_for("section[aria-labelledby=ways] li + li", LOAD).await;
     shot("5-linked").await;
-    go(&screen, ".methods li + li form:last-of-type button").await;
+    go(&screen, "section[aria-labelledby=ways] li + li form:last-of-type button").await;
     screen.wait_for("#code", LOAD).await;
     assert!(screen.source().await.contains("To remove ‘Student directory’ from your account"));
     shot("6-remove").await;
     code(&screen, &world, &phone).await;
     screen.wait_for(".methods", LOAD).await;
-    assert!(!screen.exists(".methods li + li").await);
+    assert!(!screen.exists("section[aria-labelledby=ways] li + li").await);
     let ours: Vec<String> = screen.console().await.into_iter().filter(|line| line.contains("/vestibule/")).collect();
     assert!(ours.iter().all(|line| line.contains("422")), "{ours:?}");
 }
@@ -103,6 +103,6 @@ async fn without_javascript_the_offer_can_be_taken() {
     screen.wait_for("#code", LOAD).await;
     screen.screenshot("linking-offer-permit").await;
     code(&screen, &world, &phone).await;
-    screen.wait_for(".methods li + li", LOAD).await;
+    screen.wait_for("section[aria-labelledby=ways] li + li", LOAD).await;
     screen.screenshot("linking-offer-done").await;
 }
