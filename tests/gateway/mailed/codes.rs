@@ -246,7 +246,7 @@ async fn an_app_asks_for_a_code_and_answers_with_it_under_the_same_limits() {
     let app = MoodleApp::at(&world);
     let challenge = app.token("student1", PASSWORD).await.json();
     let flow = challenge["mfa"]["flow"].as_str().expect("a flow").to_owned();
-    let send = |factor: &'static str| app.post(VERIFY, &[("flow", &flow), ("factor", factor), ("send", "1")]);
+    let send = async |factor: &str| app.post(VERIFY, &[("flow", &*flow), ("factor", factor), ("send", "1")]).await;
     assert_eq!(send("totp").await.json()["errorcode"], "mfacodenotsent", "nothing is sent for that one");
     let before = codes(&smtp).len();
     let told = send("email").await;
