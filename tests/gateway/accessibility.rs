@@ -110,11 +110,10 @@ fn axe_core() -> String {
 }
 
 fn fetch(archive: &Path) {
-    fs::create_dir_all(archive.parent().expect("a folder")).expect("the folder can be made");
-    let part = archive.with_extension("part");
-    let url = format!("axe-core@{VERSION}");
-    let mut curl = Command::new("curl");
-    curl.args(["-fsSL", "--retry", "3", "--max-time", "120", "-o"]).arg(&part).arg(&url);
-    assert!(curl.status().is_ok_and(|status| status.success()), "{url} cannot be fetched (package curl)");
-    fs::rename(part, archive).expect("it is there");
+    let folder = archive.parent().expect("a folder");
+    fs::create_dir_all(folder).expect("the folder can be made");
+    let package = format!("axe-core@{VERSION}");
+    let packed = Command::new("npm").args(["pack", "--silent", &package]).current_dir(folder).output();
+    let packed = packed.expect("npm (package npm)");
+    assert!(packed.status.success(), "npm pack {package}: {}", String::from_utf8_lossy(&packed.stderr));
 }
