@@ -23,7 +23,7 @@ use crate::{
         policy::{ENOUGH, Permission},
     },
     outbound::mail::{Message, Recipient},
-    types::{Door, EnrolmentId, Fact, FactorKind, FlowId, RngExt},
+    types::{Door, EnrolmentId, FactorKind, FlowId, RngExt},
 };
 
 /// The stage of a first enrolment that a mailed code opens. The address is what the source has said before this flow;
@@ -194,7 +194,7 @@ async fn first(
         return ended(desk, hall, &flow.id, EndedWhy::Expired).await;
     }
     end_unproven(desk, caller, &account.id).await?;
-    let fact = Fact { factor: FactorKind::Email, at: desk.now(), enrolment: Some(enrolment.id.clone()) };
+    let fact = enrolment.fact(desk.now());
     flow.facts.push(fact);
     flow.asks = Asks::default();
     flow.stage = Stage::Codes { codes };

@@ -11,7 +11,7 @@ use super::{
     lms_half::Half,
     offer::may_create,
     passkey::{self, put_question},
-    permit::{host, is_held_here, judged, permission},
+    permit::{counts, host, is_held_here, judged, permission},
     sent::{SentTo, judge_sent, sent_codes},
     set_up::is_set_up,
     sign_in::{Finished, finish},
@@ -405,7 +405,8 @@ pub(super) async fn check(
                 let message = Message::RecoveryCodeUsed { site: host(hall), left: left as usize };
                 desk.tell(caller, resolved.account(), message).await;
             }
-            Ok(Checked::Right(Fact { factor: kind, at: desk.now(), enrolment }))
+            let by = enrolment.as_ref().and_then(|id| enrolments.find(id));
+            Ok(Checked::Right(by.map_or_else(|| enrolments.recovery_fact(desk.now()), |by| by.fact(desk.now()))))
         }
         Judged::Used => {
             desk.record(hall, caller, refused("already used"));
@@ -524,12 +525,8 @@ async fn judge_totp(
     enrolments: &Enrolments,
 ) -> Result<Judged, FlowError> {
     let stand = desk.standpoint_of(flow, resolved, enrolments).await?;
-    let rule = match &flow.errand {
-        Some(Errand::StepUp { path, .. }) => desk.policy.rule(&stand.case_at(path)),
-        _ => desk.policy.rule(&stand.case()),
-    };
     let mut judged = Judged::Wrong;
-    let devices = enrolments.of(FactorKind::Totp).filter(|e| !e.suspended && desk.policy.scores(&rule, e));
+    let devices = enrolments.of(FactorKind::Totp).filter(|enrolment| counts(desk, flow, &stand, enrolment));
     for device in devices {
         let secret = desk.ring().open("enrolment", &sealed_place(&device.id), device.secret.as_text())?;
         let hinted = |step| format!("totp-hint/{}/{step}", device.id);

@@ -26,7 +26,7 @@ use crate::{
     outbound::mail::Message,
     sessions::{Session, cookie},
     tokens::Unproven,
-    types::{AccountId, Door, EnrolmentId, Fact, FactorKind, FlowId, RngExt, Secret},
+    types::{AccountId, Door, EnrolmentId, FactorKind, FlowId, RngExt, Secret},
 };
 
 /// The help desk's one-time code, which opens a first enrolment.
@@ -129,7 +129,7 @@ pub(super) async fn enrol_first(
     }
     end_unproven(desk, caller, account).await?;
     flow.stage = Stage::Codes { codes };
-    flow.facts.push(Fact { factor, at: desk.now(), enrolment: Some(enrolment.id.clone()) });
+    flow.facts.push(enrolment.fact(desk.now()));
     desk.record(hall, caller, Event::FactorEnrolled { account: account.clone(), factor, proof: proof.as_str() });
     let message = Message::FirstEnrolment { site: host(hall), factor };
     desk.tell_everywhere(caller, resolved.account(), message).await?;

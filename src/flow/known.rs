@@ -50,11 +50,21 @@ pub(super) async fn slot_beside(
     account: &AccountId,
     (factor, flow): (&str, &str),
 ) -> Result<Leave<FactorSlot>, FlowError> {
-    let lane = match door {
-        Door::Browser => known_here(desk, hall, caller).lane_of_account(account),
-        Door::App => lane_of_app(desk, hall, caller, account).await?,
-    };
+    let lane = lane_of(desk, hall, caller, door, account).await?;
     Ok(desk.throttle.factor(account, factor, flow, &lane).await?)
+}
+
+pub(super) async fn lane_of(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    door: Door,
+    account: &AccountId,
+) -> Result<Lane, FlowError> {
+    match door {
+        Door::Browser => Ok(known_here(desk, hall, caller).lane_of_account(account)),
+        Door::App => lane_of_app(desk, hall, caller, account).await,
+    }
 }
 
 async fn lane_of_app_by_name(desk: &Desk, hall: &Hall, caller: &Caller, canonical: &str) -> Result<Lane, FlowError> {
@@ -92,7 +102,11 @@ async fn lane_of_app(desk: &Desk, hall: &Hall, caller: &Caller, account: &Accoun
 pub(super) fn remember(desk: &Desk, hall: &Hall, caller: &Caller, account: &Account, shown: known::Shown) -> String {
     let (ring, rng, site) = (desk.ring(), desk.rng.as_ref(), &hall.site.name);
     let mut known = known_here(desk, hall, caller);
-    let names = [account.username.as_deref(), account.email.as_deref()].into_iter().flatten();
+    // Only what somebody has stated and verified: with an address of their own choosing, anybody could be known for
+    // another's name and guess at it past everybody's counter.
+    let username = account.username.as_deref().filter(|_| account.username_verified);
+    let email = account.email.as_deref().filter(|_| account.email_verified_by.is_some());
+    let names = [username, email].into_iter().flatten();
     let names: Vec<String> = names.map(|name| hall.lms.canonical_username(name)).collect();
     known.note((&ring, rng), site, (&account.id, shown), &names, desk.now());
     cookie::set_for(known::COOKIE, &known.seal(&ring, rng, site), known::LIFE)

@@ -103,7 +103,7 @@ async fn fact(desk: &Desk, flow: &Flow) -> Result<Option<Fact>, FlowError> {
     }
     let Some(id) = sent_to(desk, flow, &enrolments, FactorKind::Email, live).await? else { return Ok(None) };
     desk.enrolments.used(&id, desk.now()).await?;
-    Ok(Some(Fact { factor: FactorKind::Email, at: desk.now(), enrolment: Some(id) }))
+    Ok(enrolments.find(&id).map(|enrolment| enrolment.fact(desk.now())))
 }
 
 /// "This was not me". The link is all it takes: whoever has it reads the account's mail, and all they can do is end what

@@ -9,7 +9,7 @@ use super::{
     answer::{Judged, ended, load, next},
     enrol::{add_further, enrol_first},
     factors::label,
-    permit::host,
+    permit::{counts, host},
     set_up::is_set_up,
     sign_in::enrol_stage,
     step::{Errand, Flow, Stage},
@@ -99,10 +99,8 @@ pub(super) async fn judge(
         Err(refusal) => return Ok(Judged::NotAccepted(refusal)),
     };
     let stand = desk.standpoint_of(flow, resolved, enrolments).await?;
-    let rule = desk.policy.rule(&stand.case());
     let wanted = handle(&desk.ring(), assertion.credential_id());
-    let counts = |e: &&Enrolment| is_usable(e, &hall.site.name) && desk.policy.scores(&rule, e);
-    let mut own = enrolments.of(FactorKind::Webauthn).filter(counts);
+    let mut own = enrolments.of(FactorKind::Webauthn).filter(|enrolment| counts(desk, flow, &stand, enrolment));
     let Some(enrolment) = own.find(|enrolment| enrolment.handle.as_deref() == Some(wanted.as_str())) else {
         return Ok(Judged::NotAccepted(Refusal::Unknown));
     };

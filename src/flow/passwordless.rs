@@ -205,5 +205,5 @@ async fn facts(
     }
     let (account, factor, door) = (resolved.account().id.clone(), FactorKind::Webauthn, Door::Browser);
     desk.record(hall, caller, Event::FactorAccepted { account, factor, door });
-    Ok(vec![Fact { factor, at: desk.now(), enrolment: Some(enrolment.id.clone()) }])
+    Ok(vec![enrolment.fact(desk.now())])
 }

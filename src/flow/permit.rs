@@ -18,7 +18,7 @@ use crate::{
     audit::Event,
     keys,
     mfa::{
-        enrolment::Enrolments,
+        enrolment::{Enrolment, Enrolments},
         policy::{ENOUGH, Permission, Permitted},
     },
     outbound::mail::Message,
@@ -140,6 +140,16 @@ pub(super) fn judged(
     }
 }
 
+/// Whether an answer of this enrolment counts where the flow is: for what it asks, by one reading for every kind.
+pub(super) fn counts(desk: &Desk, flow: &Flow, stand: &Standpoint, enrolment: &Enrolment) -> bool {
+    match &flow.errand {
+        Some(Errand::StepUp { path, .. }) => desk.policy.takes(&stand.case_at(path), enrolment),
+        Some(Errand::Act { .. } | Errand::Send { .. } | Errand::Adopt { .. }) | None => {
+            desk.policy.takes(&stand.case(), enrolment)
+        }
+    }
+}
+
 /// How strong an answer must be: as strong as the factor that is touched (attack F7).
 pub(super) fn need(desk: &Desk, flow: &Flow, enrolments: &Enrolments) -> u32 {
     match &flow.errand {
@@ -150,12 +160,14 @@ pub(super) fn need(desk: &Desk, flow: &Flow, enrolments: &Enrolments) -> u32 {
 
 pub(super) fn strength(desk: &Desk, action: &Action, enrolments: &Enrolments) -> u32 {
     let of = |kind| desk.policy.weight(kind).clamp(1, ENOUGH);
+    // Two halves are a whole: with one of them nobody adds the other beside a factor that is a whole by itself.
+    let strongest = enrolments.all.iter().filter(|e| !e.suspended).map(|e| of(e.kind)).max().unwrap_or(ENOUGH);
     match action {
-        Action::AddFactor { kind } => of(*kind),
+        Action::AddFactor { kind } => of(*kind).max(strongest),
         Action::RemoveFactor { id } | Action::RenameFactor { id, .. } | Action::ConfirmAddress { id } => {
             enrolments.find(id).map_or(ENOUGH, |enrolment| of(enrolment.kind))
         }
-        Action::NewRecoveryCodes => of(FactorKind::Recovery),
+        Action::NewRecoveryCodes => of(FactorKind::Recovery).max(strongest),
         // Opened by another proof than a factor; no answer permits it.
         Action::SetUp => u32::MAX,
         Action::Link | Action::Unlink { .. } | Action::MakePrimary { .. } => ENOUGH,

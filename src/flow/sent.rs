@@ -7,7 +7,8 @@
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
     answer::{askable, ended, load},
-    permit::{host, is_held_here},
+    known::lane_of,
+    permit::{counts, host, is_held_here},
     step::{Errand, Flow, Stage},
 };
 use crate::{
@@ -83,7 +84,8 @@ async fn deliver(
     kind: FactorKind,
 ) -> Result<Answered, FlowError> {
     let not_sent = |reason: &'static str| Event::CodeNotSent { account: account.clone(), factor: kind, reason };
-    let slot = match desk.throttle.send_code(account, flow.id.expose()).await? {
+    let lane = lane_of(desk, hall, caller, flow.door, account).await?;
+    let slot = match desk.throttle.send_code(account, flow.id.expose(), &lane).await? {
         Leave::Given(slot) => slot,
         Leave::Refused { limit, .. } => {
             desk.record_sparsely(hall, caller, account.as_str(), not_sent(limit.as_str()));
@@ -161,8 +163,7 @@ async fn usable<'e>(
 ) -> Result<Vec<&'e Enrolment>, FlowError> {
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(Vec::new()) };
     let stand = desk.standpoint_of(flow, &resolved, enrolments).await?;
-    let rule = desk.policy.rule(&stand.case());
-    Ok(enrolments.of(kind).filter(|e| !e.suspended && desk.policy.scores(&rule, e)).collect())
+    Ok(enrolments.of(kind).filter(|enrolment| counts(desk, flow, &stand, enrolment)).collect())
 }
 
 /// Which enrolment a typed code is right for.

@@ -83,7 +83,8 @@ impl Desk {
             source: resolved.source().clone(),
             known: self.known.known(&resolved.account().id).await?,
             device: false,
-            no_setup: enrolments.kinds().is_empty(),
+            // Also of what rests under a doubt, it is something (attack J10).
+            no_setup: enrolments.all.is_empty(),
             now: self.now(),
         })
     }

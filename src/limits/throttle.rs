@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const CODES_PER_FLOW: i64 = 5;
 /// Four sign-ins with every letter lost, each day. Whoever knows a password can have a mailbox or phone called no
 /// oftener (attack F14).
-const CODES_PER_DAY: i64 = 20;
+pub(super) const CODES_PER_DAY: i64 = 20;
 /// Kept at one time, hence begun in a flow's life.
 const FORMS_PER_ACCOUNT: i64 = 5;
 const FORMS_PER_ADDRESS: i64 = 30;
@@ -187,10 +187,18 @@ impl Throttle {
     }
 
     /// For a code to somebody, by mail or as a text message: one a minute and five in a flow, twenty a day for an
-    /// account.
-    pub async fn send_code(&self, account: &AccountId, flow: &str) -> Result<Leave<CodeSlot>, Unavailable> {
-        let keys =
-            [format!("codes/flow/{flow}/minute"), format!("codes/flow/{flow}"), format!("codes/account/{account}")];
+    /// account. A browser or app that its owner has used has twenty of its own (attack E6).
+    pub async fn send_code(
+        &self,
+        account: &AccountId,
+        flow: &str,
+        lane: &Lane,
+    ) -> Result<Leave<CodeSlot>, Unavailable> {
+        let of_day = match lane {
+            Lane::Common => codes_of(account),
+            Lane::Known(mark) => format!("{}/known/{mark}", codes_of(account)),
+        };
+        let keys = [format!("codes/flow/{flow}/minute"), format!("codes/flow/{flow}"), of_day];
         let limits = [
             (1, MINUTE, Limit::CodesPerMinute),
             (CODES_PER_FLOW, DAY, Limit::CodesPerFlow),
@@ -408,6 +416,10 @@ pub(super) fn noted(common: &str) -> String {
     format!("{common}/known-locked")
 }
 
+pub(super) fn codes_of(account: &AccountId) -> String {
+    format!("codes/account/{account}")
+}
+
 fn flow_key(flow: &str) -> String {
     format!("factor/flow/{flow}")
 }
@@ -568,7 +580,7 @@ mod tests {
         for flow in 0..6 {
             for _ in 0..7 {
                 for _ in 0..2 {
-                    match throttle.send_code(&account, &flow.to_string()).await.unwrap() {
+                    match throttle.send_code(&account, &flow.to_string(), &Lane::Common).await.unwrap() {
                         Leave::Given(_) => sent += 1,
                         Leave::Refused { limit, .. } => refusals.push(limit),
                     }
@@ -581,14 +593,14 @@ mod tests {
         for limit in [Limit::CodesPerMinute, Limit::CodesPerFlow, Limit::CodesPerDay] {
             assert!(refusals.contains(&limit), "{limit:?}");
         }
-        assert!(matches!(throttle.send_code(&other, "another").await.unwrap(), Leave::Given(_)));
+        assert!(matches!(throttle.send_code(&other, "another", &Lane::Common).await.unwrap(), Leave::Given(_)));
     }
 
     #[tokio::test]
     async fn f14_of_fifty_at_once_one_code_goes_out_and_what_could_not_be_sent_is_not_counted() {
         let throttle = throttle();
         let account = AccountId::new("a");
-        let asked = (0..50).map(|_| throttle.send_code(&account, "flow"));
+        let asked = (0..50).map(|_| throttle.send_code(&account, "flow", &Lane::Common));
         let leaves = futures_util::future::join_all(asked).await;
         let mut given: Vec<CodeSlot> = leaves
             .into_iter()
@@ -600,7 +612,7 @@ mod tests {
         assert_eq!(given.len(), 1);
         throttle.code_not_sent(given.remove(0)).await.unwrap();
         for _ in 0..40 {
-            match throttle.send_code(&account, "flow").await.unwrap() {
+            match throttle.send_code(&account, "flow", &Lane::Common).await.unwrap() {
                 Leave::Given(slot) => throttle.code_not_sent(slot).await.unwrap(),
                 Leave::Refused { limit, .. } => panic!("{limit:?}"),
             }

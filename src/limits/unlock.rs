@@ -2,7 +2,7 @@
 
 use super::{
     Limit, Throttle,
-    throttle::{DAY, account_key, day, lock, name_key, noted, unlockings, wrong},
+    throttle::{CODES_PER_DAY, DAY, account_key, codes_of, day, lock, name_key, noted, unlockings, wrong},
 };
 use crate::types::{AccountId, SiteName, Unavailable};
 use std::time::Duration;
@@ -55,6 +55,11 @@ impl Throttle {
             let (limit, rest) = (Limit::FactorsPerDay, today.resets_in);
             found.push(Locked { limit, site: None, of: String::new(), known_only: false, rest });
         }
+        let sent = self.counters.look(&codes_of(account)).await?;
+        if sent.value >= CODES_PER_DAY {
+            let (limit, rest) = (Limit::CodesPerDay, sent.resets_in);
+            found.push(Locked { limit, site: None, of: String::new(), known_only: false, rest });
+        }
         Ok(found)
     }
 
@@ -91,7 +96,7 @@ impl Throttle {
             let generation = format!("{key}/wrong/{}", self.counters.value(&format!("{key}/locks")).await?);
             self.forget(&[generation.clone(), wrong(&generation), lock(&key), noted(&key)]).await?;
         }
-        self.forget(&[day(&of_account)]).await?;
+        self.forget(&[day(&of_account), codes_of(account)]).await?;
         self.counters.add(&unlockings(&of_account), 1, LANES).await.map(|_| ())
     }
 

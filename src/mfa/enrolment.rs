@@ -1,47 +1,11 @@
 //! One account's copies of its factors, and the port that keeps them.
 
+pub use crate::types::EnrolmentProof;
 use crate::{
     keys::Sealed,
-    types::{AccountId, EnrolmentId, FactorKind, SiteName, Timestamp, Unavailable},
+    types::{AccountId, EnrolmentId, Fact, FactorKind, Made, SiteName, Timestamp, Unavailable},
 };
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
-
-/// Which proof beyond the password opened a first enrolment (design §2 "First enrolment"). A further one, which an
-/// answered factor opened, has that factor's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EnrolmentProof {
-    /// The password alone, inside an enrolment window.
-    AtSignIn,
-    /// A code mailed to the address that the source stated.
-    AfterEmailCode,
-    /// A one-time code that the help desk gave out.
-    ByHelpDesk,
-    /// An administrator took it over from another system.
-    Imported,
-}
-
-impl EnrolmentProof {
-    const ALL: [EnrolmentProof; 4] = [
-        EnrolmentProof::AtSignIn,
-        EnrolmentProof::AfterEmailCode,
-        EnrolmentProof::ByHelpDesk,
-        EnrolmentProof::Imported,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            EnrolmentProof::AtSignIn => "at_sign_in",
-            EnrolmentProof::AfterEmailCode => "after_email_code",
-            EnrolmentProof::ByHelpDesk => "by_help_desk",
-            EnrolmentProof::Imported => "imported",
-        }
-    }
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|proof| proof.as_str() == text)
-    }
-}
 
 /// A factor of an account.
 #[derive(Clone, Debug)]
@@ -67,6 +31,17 @@ pub struct Enrolment {
     pub proof: EnrolmentProof,
     /// It does not count until its owner has confirmed it with another factor.
     pub suspended: bool,
+}
+
+impl Enrolment {
+    /// That it was answered.
+    pub fn fact(&self, at: Timestamp) -> Fact {
+        Fact { factor: self.kind, at, enrolment: Some(self.id.clone()), made: Some(self.made()) }
+    }
+
+    fn made(&self) -> Made {
+        Made { rule: self.rule.clone(), proof: self.proof }
+    }
 }
 
 /// The most factors of one account: a phone, a tablet, keys and their spares. A page with more helps nobody.
@@ -99,6 +74,12 @@ impl Enrolments {
         let last = |kind: &FactorKind| self.of(*kind).filter_map(|enrolment| enrolment.last_used).max();
         kinds.sort_by_key(|kind| std::cmp::Reverse(last(kind)));
         kinds
+    }
+
+    /// That a recovery code was used: it stands in for all of them, hence for the weakest.
+    pub fn recovery_fact(&self, at: Timestamp) -> Fact {
+        let made = self.all.iter().min_by_key(|enrolment| enrolment.proof).map(Enrolment::made);
+        Fact { factor: FactorKind::Recovery, at, enrolment: None, made }
     }
 
     /// In the order of [`FactorKind::ALL`]. Recovery codes alone are no factor of their own: they stand in for an

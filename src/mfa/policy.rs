@@ -366,7 +366,9 @@ impl Policy {
             Some(within) => now.since(fact.at) < within && fact.at.since(now) < within,
             None => true,
         };
-        let kinds: BTreeSet<FactorKind> = facts.iter().filter(fresh).map(|fact| fact.factor).collect();
+        // What a session was given for may rest on an enrolment that this rule would not have allowed (attack J3).
+        let allowed = |fact: &&Fact| fact.made.as_ref().is_none_or(|made| self.allows(rule, &made.rule, made.proof));
+        let kinds: BTreeSet<FactorKind> = facts.iter().filter(fresh).filter(allowed).map(|fact| fact.factor).collect();
         let counted = kinds.into_iter().filter(|kind| rule.counts(*kind));
         counted.map(|kind| self.weight(kind)).fold(0, u32::saturating_add)
     }
@@ -399,6 +401,8 @@ impl Policy {
             return satisfied(resolved, Basis::Signals { rule: rule.name, signals: score.signals.clone() });
         }
         let kinds = self.askable(&rule, enrolments, &facts, case);
+        // Somebody who has a factor that rests under a doubt is nobody who has set up nothing (attack J10).
+        let doubted = enrolments.all.iter().any(|enrolment| enrolment.suspended);
         let would = match (score.is_enough(), kinds.is_empty()) {
             (true, _) => Would::Pass,
             (false, false) => Would::Challenge,
@@ -408,16 +412,17 @@ impl Policy {
             |resolved| satisfied(resolved, Basis::Stage { rule: rule.name.clone(), stage: rule.stage, would });
         match rule.stage {
             Stage::Off | Stage::Report => through(resolved),
-            Stage::Optional if kinds.is_empty() => through(resolved),
-            Stage::Optional | Stage::Required => match self.lenient(&rule, case, self.reachable(&rule, &score, &kinds))
-            {
-                Some(basis) => satisfied(resolved, basis),
-                None if !kinds.is_empty() => Decision::Challenge(resolved, kinds),
-                None => {
-                    let proof = self.first_enrolment(&rule, resolved.account(), enrolments, case.now);
-                    Decision::Enrol(resolved, proof, rule.name)
+            Stage::Optional if kinds.is_empty() && !doubted => through(resolved),
+            Stage::Optional | Stage::Required => {
+                match self.lenient(&rule, case, doubted || self.reachable(&rule, &score, &kinds)) {
+                    Some(basis) => satisfied(resolved, basis),
+                    None if !kinds.is_empty() => Decision::Challenge(resolved, kinds),
+                    None => {
+                        let proof = self.first_enrolment(&rule, resolved.account(), enrolments, case.now);
+                        Decision::Enrol(resolved, proof, rule.name)
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -535,7 +540,7 @@ impl Policy {
         let score = self.score(rule, case, facts);
         let enough = match rule.fresh_minutes {
             // A signal is no proof of presence, and nobody is exempt from what guards the rest.
-            Some(_) => score.is_enough() && score.asked > 0,
+            Some(_) => score.asked >= ENOUGH,
             None => score.is_enough() || exempt(case).is_some(),
         };
         (!enough).then(|| StepUp { rule: rule.name.clone(), stage: rule.stage, within: within(rule) })
@@ -569,8 +574,7 @@ impl Policy {
         let all = [had, facts].concat();
         let enough = !facts.is_empty() && self.step_up(&all, case).is_none();
         (!enough).then(|| {
-            let sign_in = self.rule(&Case { path: None, ..*case });
-            let taken = enrolments.all.iter().filter(|enrolment| self.scores(&sign_in, enrolment));
+            let taken = enrolments.all.iter().filter(|enrolment| self.takes(case, enrolment));
             let taken = Enrolments { all: taken.cloned().collect(), recovery_left: enrolments.recovery_left };
             self.askable(&self.rule(case), &taken, &all, case)
         })
@@ -604,13 +608,23 @@ impl Policy {
 
     /// An enrolment scores only under rules that would have allowed it (design §2 "First enrolment").
     pub fn scores(&self, rule: &Rule, enrolment: &Enrolment) -> bool {
-        enrolment.rule == rule.name
+        self.allows(rule, &enrolment.rule, enrolment.proof)
+    }
+
+    /// Whether it counts in this case: under the rule of the sign-in, and under that of the path where there is one.
+    pub fn takes(&self, case: &Case<'_>, enrolment: &Enrolment) -> bool {
+        let sign_in = self.rule(&Case { path: None, ..*case });
+        is_usable(enrolment, case.site) && self.scores(&sign_in, enrolment) && self.scores(&self.rule(case), enrolment)
+    }
+
+    fn allows(&self, rule: &Rule, made_under: &str, proof: EnrolmentProof) -> bool {
+        made_under == rule.name
             || match rule.first_enrolment.unwrap_or(self.first_enrolment) {
                 // It decides no sign-in: without a word of its own it takes what that one's rule takes.
                 _ if rule.first_enrolment.is_none() && !rule.paths.is_empty() => true,
                 FirstEnrolment::AtSignIn => true,
-                FirstEnrolment::AfterEmailCode => enrolment.proof >= EnrolmentProof::AfterEmailCode,
-                FirstEnrolment::ByHelpDesk => enrolment.proof >= EnrolmentProof::ByHelpDesk,
+                FirstEnrolment::AfterEmailCode => proof >= EnrolmentProof::AfterEmailCode,
+                FirstEnrolment::ByHelpDesk => proof >= EnrolmentProof::ByHelpDesk,
             }
     }
 

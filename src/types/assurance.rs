@@ -73,6 +73,53 @@ pub struct Fact {
     /// By which of the account's enrolments; `None` for a recovery code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolment: Option<EnrolmentId>,
+    /// What that enrolment rests on; of a recovery code, the weakest of the account's. A rule that would not have
+    /// allowed it counts nothing for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
+}
+
+/// Under which rule an enrolment was made, and which proof opened it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    pub rule: String,
+    pub proof: EnrolmentProof,
+}
+
+/// Which proof beyond the password opened a first enrolment (design §2 "First enrolment"), from the weakest to the
+/// strongest. A further one, which an answered factor opened, has that factor's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnrolmentProof {
+    /// The password alone, inside an enrolment window.
+    AtSignIn,
+    /// A code mailed to the address that the source stated.
+    AfterEmailCode,
+    /// A one-time code that the help desk gave out.
+    ByHelpDesk,
+    /// An administrator took it over from another system.
+    Imported,
+}
+
+impl EnrolmentProof {
+    const ALL: [EnrolmentProof; 4] = [
+        EnrolmentProof::AtSignIn,
+        EnrolmentProof::AfterEmailCode,
+        EnrolmentProof::ByHelpDesk,
+        EnrolmentProof::Imported,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EnrolmentProof::AtSignIn => "at_sign_in",
+            EnrolmentProof::AfterEmailCode => "after_email_code",
+            EnrolmentProof::ByHelpDesk => "by_help_desk",
+            EnrolmentProof::Imported => "imported",
+        }
+    }
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|proof| proof.as_str() == text)
+    }
 }
 
 /// What somebody showed before any factor was asked.
@@ -137,7 +184,7 @@ mod tests {
     fn amr_says_what_was_shown_and_nothing_more() {
         let amr = |first, factors: &[FactorKind]| {
             let facts: Vec<Fact> =
-                factors.iter().map(|&factor| Fact { factor, at: Timestamp(0), enrolment: None }).collect();
+                factors.iter().map(|&factor| Fact { factor, at: Timestamp(0), enrolment: None, made: None }).collect();
             Amr::of(first, &facts).to_string()
         };
         assert_eq!(amr(FirstProof::Password, &[]), "pwd");

@@ -14,7 +14,7 @@ mod secret;
 mod unavailable;
 mod username;
 
-pub use assurance::{Amr, Door, Fact, FactorKind, FirstProof};
+pub use assurance::{Amr, Door, EnrolmentProof, Fact, FactorKind, FirstProof, Made};
 pub use bad_request::BadRequest;
 pub use client::{Cidr, CidrError, ClientAddr};
 pub use clock::{Clock, Rng, RngExt, SystemClock, SystemRng, Timestamp};

@@ -109,7 +109,7 @@ impl Admin {
         known: &'a Known,
         enrolments: &Enrolments,
     ) -> Case<'a> {
-        let no_setup = enrolments.kinds().is_empty();
+        let no_setup = enrolments.all.is_empty();
         let now = self.clock.now();
         Case { site: &site.name, door, path: None, client, source, known, device: false, no_setup, now }
     }

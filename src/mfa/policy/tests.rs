@@ -31,7 +31,7 @@ fn fact(factor: FactorKind) -> Fact {
 }
 
 fn fact_at(factor: FactorKind, at: i64) -> Fact {
-    Fact { factor, at: Timestamp(at), enrolment: None }
+    Fact { factor, at: Timestamp(at), enrolment: None, made: None }
 }
 
 struct Scene {

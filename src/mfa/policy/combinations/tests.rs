@@ -57,7 +57,7 @@ fn cases(policy: &Policy, rule: &Rule, door: Door) -> Vec<(bool, Held)> {
                 let known = Known { username: Some("u".into()), groups: Some(groups), ..Known::default() };
                 let facts: Vec<Fact> = (0..FactorKind::ALL.len())
                     .filter(|n| bit(4 + n))
-                    .map(|n| Fact { factor: FactorKind::ALL[n], at: Timestamp(0), enrolment: None })
+                    .map(|n| Fact { factor: FactorKind::ALL[n], at: Timestamp(0), enrolment: None, made: None })
                     .collect();
                 let case = Case {
                     site: &site,
