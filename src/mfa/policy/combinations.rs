@@ -102,7 +102,9 @@ impl Policy {
     pub fn combinations(&self, rule: &Rule, door: Door) -> Vec<Combination> {
         let factors = self.weights.iter().filter(|(kind, weight)| *weight > 0 && rule.counts(*kind));
         let factors = factors.map(|(kind, weight)| Item::Factor(*kind, *weight));
-        let signals = self.signals.iter().filter(|signal| signal.weight > 0 && rule.counts_signal(&signal.name));
+        // No signal makes a factor fresh.
+        let counted = |signal: &&Signal| rule.fresh_minutes.is_none() && rule.counts_signal(&signal.name);
+        let signals = self.signals.iter().filter(|signal| signal.weight > 0).filter(counted);
         let mut items: Vec<Item<'_>> = factors.chain(signals.map(Item::Signal)).collect();
         // Heaviest first: a set that passes with its last member, and not before, can lose no other one either.
         items.sort_by_key(|item| std::cmp::Reverse(item.weight()));
