@@ -2,6 +2,10 @@
 
 use crate::types::{AccountId, LmsUserId, SiteName, SourceId, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// For so long a changed address opens no first enrolment: whoever phished a password may have changed it (attack J3).
+pub const ADDRESS_SETTLES: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// May it sign in?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +44,9 @@ pub struct Account {
     pub email: Option<String>,
     /// The instance that verified the address, or `here` where it was confirmed by a mailed code of ours.
     pub email_verified_by: Option<String>,
+    /// The address before, once its source has stated another.
+    pub email_before: Option<String>,
+    pub email_changed: Option<Timestamp>,
     /// The union over all methods.
     pub groups: Vec<String>,
     /// When groups were last read from a source; `None`: never.
@@ -50,6 +57,14 @@ pub struct Account {
     pub created: Timestamp,
     /// After a reset of factors only a help-desk code opens enrolment (design §2 "First enrolment").
     pub enrol_by_help_desk_only: bool,
+}
+
+impl Account {
+    /// The address, unless it replaced another only lately.
+    pub fn settled_email(&self, now: Timestamp) -> Option<&str> {
+        let settled = self.email_changed.is_none_or(|changed| now.since(changed) >= ADDRESS_SETTLES);
+        self.email.as_deref().filter(|_| settled)
+    }
 }
 
 /// How a method came to be linked.

@@ -12,7 +12,7 @@ mod resolve;
 mod standing;
 mod store;
 
-pub use account::{Account, Binding, BoundBy, LinkedBy, Method, State};
+pub use account::{ADDRESS_SETTLES, Account, Binding, BoundBy, LinkedBy, Method, State};
 pub use bind::{Bound, EXISTED, How, bind, is_plain, name_for_lms};
 pub use link::{Linked, link, linkable};
 pub use lms_groups::{LastReading, LmsGroupStore, Reading};

@@ -191,7 +191,7 @@ async fn vouched(
     }
     // Names and addresses are the primary source's to state.
     if method.primary {
-        let mut learned = learned(proof);
+        let mut learned = learned(proof, question.now);
         if let Some(mail) = learned.email.as_mut().filter(|mail| mail.verified_by.is_some()) {
             let owners = verified_owners(store, question, mail.address).await?;
             // Two people with one address: it is no proof of either.
@@ -208,7 +208,7 @@ async fn vouched(
     Ok(if changed { Resolution::PasswordChanged(resolved) } else { Resolution::Known(resolved) })
 }
 
-fn learned(proof: &Authenticated) -> Learned<'_> {
+fn learned(proof: &Authenticated, at: Timestamp) -> Learned<'_> {
     let person = proof.person();
     let verified_by = proof.verified_email().map(|_| proof.source().as_str());
     Learned {
@@ -216,7 +216,7 @@ fn learned(proof: &Authenticated) -> Learned<'_> {
         display_name: person.name.as_deref(),
         given_name: person.first_name.as_deref(),
         family_name: person.last_name.as_deref(),
-        email: person.email.as_deref().map(|address| Mail { address, verified_by }),
+        email: person.email.as_deref().map(|address| Mail { address, verified_by, at }),
     }
 }
 
@@ -299,6 +299,8 @@ async fn create(
         email: person.email.clone(),
         email_verified_by: verified_email.map(|_| proof.source().to_string()),
         groups: person.groups.clone().unwrap_or_default(),
+        email_before: None,
+        email_changed: None,
         groups_at: person.groups.as_ref().map(|_| question.now),
         state: State::Active,
         epoch: 0,

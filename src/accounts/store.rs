@@ -28,6 +28,8 @@ pub struct Learned<'a> {
 pub struct Mail<'a> {
     pub address: &'a str,
     pub verified_by: Option<&'a str>,
+    /// When it was stated.
+    pub at: Timestamp,
 }
 
 /// What a source says of one method when it vouches for it. `None` changes nothing.

@@ -465,6 +465,8 @@ impl Admin {
             email: person.email.clone(),
             email_verified_by: verified.map(|_| instance.name.to_string()),
             groups: Vec::new(),
+            email_before: None,
+            email_changed: None,
             groups_at: None,
             state: State::Active,
             epoch: 0,

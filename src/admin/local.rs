@@ -103,6 +103,8 @@ impl Admin {
             email: local.email.clone(),
             email_verified_by: None,
             groups: Vec::new(),
+            email_before: None,
+            email_changed: None,
             groups_at: None,
             state: State::Active,
             epoch: 0,

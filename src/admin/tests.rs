@@ -484,6 +484,8 @@ impl Desk {
             email: None,
             email_verified_by: None,
             groups: Vec::new(),
+            email_before: None,
+            email_changed: None,
             groups_at: None,
             state: State::Active,
             epoch: 0,

@@ -106,10 +106,17 @@ impl Gateway {
                     tracing::error!(request_id = %incoming.id, %error, "sessions older than a password reset could not be ended");
                 }
             }
-            // "Nobody's" is also what a Moodle before 3.7 says of everybody's: it is logged out all the same.
-            Ok(_) => {}
+            // The guest's: nobody's password was changed.
+            Ok(Some(_)) => {}
+            // "Nobody's" is also what a Moodle before 3.7 says of everybody's: it is logged out all the same. Neither
+            // page names its person, so that nothing can be marked.
+            Ok(None) => {
+                let site = house.name();
+                tracing::error!(request_id = %incoming.id, %site, "the LMS does not say whose session a password reset opened: that mailbox counts as a second factor all the same, and older sessions live on; switch the reset off there, or offer no e-mail factor");
+            }
             Err(error) => {
-                tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened")
+                let site = house.name();
+                tracing::error!(request_id = %incoming.id, %site, %error, "nobody could say whose session a password reset opened: that mailbox counts as a second factor all the same, and older sessions live on; end the person's sessions and reset their e-mail factor");
             }
         }
         house.hall.log_out_later(sessions);

@@ -35,7 +35,7 @@ pub(super) async fn mailed_stage(
     rule: String,
 ) -> Result<Stage, FlowError> {
     let by_mail = desk.password_came_by_mail(&account.id).await?;
-    let to = account.email.clone().filter(|_| !by_mail && desk.mailer.is_on());
+    let to = account.settled_email(desk.now()).filter(|_| !by_mail && desk.mailer.is_on()).map(str::to_owned);
     Ok(match to {
         to @ Some(_) => Stage::ProveAddress { kind: FactorKind::Email, to, proof, rule },
         None => Stage::HelpDesk,

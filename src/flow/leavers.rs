@@ -220,7 +220,7 @@ impl Leavers {
             display_name: person.name.as_deref(),
             given_name: person.first_name.as_deref(),
             family_name: person.last_name.as_deref(),
-            email: email.map(|address| Mail { address, verified_by }),
+            email: email.map(|address| Mail { address, verified_by, at: self.clock.now() }),
         };
         self.accounts.learn(id, &learned).await?;
         let vouched = Vouched {

@@ -298,14 +298,14 @@ impl Desk {
         crate::keys::Sealed::from_text(sealed)
     }
 
-    /// To every address that is known of an account.
+    /// To every address that is known of an account, the one before among them: the new may be an intruder's.
     pub(super) async fn tell_everywhere(
         &self,
         caller: &Caller,
         account: &Account,
         message: Message,
     ) -> Result<(), FlowError> {
-        let mut addresses: Vec<String> = account.email.iter().cloned().collect();
+        let mut addresses: Vec<String> = account.email.iter().chain(&account.email_before).cloned().collect();
         for enrolment in self.enrolments.enrolments(&account.id).await?.of(FactorKind::Email) {
             addresses.push(self.destination(enrolment)?.to);
         }

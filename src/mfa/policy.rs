@@ -635,7 +635,7 @@ impl Policy {
         enrolments: &Enrolments,
         now: Timestamp,
     ) -> EnrolmentProof {
-        self.opens(rule, (account.enrol_by_help_desk_only, account.email.is_some()), enrolments, now)
+        self.opens(rule, (account.enrol_by_help_desk_only, account.settled_email(now).is_some()), enrolments, now)
     }
 
     /// Which proof opens a first enrolment now. The help desk's code is always one; the password alone only inside the

@@ -95,7 +95,7 @@ impl Admin {
         let source = methods.iter().find(|method| method.primary).or(methods.first());
         let source = source.map_or_else(|| SourceId::new(""), |method| method.source.clone());
         let case = self.case(site, door, client, &source, &known, &enrolments);
-        let (desk_only, address) = (account.enrol_by_help_desk_only, account.email.is_some());
+        let (desk_only, address) = (account.enrol_by_help_desk_only, account.settled_email(self.clock.now()).is_some());
         let outlook = chain.policy.outlook(desk_only, address, &enrolments, &case);
         Ok(policy_words(site, door, &outlook))
     }

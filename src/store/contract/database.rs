@@ -2,7 +2,7 @@
 
 use super::{HandClock, Samples, bindings, devices, imports, local, marks, standing, winners};
 use crate::{
-    accounts::{Account, Binding, Created, Learned, Mail, State, Verified, Vouched},
+    accounts::{ADDRESS_SETTLES, Account, Binding, Created, Learned, Mail, State, Verified, Vouched},
     keys::Sealed,
     mfa::{
         enrolment::{Claim, Enrolled, Enrolment, MOST},
@@ -104,7 +104,7 @@ async fn accounts_learn_and_change_state(stores: &Stores, clock: &HandClock) {
     let accounts = &stores.accounts;
     accounts.create(&account, &samples.method(&account.id), None, &[]).await.unwrap();
     let after = async |name: Option<(&'static str, Verified)>, mail: Option<&'static str>| {
-        let email = mail.map(|address| Mail { address, verified_by: None });
+        let email = mail.map(|address| Mail { address, verified_by: None, at: clock.now() });
         accounts.learn(&account.id, &Learned { username: name, email, ..Learned::default() }).await.unwrap();
         accounts.account(&account.id).await.unwrap().unwrap()
     };
@@ -117,6 +117,7 @@ async fn accounts_learn_and_change_state(stores: &Stores, clock: &HandClock) {
     let renamed = after(Some(("renamed", Verified::Yes)), None).await;
     assert_eq!(renamed.username.as_deref(), Some("renamed"));
     assert_eq!((renamed.epoch, renamed.state), (0, State::Active));
+    addresses_are_replaced(stores, clock, &account.id).await;
 
     assert_eq!(accounts.set_state(&account.id, State::Active).await.unwrap(), Some(0));
     assert_eq!(accounts.set_state(&account.id, State::Suspended).await.unwrap(), Some(1), "raises the epoch");
@@ -127,6 +128,24 @@ async fn accounts_learn_and_change_state(stores: &Stores, clock: &HandClock) {
     let nobody = AccountId::new("nobody");
     assert_eq!(accounts.set_state(&nobody, State::Gone).await.unwrap(), None);
     assert_eq!(accounts.raise_epoch(&nobody).await.unwrap(), None);
+}
+
+async fn addresses_are_replaced(stores: &Stores, clock: &HandClock, id: &AccountId) {
+    let after = async |address: &'static str| {
+        let email = Some(Mail { address, verified_by: None, at: clock.now() });
+        stores.accounts.learn(id, &Learned { email, ..Learned::default() }).await.unwrap();
+        let account = stores.accounts.account(id).await.unwrap().unwrap();
+        (account.email_before, account.email_changed)
+    };
+    assert_eq!(after("A@example.org").await, (None, None), "a first address, and the same again, replace none");
+    let first = Some("A@example.org".to_owned());
+    let changed = Some(clock.now());
+    assert_eq!(after("b@example.org").await, (first.clone(), changed));
+    clock.forward(Duration::from_secs(60));
+    assert_eq!(after("B@example.org").await, (first.clone(), changed));
+    assert_eq!(after("c@example.org").await, (first, Some(clock.now())), "the owner's stays known");
+    clock.forward(ADDRESS_SETTLES);
+    assert_eq!(after("d@example.org").await, (Some("c@example.org".to_owned()), Some(clock.now())));
 }
 
 async fn accounts_are_listed_in_order_of_creation(stores: &Stores, clock: &HandClock) {

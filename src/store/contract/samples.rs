@@ -40,6 +40,8 @@ impl Samples {
             email: None,
             email_verified_by: None,
             groups: vec!["staff".into(), "a,b\"c".into()],
+            email_before: None,
+            email_changed: None,
             groups_at: Some(self.now),
             state: State::Active,
             epoch: 0,

@@ -8,7 +8,9 @@ use super::{
     within,
 };
 use crate::{
-    accounts::{Account, AccountStore, Binding, Created, Entry, Learned, Method, State, Verified, Vouched},
+    accounts::{
+        ADDRESS_SETTLES, Account, AccountStore, Binding, Created, Entry, Learned, Method, State, Verified, Vouched,
+    },
     types::{AccountId, LmsUserId, SiteName, SourceId, Subject, Unavailable},
 };
 use async_trait::async_trait;
@@ -157,7 +159,7 @@ impl AccountStore for Database {
 
     async fn learn(&self, id: &AccountId, learned: &Learned<'_>) -> Result<(), Unavailable> {
         // Every right-hand side sees the row as it was, so the order of the assignments does not matter. An address
-        // that stays the same keeps whoever has verified it.
+        // that stays the same keeps whoever has verified it, and one that changes again soon hides no owner's.
         let query = sqlx::query(
             "UPDATE accounts SET
                username = CASE WHEN $2 IS NOT NULL AND ($3 = 1 OR username_verified = 0) THEN $2 ELSE username END,
@@ -169,7 +171,13 @@ impl AccountStore for Database {
                email_verified_by = CASE
                  WHEN $7 IS NULL THEN email_verified_by
                  WHEN lower($7) = lower(email) THEN coalesce($8, email_verified_by)
-                 ELSE $8 END
+                 ELSE $8 END,
+               email_before = CASE
+                 WHEN $7 IS NULL OR email IS NULL OR lower($7) = lower(email) OR email_changed > $10 THEN email_before
+                 ELSE email END,
+               email_changed = CASE
+                 WHEN $7 IS NULL OR email IS NULL OR lower($7) = lower(email) THEN email_changed
+                 ELSE $9 END
              WHERE id = $1",
         )
         .bind(id.as_str())
@@ -179,7 +187,9 @@ impl AccountStore for Database {
         .bind(learned.given_name)
         .bind(learned.family_name)
         .bind(learned.email.map(|mail| mail.address))
-        .bind(learned.email.and_then(|mail| mail.verified_by));
+        .bind(learned.email.and_then(|mail| mail.verified_by))
+        .bind(learned.email.map(|mail| mail.at.0))
+        .bind(learned.email.map(|mail| mail.at.minus(ADDRESS_SETTLES).0));
         within(query.execute(&self.write)).await.map(|_| ())
     }
 
@@ -284,8 +294,9 @@ impl Database {
 pub(super) async fn insert_account(tx: &mut Transaction<'_, Any>, account: &Account) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO accounts (id, username, username_verified, display_name, email, groups_json, state, epoch, created,
-           enrol_by_help_desk_only, given_name, family_name, email_verified_by, groups_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+           enrol_by_help_desk_only, given_name, family_name, email_verified_by, groups_at, email_before,
+           email_changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(account.id.as_str())
     .bind(account.username.as_deref())
@@ -301,6 +312,8 @@ pub(super) async fn insert_account(tx: &mut Transaction<'_, Any>, account: &Acco
     .bind(account.family_name.as_deref())
     .bind(account.email_verified_by.as_deref())
     .bind(account.groups_at.map(|at| at.0))
+    .bind(account.email_before.as_deref())
+    .bind(account.email_changed.map(|at| at.0))
     .execute(&mut **tx)
     .await
     .map(|_| ())
@@ -322,6 +335,8 @@ fn account(row: &AnyRow) -> Result<Account, sqlx::Error> {
         given_name: row.maybe_text("given_name")?,
         family_name: row.maybe_text("family_name")?,
         email_verified_by: row.maybe_text("email_verified_by")?,
+        email_before: row.maybe_text("email_before")?,
+        email_changed: row.maybe_time("email_changed")?,
         groups_at: row.maybe_time("groups_at")?,
     })
 }

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("migrations/0007_devices.sql")),
     (8, include_str!("migrations/0008_mail_marks.sql")),
     (9, include_str!("migrations/0009_imports.sql")),
+    (11, include_str!("migrations/0011_addresses.sql")),
 ];
 pub(super) const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 

@@ -37,6 +37,30 @@ async fn j3_a_phished_password_enrols_nothing_without_the_mailbox() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn j3_an_address_that_has_just_changed_opens_no_first_enrolment_and_the_old_one_hears_of_it() {
+    let smtp = Smtp::plain();
+    let world = world(&smtp, |_| {}).await;
+    known(&world, "student1", "eve@evil.example").await;
+    let url = format!("sqlite:{}", world.folder.0.join("vestibule.db").display());
+    let database = sqlx::AnyPool::connect(&url).await.expect("the same database");
+    let update = "UPDATE accounts SET email_before = $1, email_changed = $2 WHERE username = 'student1'";
+    let now = vestibule::types::Clock::now(&*world.clock);
+    sqlx::query(update).bind(ANN).bind(now.0).execute(&database).await.expect("an update");
+    database.close().await;
+    let answer = Browser::at(&world).sign_in("student1", PASSWORD).await;
+    assert_eq!(answer.location(), "/vestibule/help-desk", "{}", answer.text());
+    world.advance(Duration::from_secs(30 * 24 * 3600));
+    let mut browser = Browser::at(&world);
+    assert_eq!(browser.sign_in("student1", PASSWORD).await.location(), ADDRESS);
+    let code = sent_at(&mut browser, ADDRESS, &smtp).await.code;
+    let csrf = browser.csrf(ADDRESS).await;
+    browser.post(ADDRESS, &[("csrf", &csrf), ("code", &code)]).await;
+    let subject = "Your account has a second step now";
+    mail::eventually("its owner is told", || letters(&smtp, ANN, subject) == 1).await;
+    world.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proven_address_is_the_first_factor_and_all_addresses_hear_of_it() {
     let smtp = Smtp::plain();
     let world = world(&smtp, |_| {}).await;
