@@ -106,10 +106,16 @@ impl Gateway {
                     tracing::error!(request_id = %incoming.id, %error, "sessions older than a password reset could not be ended");
                 }
             }
-            // "Nobody's" is also what a Moodle before 3.7 says of everybody's: it is logged out all the same.
-            Ok(_) => {}
+            Ok(Some(_)) => {}
+            // "Nobody's" is also what a Moodle before 3.7 says of everybody's: it is logged out all the same. A form
+            // that is shown again is a visitor's own; only a redirect follows a reset.
+            Ok(None) if posted && response.status.is_redirection() => {
+                unmarked(house, incoming, "the LMS says nobody's")
+            }
+            Ok(None) => {}
+            Err(error) if posted => unmarked(house, incoming, &error.to_string()),
             Err(error) => {
-                tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a reset opened")
+                tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a confirmation opened")
             }
         }
         house.hall.log_out_later(sessions);
@@ -124,6 +130,16 @@ impl Gateway {
         gate.metrics.sign_in(Door::Browser, "reset");
         Err(answer)
     }
+}
+
+/// A password may have come by mail, and nobody can say whose.
+fn unmarked(house: &House, incoming: &Incoming, why: &str) {
+    tracing::error!(
+        site = %house.name(), request_id = %incoming.id, why,
+        "nobody could say whose session a password reset opened: its older sessions go on, and a mailed code counts \
+         beside a password that came by mail. Moodle 3.7 or later says whose it is; where it cannot, offer no e-mail \
+         factor at this site, or switch the reset off in the LMS"
+    );
 }
 
 fn signed_out(house: &House, incoming: &Incoming) -> Reply {
