@@ -115,17 +115,21 @@ impl Admin {
         }
         self.note(by, Event::FactorRemoved { account: account.id.clone(), factor: factor.kind });
         let left = self.enrolments.enrolments(&account.id).await.map_err(half)?.all.len();
-        if left == 0 {
-            // As after a reset: who has the password alone must not be the next one to enrol (attack J3).
-            self.enrolments.leave_to_help_desk(&account.id).await.map_err(half)?;
+        // A trusted device does not say which factor it was trusted after: it was one of this account's.
+        let mut forgotten = Vec::new();
+        for device in self.devices.devices(&account.id).await.map_err(half)? {
+            if device.created >= factor.created && self.devices.forget(&account.id, &device.id).await.map_err(half)? {
+                forgotten.push(device.id);
+            }
         }
         let mut sessions = 0;
         for session in self.sessions.of_account(&account.id).await.map_err(half)? {
-            if session.facts.iter().any(|fact| fact.enrolment.as_ref() == Some(&factor.id)) {
+            let by_it = session.facts.iter().any(|fact| fact.enrolment.as_ref() == Some(&factor.id));
+            if by_it || forgotten.iter().any(|device| session.rests_on(device)) {
                 sessions += usize::from(self.sessions.remove(&session.key).await.map_err(half)?);
             }
         }
-        // A token does not say which factor it was minted by: it was one of this account's.
+        // Nor does a token say which it was minted by.
         let mut tokens = 0;
         let now = self.clock.now();
         for token in self.ledger.of_account(&account.id).await.map_err(half)? {

@@ -106,17 +106,16 @@ impl Gateway {
                     tracing::error!(request_id = %incoming.id, %error, "sessions older than a password reset could not be ended");
                 }
             }
-            // The guest's: nobody's password was changed.
             Ok(Some(_)) => {}
-            // "Nobody's" is also what a Moodle before 3.7 says of everybody's: it is logged out all the same. Neither
-            // page names its person, so that nothing can be marked.
-            Ok(None) => {
-                let site = house.name();
-                tracing::error!(request_id = %incoming.id, %site, "the LMS does not say whose session a password reset opened: that mailbox counts as a second factor all the same, and older sessions live on; switch the reset off there, or offer no e-mail factor");
+            // "Nobody's" is also what a Moodle before 3.7 says of everybody's: it is logged out all the same. A form
+            // that is shown again is a visitor's own; only a redirect follows a reset.
+            Ok(None) if posted && response.status.is_redirection() => {
+                unmarked(house, incoming, "the LMS says nobody's")
             }
+            Ok(None) => {}
+            Err(error) if posted => unmarked(house, incoming, &error.to_string()),
             Err(error) => {
-                let site = house.name();
-                tracing::error!(request_id = %incoming.id, %site, %error, "nobody could say whose session a password reset opened: that mailbox counts as a second factor all the same, and older sessions live on; end the person's sessions and reset their e-mail factor");
+                tracing::warn!(request_id = %incoming.id, %error, "nobody could say whose session a confirmation opened")
             }
         }
         house.hall.log_out_later(sessions);
@@ -131,6 +130,16 @@ impl Gateway {
         gate.metrics.sign_in(Door::Browser, "reset");
         Err(answer)
     }
+}
+
+/// A password may have come by mail, and nobody can say whose.
+fn unmarked(house: &House, incoming: &Incoming, why: &str) {
+    tracing::error!(
+        site = %house.name(), request_id = %incoming.id, why,
+        "nobody could say whose session a password reset opened: its older sessions go on, and a mailed code counts \
+         beside a password that came by mail. Moodle 3.7 or later says whose it is; where it cannot, offer no e-mail \
+         factor at this site, or switch the reset off in the LMS"
+    );
 }
 
 fn signed_out(house: &House, incoming: &Incoming) -> Reply {

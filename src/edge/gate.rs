@@ -180,10 +180,15 @@ impl Gate {
             }
             Intent::SignIn if posts => Ok(Act::ReadBody(Reading::SignIn, form)),
             Intent::SignIn => self.open_page(house, incoming, Errand::Pass).await,
-            Intent::OpenPage => match self.stepped_here(house, incoming).await? {
-                Some(act) => Ok(act),
-                None => self.open_page(house, incoming, Errand::Pass).await,
-            },
+            Intent::OpenPage => {
+                if let Some(act) = self.marked(incoming) {
+                    return Ok(act);
+                }
+                match self.stepped_here(house, incoming).await? {
+                    Some(act) => Ok(act),
+                    None => self.open_page(house, incoming, Errand::Pass).await,
+                }
+            }
             Intent::Reset | Intent::Confirm => self.open_page(house, incoming, Errand::OpensNoSession).await,
             Intent::Asset => Ok(forward(house, incoming, Standing::Bare, Errand::Pass, &[])?),
             Intent::SignOut => self.page(house, incoming, Errand::SignOut).await,

@@ -24,18 +24,19 @@ use crate::{
     audit::Event,
     limits::{FactorSlot, Leave, Limit},
     mfa::{
+        config::Rule,
         enrolment::{Claim, Enrolments, sealed_place},
         factors::{
             device::Lifetime,
             mailed::{self, destination::masked},
             recovery, totp, webauthn,
         },
-        policy::{Decision, Permission, Satisfied, Why},
+        policy::{Decision, ENOUGH, Permission, Satisfied, Why},
     },
     outbound::mail::Message,
     types::{Door, EnrolmentId, Fact, FactorKind, FlowId},
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// What a page of a flow shows.
 pub enum Asked {
@@ -300,7 +301,8 @@ pub async fn answer(
     }
     match check(desk, hall, caller, &flow, kind, code).await? {
         Checked::Right(fact) => {
-            let lifetime = if flow.trust == Trust::Yes { may_trust(desk, &flow).await? } else { None };
+            let facts = [flow.facts.as_slice(), std::slice::from_ref(&fact)].concat();
+            let lifetime = if flow.trust == Trust::Yes { may_trust(desk, &flow, &facts).await? } else { None };
             let mut answered = advance(desk, hall, caller, flow, fact).await?;
             if let (Answered::SignedIn(signed_in), Some(lifetime)) = (&mut answered, lifetime) {
                 trust_browser(desk, hall, caller, &lifetime, signed_in).await;
@@ -311,12 +313,25 @@ pub async fn answer(
     }
 }
 
-/// For how long this flow's browser or app may be trusted; `None`: its rule counts no device.
-pub(super) async fn may_trust(desk: &Desk, flow: &Flow) -> Result<Option<Lifetime>, FlowError> {
+/// For how long this flow's browser or app may be trusted that has answered so much; `None`: its rule counts no device,
+/// or a signal made up for what was not answered. That one holds here and now, and the device would carry it elsewhere.
+pub(super) async fn may_trust(desk: &Desk, flow: &Flow, facts: &[Fact]) -> Result<Option<Lifetime>, FlowError> {
+    let Some((rule, Some(lifetime))) = ruled(desk, flow).await? else { return Ok(None) };
+    let kinds: BTreeSet<FactorKind> = facts.iter().map(|fact| fact.factor).filter(|kind| rule.counts(*kind)).collect();
+    let asked = kinds.into_iter().map(|kind| desk.policy.weight(kind)).fold(0, u32::saturating_add);
+    Ok((asked >= ENOUGH).then_some(lifetime))
+}
+
+/// For how long a device is trusted in this flow; `None`: its rule counts none.
+pub(super) async fn trusted_for(desk: &Desk, flow: &Flow) -> Result<Option<Lifetime>, FlowError> {
+    Ok(ruled(desk, flow).await?.and_then(|(_, lifetime)| lifetime))
+}
+
+async fn ruled(desk: &Desk, flow: &Flow) -> Result<Option<(Rule, Option<Lifetime>)>, FlowError> {
     let Some(resolved) = resume(desk.accounts.as_ref(), &flow.pending).await? else { return Ok(None) };
     let enrolments = desk.enrolments.enrolments(&flow.pending.account).await?;
     let stand = desk.standpoint_of(flow, &resolved, &enrolments).await?;
-    Ok(desk.policy.trust_device(&stand.case()))
+    Ok(Some((desk.policy.rule(&stand.case()), desk.policy.trust_device(&stand.case()))))
 }
 
 /// What becomes of an answer that was not right.
@@ -385,7 +400,7 @@ pub(super) async fn check(
         Leave::Given(slot) => slot,
         Leave::Refused { limit: Limit::FactorsPerFlow, .. } => return Ok(Checked::Full),
         Leave::Refused { rest, limit } => {
-            desk.record(hall, caller, refused(limit.as_str()));
+            desk.record_sparsely(hall, caller, &format!("answer/{account}"), refused(limit.as_str()));
             desk.metrics.factor_answer(kind, "locked");
             return Ok(Checked::Locked { minutes: minutes(rest) });
         }

@@ -5,7 +5,7 @@
 
 use super::{
     Caller, Desk, FlowError, Hall, Problem,
-    answer::{Checked, check, decide, drop_flow, load, may_trust},
+    answer::{Checked, check, decide, drop_flow, load, may_trust, trusted_for},
     begin::{Asking, Judged, LONGEST_NAME, Whose, account, given, judge, open, refused_unasked, settle, waiting},
     known::password_slot,
     lms_half::{Half, Opened, first_half, second_half},
@@ -190,7 +190,7 @@ pub async fn verify_device(
         return over(desk, hall, id).await;
     };
     // Where the rule counts none, a secret is not used up for nothing.
-    let device = match may_trust(desk, &flow).await? {
+    let device = match trusted_for(desk, &flow).await? {
         Some(_) => recognise(desk, hall, caller, Door::App, resolved.account(), secret).await?,
         None => None,
     };
@@ -214,7 +214,7 @@ async fn further(
         }
         Some(Decision::Satisfied(satisfied)) => {
             let lifetime = match flow.trust {
-                Trust::Yes if !flow.facts.is_empty() => may_trust(desk, &flow).await?,
+                Trust::Yes if !flow.facts.is_empty() => may_trust(desk, &flow, &flow.facts).await?,
                 Trust::Yes | Trust::No => None,
             };
             let Some(taken) = desk.flows.take(&flow.id).await? else { return Ok(AppAnswer::FlowOver) };

@@ -97,27 +97,36 @@ pub(super) async fn remove_factor(
     desk.record(hall, caller, event);
     let message = Message::FactorRemoved { site: host(hall), factor: enrolment.kind, label: enrolment.label.clone() };
     desk.tell(caller, account, message).await;
-    end_proven_by(desk, Some(caller), account, id).await?;
-    if enrolments.all.len() == 1 {
-        // Whoever has the password now must not be the one who enrols anew (attack J3).
-        desk.enrolments.leave_to_help_desk(&account.id).await?;
-    }
+    end_proven_by(desk, Some(caller), account, enrolment).await?;
     Ok(Answered::Acted)
 }
 
-/// What a removed factor had opened ends with it; the session in which it was removed goes on.
+/// What a removed factor had opened ends with it; the session in which it was removed goes on. Neither a token nor a
+/// trusted device says which factor it rests on: all since that factor was there may.
 pub(super) async fn end_proven_by(
     desk: &Desk,
     caller: Option<&Caller>,
     account: &Account,
-    id: &EnrolmentId,
+    enrolment: &Enrolment,
 ) -> Result<(), FlowError> {
+    let mut forgotten = Vec::new();
+    for device in desk.devices.devices(&account.id).await? {
+        if device.created >= enrolment.created && desk.devices.forget(&account.id, &device.id).await? {
+            forgotten.push(device.id);
+        }
+    }
     for session in desk.sessions.of_account(&account.id).await? {
-        let by_it = session.facts.iter().any(|fact| fact.enrolment.as_ref() == Some(id));
+        let by_it = session.facts.iter().any(|fact| fact.enrolment.as_ref() == Some(&enrolment.id))
+            || forgotten.iter().any(|device| session.rests_on(device));
         let own = caller.and_then(|caller| caller.cookie(cookie::SESSION));
         let own = own.is_some_and(|key| keys::session_key(key) == session.key);
         if by_it && !own {
             desk.sessions.remove(&session.key).await?;
+        }
+    }
+    for token in desk.ledger.of_account(&account.id).await? {
+        if token.revoked.is_none() && token.factor_at.is_some_and(|at| at >= enrolment.created) {
+            desk.ledger.revoke(&token.id, desk.now()).await?;
         }
     }
     Ok(())

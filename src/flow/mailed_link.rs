@@ -111,7 +111,7 @@ async fn fact(desk: &Desk, flow: &Flow) -> Result<Option<Fact>, FlowError> {
 pub async fn disown(desk: &Desk, hall: &Hall, caller: &Caller, token: &str) -> Result<bool, FlowError> {
     let Some(link) = Link::open(&desk.ring(), &hall.site.name, token, desk.now()) else { return Ok(false) };
     drop_flow(desk, hall, &link.flow).await?;
-    end_since(desk, &link.account, link.sent).await?;
+    end_since(desk, hall, caller, &link.account, link.sent).await?;
     desk.marks.disowned(&link.account, desk.now()).await?;
     if !desk.throttle.first(&format!("disowned/{}", link.letter), ONCE).await? {
         return Ok(true);
@@ -125,14 +125,39 @@ pub async fn disown(desk: &Desk, hall: &Hall, caller: &Caller, token: &str) -> R
     Ok(true)
 }
 
-/// Whoever talked somebody out of the code is in by now: what was opened since the letter ends.
-async fn end_since(desk: &Desk, account: &AccountId, sent: Timestamp) -> Result<(), FlowError> {
-    for session in desk.sessions.of_account(account).await? {
-        if session.facts.iter().any(|fact| fact.factor == FactorKind::Email && fact.at >= sent) {
+/// Whoever talked somebody out of the code is in by now: what was opened since the letter ends, and what they made theirs
+/// to come back by.
+async fn end_since(
+    desk: &Desk,
+    hall: &Hall,
+    caller: &Caller,
+    id: &AccountId,
+    sent: Timestamp,
+) -> Result<(), FlowError> {
+    let mut forgotten = Vec::new();
+    for device in desk.devices.devices(id).await? {
+        if device.created >= sent && desk.devices.forget(id, &device.id).await? {
+            forgotten.push(device.id);
+        }
+    }
+    let account = desk.accounts.account(id).await?;
+    for enrolment in desk.enrolments.enrolments(id).await?.all {
+        // With the last one it is the help desk's to open the next.
+        if enrolment.created >= sent && desk.enrolments.remove(id, &enrolment.id).await? {
+            let (factor, label) = (enrolment.kind, enrolment.label);
+            desk.record(hall, caller, Event::FactorRemoved { account: id.clone(), factor });
+            if let Some(account) = &account {
+                desk.tell(caller, account, Message::FactorRemoved { site: host(hall), factor, label }).await;
+            }
+        }
+    }
+    for session in desk.sessions.of_account(id).await? {
+        let since = session.facts.iter().any(|fact| fact.at >= sent);
+        if since || forgotten.iter().any(|device| session.rests_on(device)) {
             desk.sessions.remove(&session.key).await?;
         }
     }
-    for token in desk.ledger.of_account(account).await? {
+    for token in desk.ledger.of_account(id).await? {
         if token.revoked.is_none() && token.issued >= sent {
             desk.ledger.revoke(&token.id, desk.now()).await?;
         }

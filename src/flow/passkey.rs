@@ -8,7 +8,7 @@ use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
     answer::{Judged, ended, load, next},
     enrol::{add_further, enrol_first},
-    factors::label,
+    factors::{end_proven_by, label},
     permit::{counts, host},
     set_up::is_set_up,
     sign_in::enrol_stage,
@@ -161,6 +161,8 @@ async fn suspend(
 ) -> Result<(), FlowError> {
     alarm(desk, hall, caller, enrolment);
     if desk.enrolments.suspend(&enrolment.id, true).await? {
+        // Whoever has the copy may be in by it already.
+        end_proven_by(desk, None, account, enrolment).await?;
         let (factor, label) = (enrolment.kind, enrolment.label.clone());
         desk.tell(caller, account, Message::FactorSuspended { site: host(hall), factor, label }).await;
     }

@@ -9,6 +9,7 @@ use super::{
     lms_half::{Opened, settle},
     sign_in::enter,
     step::Stage,
+    trusted::still_trusted,
 };
 use crate::{
     accounts::{How, name_for_lms, resume},
@@ -83,6 +84,12 @@ async fn proven(
         hall.give_back(held);
         return ended(desk, hall, id, EndedWhy::Expired).await;
     };
+    // Its device was used when the flow began, and may have been revoked since.
+    let trusted = still_trusted(desk, &satisfied, flow.device.as_ref()).await;
+    if !trusted.inspect_err(|_| hall.give_back(held.clone()))? {
+        hall.give_back(held);
+        return ended(desk, hall, id, EndedWhy::Expired).await;
+    }
     let Some(taken) = desk.flows.take(id).await.inspect_err(|_| hall.give_back(held.clone()))? else {
         hall.give_back(held);
         return Ok(Answered::Ended(EndedWhy::AlreadyFinished));

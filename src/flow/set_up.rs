@@ -1,7 +1,7 @@
 //! A first factor that nobody demands yet, from the account page of somebody who was let in without one. It takes what
-//! a first enrolment at sign-in takes under the same rule (attack J3): the help desk's code, a code that is mailed to the
-//! address that the source states, or, inside an enrolment window, the password typed once more. That there is a session opens nothing: whoever has got hold of one would make
-//! the account theirs.
+//! a first enrolment at sign-in takes under the same rule (attack J3): the help desk's code, or the password typed once
+//! more wherever the source takes one, and where the rule wants it also a code that is mailed to the address that the
+//! source states. That there is a session opens nothing: whoever has got hold of one would make the account theirs.
 
 use super::{
     Answered, Caller, Desk, EndedWhy, FlowError, Hall, Problem,
@@ -40,7 +40,7 @@ pub(super) async fn begin_set_up(
     };
     let has_password = instance(hall, resolved.source()).is_some_and(|instance| instance.password.is_some());
     let stage = match proof {
-        EnrolmentProof::AtSignIn if has_password => Stage::OwnPassword,
+        EnrolmentProof::AtSignIn | EnrolmentProof::AfterEmailCode if has_password => Stage::OwnPassword,
         EnrolmentProof::AfterEmailCode => mailed_stage(desk, resolved.account(), proof, rule).await?,
         EnrolmentProof::AtSignIn | EnrolmentProof::ByHelpDesk | EnrolmentProof::Imported => Stage::HelpDesk,
     };
@@ -115,7 +115,9 @@ async fn proven(
     if !matches!(flow.stage, Stage::OwnPassword) {
         return Ok(Answered::Next(flow.stage));
     }
-    let Due::Yes(resolved, EnrolmentProof::AtSignIn, rule) = due(desk, hall, caller, &flow).await? else {
+    let Due::Yes(resolved, opened @ (EnrolmentProof::AtSignIn | EnrolmentProof::AfterEmailCode), rule) =
+        due(desk, hall, caller, &flow).await?
+    else {
         return ended(desk, hall, id, EndedWhy::Expired).await;
     };
     let canonical = hall.lms.canonical_username(&username);
@@ -145,6 +147,9 @@ async fn proven(
         // Somebody's password, and not this account's.
         return Ok(Answered::Again(Problem::WrongPassword));
     }
-    let stage = first_stage(desk, hall, resolved.account(), EnrolmentProof::AtSignIn, rule).await?;
+    let stage = match opened {
+        EnrolmentProof::AfterEmailCode => mailed_stage(desk, resolved.account(), opened, rule).await?,
+        _ => first_stage(desk, hall, resolved.account(), opened, rule).await?,
+    };
     next(desk, Flow { stage, ..flow }).await
 }

@@ -126,7 +126,9 @@ pub trait EnrolmentStore: Send + Sync {
     async fn enrol(&self, enrolment: &Enrolment) -> Result<Enrolled, Unavailable>;
     /// False where the account has no such enrolment.
     async fn rename(&self, account: &AccountId, id: &EnrolmentId, label: &str) -> Result<bool, Unavailable>;
-    /// False where the account has no such enrolment. The recovery codes of an account go with its last factor.
+    /// False where the account has no such enrolment. The recovery codes of an account go with its last factor, after
+    /// which only the help desk opens the next one: whoever has the password must not be the one who enrols anew (attack
+    /// J3). In one transaction, so that of two last factors that go at once one is the last.
     async fn remove(&self, account: &AccountId, id: &EnrolmentId) -> Result<bool, Unavailable>;
     /// False where it stood so already.
     async fn suspend(&self, id: &EnrolmentId, suspended: bool) -> Result<bool, Unavailable>;

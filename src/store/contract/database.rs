@@ -283,6 +283,10 @@ async fn further_enrolments_are_added_renamed_suspended_and_removed(stores: &Sto
     assert_eq!(store.enrolments(&account).await.unwrap().recovery_left, 1);
     assert!(store.remove(&account, &found.id).await.unwrap() && !store.remove(&account, &found.id).await.unwrap());
     assert_eq!(store.enrolments(&account).await.unwrap().recovery_left, 0, "they stand in for nothing any more");
+    let by_help_desk =
+        async |of: &AccountId| stores.accounts.account(of).await.unwrap().unwrap().enrol_by_help_desk_only;
+    assert!(by_help_desk(&account).await, "J3: the last one is gone");
+    assert!(!by_help_desk(&other).await, "nothing of it was removed");
 
     for _ in 0..MOST {
         assert_eq!(store.enrol(&samples.totp(&account)).await.unwrap(), Enrolled::Yes);

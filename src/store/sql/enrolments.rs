@@ -92,6 +92,9 @@ impl EnrolmentStore for Database {
                 .await?;
             if count(&mut tx, account).await? == 0 {
                 run(&mut tx, "DELETE FROM recovery_codes WHERE account = $1", account).await?;
+                if removed.rows_affected() == 1 {
+                    run(&mut tx, DESK_ONLY, account).await?;
+                }
             }
             tx.commit().await?;
             Ok(removed.rows_affected() == 1)

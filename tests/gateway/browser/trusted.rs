@@ -397,3 +397,21 @@ async fn f13_a_sign_in_by_a_trusted_browser_while_its_account_is_switched_off_is
     assert!(!browser.cookies.contains_key(SESSION) && !is_in(&mut browser).await);
     assert!(account(&world, "student1").await.sessions.is_empty());
 }
+
+/// A network made up for what was not answered; elsewhere the device would stand for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn f9_a_browser_is_not_trusted_where_a_signal_had_to_help() {
+    let world = World::with(|config| {
+        let signals = "[ { name: trusted-browser, kind: device, days: 6 },
+            { name: campus, kind: network, networks: [ 127.0.0.0/8 ], weight: 50 } ]";
+        config.mfa.signals = serde_yaml::from_str(signals).expect("signals");
+        config.mfa.factors.iter_mut().for_each(|factor| factor.weight = 50);
+    })
+    .await;
+    let (_, phone) = signed_in(&world, "student1").await;
+    let mut browser = challenged(&world, "student1").await;
+    let answer = answer_and_trust(&mut browser, &phone.code(world.clock.now())).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    assert!(is_in(&mut browser).await && secret_of(&browser).is_none());
+    assert!(devices(&world, "student1").await.is_empty());
+}

@@ -3,6 +3,7 @@
 use super::*;
 use crate::browser::{account, is_in};
 use campus::RESET_TOKEN;
+use vestibule::mfa::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn j3_a_phished_password_enrols_nothing_without_the_mailbox() {
@@ -185,4 +186,29 @@ async fn enrolment_id(world: &World, kind: &str) -> String {
     let id = query.fetch_one(&database).await.expect("one");
     database.close().await;
     id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j3_from_the_account_page_a_mailed_code_comes_after_the_password() {
+    let smtp = Smtp::plain();
+    let world = world(&smtp, |config| config.mfa.rules[0].stage = Stage::Optional).await;
+    let (page, own) = ("/vestibule/account", "/vestibule/own-password");
+    let mut browser = Browser::at(&world);
+    browser.sign_in("student1", PASSWORD).await;
+    assert!(is_in(&mut browser).await);
+    stated(&world, "student1", ANN).await;
+    let csrf = browser.csrf(page).await;
+    assert_eq!(browser.post(page, &[("csrf", &csrf), ("act", "set-up")]).await.location(), own);
+    assert_eq!(browser.get(ADDRESS).await.location(), own, "a session and the mailbox are not enough");
+    let csrf = browser.csrf(own).await;
+    let wrong = [("csrf", &*csrf), ("username", "student1"), ("password", "wrong")];
+    assert_eq!(browser.post(own, &wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let right = [("csrf", &*csrf), ("username", "student1"), ("password", PASSWORD)];
+    assert_eq!(browser.post(own, &right).await.location(), ADDRESS);
+    let code = sent_at(&mut browser, ADDRESS, &smtp).await.code;
+    let csrf = browser.csrf(ADDRESS).await;
+    let answer = browser.post(ADDRESS, &[("csrf", &csrf), ("code", &code)]).await;
+    assert_eq!(answer.location(), "/vestibule/recovery-codes", "{}", answer.text());
+    assert_eq!(account(&world, "student1").await.factors.len(), 1);
+    world.app.stop().await;
 }

@@ -128,3 +128,26 @@ async fn f5_this_was_not_me_ends_what_the_code_has_opened_and_nothing_older() {
     assert_eq!(Browser::at(&world).get(&letter.link).await.status, StatusCode::GONE);
     world.app.stop().await;
 }
+
+/// Somebody else was the first to enrol, with a code that its reader was talked out of.
+#[tokio::test(flavor = "multi_thread")]
+async fn f5_this_was_not_me_takes_back_the_factor_that_the_code_has_opened() {
+    let smtp = Smtp::plain();
+    let world = world(&smtp, |_| {}).await;
+    known(&world, "student1", ANN).await;
+    let mut intruder = Browser::at(&world);
+    assert_eq!(intruder.sign_in("student1", PASSWORD).await.location(), ADDRESS);
+    let letter = sent_at(&mut intruder, ADDRESS, &smtp).await;
+    let csrf = intruder.csrf(ADDRESS).await;
+    intruder.post(ADDRESS, &[("csrf", &csrf), ("code", &letter.code)]).await;
+    let csrf = intruder.csrf("/vestibule/recovery-codes").await;
+    intruder.post("/vestibule/recovery-codes", &[("csrf", &csrf)]).await;
+    assert!(is_in(&mut intruder).await);
+    assert_eq!(account(&world, "student1").await.factors.len(), 1);
+    let answer = Browser::at(&world).post(&letter.link, &[("act", "not-me")]).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert!(!is_in(&mut intruder).await);
+    let sheet = account(&world, "student1").await;
+    assert!(sheet.factors.is_empty() && sheet.enrols_by_help_desk_only, "J3: the password alone enrols nothing");
+    world.app.stop().await;
+}
