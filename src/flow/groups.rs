@@ -28,8 +28,11 @@ impl GroupReader {
     /// Asks the site's LMS about an account, where it is asked at all, and notes the answer or the lack of one.
     pub async fn read(&self, hall: &Hall, account: &AccountId) -> Result<(), Unavailable> {
         let Some(reader) = &hall.groups else { return Ok(()) };
-        // Who is nobody there yet is in no group there.
-        let Some(user) = self.lms_user(hall, account).await? else { return Ok(()) };
+        let Some(user) = self.lms_user(hall, account).await? else {
+            // Whom they are there is known only after this sign-in: no groups read is not none.
+            self.groups.note_groups(&hall.site.name, account, Reading::Unreadable, self.clock.now()).await?;
+            return Ok(());
+        };
         let read = tokio::time::timeout(DEADLINE, reader.of(user)).await;
         let read = read.unwrap_or_else(|_| Err(GroupsError::Database(format!("no answer within {DEADLINE:?}"))));
         let reading = match &read {
@@ -46,14 +49,15 @@ impl GroupReader {
         Ok(())
     }
 
-    /// The same for an account in use, where its last reading has grown old or failed.
+    /// The same for an account in use, where its last reading has grown old or failed. Whoever is nobody at that site is
+    /// asked about when they come to it: else one site would make all the others strict with those who never do.
     pub async fn read_if_due(&self, hall: &Hall, account: &AccountId) -> Result<(), Unavailable> {
         if hall.groups.is_none() {
             return Ok(());
         }
         let last = self.groups.last_reading(&hall.site.name, account).await?;
         let due = last.is_none_or(|last| !last.readable || self.clock.now().since(last.at) >= RECHECK);
-        if due { self.read(hall, account).await } else { Ok(()) }
+        if due && self.lms_user(hall, account).await?.is_some() { self.read(hall, account).await } else { Ok(()) }
     }
 
     /// By the binding or, before there is one, by the method of the site's LMS as a source.
