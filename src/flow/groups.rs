@@ -40,16 +40,14 @@ impl GroupReader {
             Err(_) => Reading::Unreadable,
         };
         let news = self.groups.note_groups(&hall.site.name, account, reading, self.clock.now()).await?;
-        match (read, news) {
-            (Err(error), true) => {
-                tracing::warn!(site = %hall.site.name, %account, %error, "the LMS does not say which groups somebody is in; the strictest rule that could be meant for them applies");
-            }
-            (Err(_) | Ok(_), _) => {}
+        if let (Err(error), true) = (read, news) {
+            tracing::warn!(site = %hall.site.name, %account, %error, "the LMS does not say which groups somebody is in; the strictest rule that could be meant for them applies");
         }
         Ok(())
     }
 
-    /// The same for an account in use, where its last reading has grown old or failed.
+    /// The same for an account in use, where its last reading has grown old or failed. Whoever is nobody at that site is
+    /// asked about when they come to it: else one site would make all the others strict with those who never do.
     pub async fn read_if_due(&self, hall: &Hall, account: &AccountId) -> Result<(), Unavailable> {
         if hall.groups.is_none() {
             return Ok(());

@@ -167,6 +167,7 @@ impl Permitted {
 }
 
 /// Whether an action may be done.
+#[expect(clippy::large_enum_variant, reason = "made once for an answer, and taken apart at once")]
 #[derive(Debug)]
 pub enum Permission {
     Given(Permitted),

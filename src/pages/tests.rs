@@ -154,7 +154,7 @@ fn a_passkey_s_page_says_what_to_do_without_a_script_and_keeps_its_options_in_an
         };
         seen += 1;
         assert_eq!(html.contains("id=\"problem\" role=\"alert\""), error.is_some(), "{name}");
-        assert_eq!(html.contains("passkey.js"), true, "{name}");
+        assert!(html.contains("passkey.js"), "{name}");
         assert_eq!(html.contains("<noscript>"), options.is_some(), "{name}");
         assert_eq!(html.contains("data-passkey-button hidden"), options.is_some(), "{name}");
         let escaped = "data-options=\"{&quot;challenge&quot;:&quot;a&amp;b&quot;}\"";

@@ -129,6 +129,7 @@ async fn where_passkeys_are_all_there_is_nobody_is_shown_an_app() {
 async fn f8_what_a_browser_never_says_is_refused_at_the_door() {
     let world = world().await;
     let (_, mut key) = signed_in_with_passkey(&world, "student1").await;
+    #[expect(clippy::type_complexity, reason = "a list of lies, each with its name")]
     let lies: [(&str, fn(&mut Said)); 4] = [
         ("another origin", |said| said.origin = said.origin.replace("https:", "http:")),
         ("another relying party", |said| said.rp_id = "example.org".into()),

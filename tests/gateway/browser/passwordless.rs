@@ -96,6 +96,7 @@ async fn f8_what_does_not_verify_its_user_or_name_them_signs_nobody_in() {
     let world = world().await;
     let (_, mut key) = with_passkey(&world, "anna").await;
     let (_, other) = with_passkey(&world, "bert").await;
+    #[expect(clippy::type_complexity, reason = "a list of lies, each with its name")]
     let lies: [(&str, Box<dyn FnOnce(&mut Said)>); 5] = [
         ("user not verified", Box::new(|said| said.flags = PRESENT)),
         ("not a passkey of this account", Box::new(|said| said.user_handle = None)),

@@ -138,7 +138,7 @@ impl crate::chain::sources::Settings for Settings {
 
     fn build(&self, needs: &Needs<'_>) -> Result<Source, BuildError> {
         let unopened = |error: Unopened| BuildError::new(error.key, error.said);
-        let address = self.location().address(&*needs.secret).map_err(unopened)?;
+        let address = self.location().address(needs.secret).map_err(unopened)?;
         let dialect = address.dialect();
         let statement =
             |key, sql: &str, name| Statement::parse(sql, name, dialect).map_err(|said| BuildError::new(key, said));
