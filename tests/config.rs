@@ -193,7 +193,7 @@ campus at https://lms.example.org (LMS at http://127.0.0.1:8081)
   app       in admins: required: password, then a passkey (on a trusted device) or a passkey and a recovery code; first enrolment with a code of the help desk (rule admins)
             from 192.0.2.0/24: report: password alone; what `required` would have asked is recorded (rule lab)
             others: required: password, then TOTP, a passkey (from 10.0.0.0/8), a recovery code (from 10.0.0.0/8), a passkey (on a trusted device) or a passkey and a recovery code; first enrolment with a code of the help desk (no rule matches)
-  paths     /admin/, /course/loginas.php: TOTP, a passkey (on a trusted device) or a passkey and a recovery code, not older than 15 minutes (rule powers)
+  paths     /admin/, /course/loginas.php: TOTP or a passkey and a recovery code, not older than 15 minutes (rule powers)
   guests    may look around without an account, if the LMS lets them
 school at https://school.example.org (LMS at http://127.0.0.1:8082)
   asked     school-lms
@@ -201,7 +201,7 @@ school at https://school.example.org (LMS at http://127.0.0.1:8082)
             optional: password, then TOTP or a passkey and a recovery code, for those who have enrolled; the others password alone (rule school)
   app       in admins: refused where a factor is due (app.mfa: refuse; rule admins: required)
             refused where a factor is due (app.mfa: refuse; rule school: optional)
-  paths     /admin/, /course/loginas.php: TOTP, a passkey (on a trusted device) or a passkey and a recovery code, not older than 15 minutes (rule powers)
+  paths     /admin/, /course/loginas.php: TOTP or a passkey and a recovery code, not older than 15 minutes (rule powers)
   guests    may look around without an account, if the LMS lets them
 ";
     let told = config::explain(&config, NOW);
