@@ -80,8 +80,11 @@ fn cases(policy: &Policy, rule: &Rule, door: Door) -> Vec<(bool, Held)> {
                 let held = policy.signals.iter().filter(|signal| signals::holds(signal, &case, &[]));
                 let held = held.map(|signal| signal.name.clone()).chain(asked).collect();
                 // As `decide` and `step_up` have it.
-                let needs_asked = door == Door::App || rule.fresh_minutes.is_some();
-                all.push((score.is_enough() && (score.asked > 0 || !needs_asked), held));
+                let passes = match rule.fresh_minutes {
+                    Some(_) => score.asked >= ENOUGH,
+                    None => score.is_enough() && (score.asked > 0 || door == Door::Browser),
+                };
+                all.push((passes, held));
             }
         }
     }
