@@ -102,11 +102,11 @@ async fn lane_of_app(desk: &Desk, hall: &Hall, caller: &Caller, account: &Accoun
 pub(super) fn remember(desk: &Desk, hall: &Hall, caller: &Caller, account: &Account, shown: known::Shown) -> String {
     let (ring, rng, site) = (desk.ring(), desk.rng.as_ref(), &hall.site.name);
     let mut known = known_here(desk, hall, caller);
-    // Only what somebody has stated and verified: with an address of their own choosing, anybody could be known for
-    // another's name and guess at it past everybody's counter.
-    let username = account.username.as_deref().filter(|_| account.username_verified);
+    // The name is a source's word, or was typed and taken with its password. An address counts only where it was
+    // verified: with one of their own choosing, anybody could be known for another's name and guess at it past
+    // everybody's counter.
     let email = account.email.as_deref().filter(|_| account.email_verified_by.is_some());
-    let names = [username, email].into_iter().flatten();
+    let names = [account.username.as_deref(), email].into_iter().flatten();
     let names: Vec<String> = names.map(|name| hall.lms.canonical_username(name)).collect();
     known.note((&ring, rng), site, (&account.id, shown), &names, desk.now());
     cookie::set_for(known::COOKIE, &known.seal(&ring, rng, site), known::LIFE)
